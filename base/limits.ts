@@ -1,0 +1,50 @@
+/**
+ * Every hard maximum of the appliance. Beyond a limit there is a named error, and a test stands at the
+ * limit and one beyond it. Values that an operator may lower or raise are defaults in bin/config.ts;
+ * these are the ones that hold whatever the configuration says.
+ */
+import { GIB, KIB, MIB } from './units.ts';
+
+export const LIMITS = Object.freeze({
+  /** Rows of one hot segment: DuckDB's row-group size, so that a flushed segment is one row group. */
+  segmentRowsMax: 122_880,
+  /** Segments one table can have hot at once; 16,384 × 122,880 is 2 billion rows. */
+  tableSegmentsMax: 16_384,
+  /** Tables one tenant's registry can list. */
+  tablesMax: 16,
+  /** Columns of one table. */
+  columnsMax: 256,
+  /** Distinct values of one dictionary column in one segment; a full dictionary seals the segment. */
+  dictionaryEntriesMax: 65_536,
+
+  /** One event as JSON, bytes. Segment's own limit for an event is 32 KB. */
+  eventBytesMax: 32 * KIB,
+  /** One request body or WebSocket message after decompression, bytes. */
+  batchBytesMax: 4 * MIB,
+  /** Events of one batch. */
+  batchEventsMax: 10_000,
+  /** Nesting of JSON, the batch's own two levels included. */
+  jsonDepthMax: 64,
+  /** Characters of a messageId, as Segment and RudderStack limit it. Counted in UTF-8 bytes. */
+  messageIdBytesMax: 100,
+  /** Bytes of a user, anonymous, group or previous id. */
+  identifierBytesMax: 1024,
+  /** Bytes of an event or page name. */
+  eventNameBytesMax: 1024,
+
+  /** One WAL record's payload, bytes: a batch and room for its envelope. */
+  walRecordBytesMax: 8 * MIB,
+  /** One WAL file, bytes; a file is closed once it is larger. */
+  walFileBytesMax: 256 * MIB,
+
+  /** Identifiers, anchors and profiles per tenant: dense u32 ordinals, sized for 100 M people. */
+  identityNodesMax: 400_000_000,
+  identityAnchorsMax: 400_000_000,
+  /** Bytes of identifier values per tenant. */
+  identityValuesBytesMax: 32 * GIB,
+
+  /** SQL text of one statement, bytes. */
+  sqlBytesMax: 256 * KIB,
+  /** Parameters of one statement. */
+  sqlParametersMax: 1000,
+});

@@ -1,0 +1,35 @@
+{
+  "targets": [
+    {
+      "target_name": "tributary",
+      "sources": [
+        "src/addon.cc",
+        "src/region.cc",
+        "src/process.cc",
+        "src/crc32c.cc",
+        "src/decoder.cc",
+        "src/tracking_event.cc",
+        "src/timestamp.cc",
+        "src/identifier_index.cc",
+        "src/message_window.cc",
+        "src/hot_directory.cc",
+        "src/duckdb_api.cc",
+        "src/duckdb_scan.cc",
+        "src/duckdb_functions.cc",
+        "../node_modules/simdjson/simdjson/src/simdjson.cpp"
+      ],
+      "include_dirs": [
+        "../node_modules/node-addon-api",
+        "../node_modules/simdjson/simdjson/src"
+      ],
+      "defines": ["NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8", "SIMDJSON_EXCEPTIONS=0"],
+      "cflags": ["-O3", "-g1", "-fvisibility=hidden", "-Wall", "-Wextra"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],
+      "cflags_cc!": ["-std=gnu++20", "-std=gnu++17"],
+      "ldflags": ["-Wl,-soname,tributary.duckdb_extension"],
+      "conditions": [
+        ["OS!='linux'", { "sources": ["the appliance runs on Linux only"] }]
+      ]
+    }
+  ]
+}

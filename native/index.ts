@@ -1,0 +1,103 @@
+/**
+ * The typed door to the native addon. One shared object is both a Node addon and a DuckDB extension;
+ * this module loads it by the path DuckDB will `LOAD`, so that both see the same globals.
+ *
+ * Ownership: every ArrayBuffer over a mapping stays valid until its owner is closed; touching it
+ * afterwards, or beyond the backed bytes, ends the process with SIGSEGV or SIGBUS.
+ */
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TributaryError } from '../base/errors.ts';
+
+/** A file mapped read-write and shared; its address never moves while it grows. */
+export interface NativeRegion {
+  /** The whole reserved range; only the first `backedBytes` may be touched. */
+  readonly buffer: ArrayBuffer;
+  readonly backedBytes: number;
+  /** Makes the range [offset, offset + bytes) safe to touch. @returns '' or why it could not. */
+  back(offset: number, bytes: number): string;
+  /** Unmaps; the file stays. Idempotent. */
+  close(): void;
+}
+
+/** Decodes tracking payloads into the tail of the active `events` segment. See decoder.cc. */
+export interface NativeDecoder {
+  /** Points the decoder at a segment; rows are appended behind its staged rows. */
+  attach(segment: NativeRegion): void;
+  /**
+   * Decodes one payload. `control` in: see DECODE_CONTROL; out: counts and codes.
+   * @returns 0 when decoded, else a DECODE_FAILURE; on failure no row was staged.
+   */
+  decode(
+    payload: Uint8Array,
+    length: number,
+    sequence: number,
+    receivedAtMicros: number,
+    source: string,
+    defaultType: number,
+    rejections: Uint32Array,
+  ): number;
+  /** What the last decode found: [events, rejected, failure byte offset or 0]. */
+  readonly result: Uint32Array;
+}
+
+/** Exact map from (identifier type, value) to dense node ordinals, outside the JS heap. */
+export interface NativeIdentifierIndex {
+  readonly count: number;
+  close(): void;
+}
+
+export interface NativeAddon {
+  /** Creates (or truncates) `path`, reserves `reservedBytes` of address space, backs the start. */
+  createRegion(path: string, reservedBytes: number, backedBytes: number): NativeRegion | string;
+  /** Page-aligned anonymous memory, zeroed, freed with the ArrayBuffer. */
+  allocateAligned(bytes: number): ArrayBuffer;
+  /** CRC-32C of `length` bytes from `offset`, continuing from `seed`. */
+  crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
+  /** Takes an exclusive lock on `path` for the life of the process. @returns '' or the reason. */
+  lockFile(path: string, text: string): string;
+  /** Lowers RLIMIT_DATA, soft and hard, for ever. @returns '' or the reason. */
+  limitDataBytes(bytes: number): string;
+
+  /** Points the DuckDB functions of this process at a tenant's hot directory. @returns '' or why not. */
+  openHotDirectory(path: string): string;
+  /**
+   * Lets scans of `table` in this process skip segments whose `column` lies wholly outside
+   * [min, max]. The bound holds until cleared; it may only drop segments, never rows in them.
+   */
+  setScanBound(table: string, column: string, min: bigint, max: bigint): void;
+  clearScanBounds(): void;
+  /** Segments scanned and skipped since the last call, for `system.queries`. */
+  takeScanCounts(): { segmentsScanned: number; segmentsSkipped: number; rowsScanned: number };
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** The build lies beside the sources; this module runs from `native/` or from `dist/native/`. */
+function findAddon(): string {
+  const name = 'build/Release/tributary.duckdb_extension';
+  const candidates = [join(here, name), join(here, '../../native', name)];
+  return candidates.find((path) => existsSync(path)) ?? candidates[1]!;
+}
+
+/** What DuckDB `LOAD`s: the same file, by the same path, as {@link native}. */
+export const extensionPath: string = findAddon();
+
+function load(): NativeAddon {
+  const module: { exports: unknown } = { exports: {} };
+  try {
+    process.dlopen(module as NodeJS.Module, extensionPath, constants.dlopen.RTLD_LAZY);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TributaryError(
+      'TRIBUTARY_BASE_NATIVE_MISSING',
+      { path: extensionPath, reason },
+      cause,
+    );
+  }
+  return module.exports as NativeAddon;
+}
+
+export const native: NativeAddon = load();
