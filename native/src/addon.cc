@@ -1,0 +1,29 @@
+// The Node side of the addon: each part registers what native/index.ts declares.
+// The DuckDB side of the same shared object starts in duckdb_api.cc.
+#include <napi.h>
+
+#include "addon_data.h"
+#include "region.h"
+
+namespace tributary {
+void InitCrc32c(Napi::Env env, Napi::Object exports);
+void InitProcess(Napi::Env env, Napi::Object exports);
+void InitDecoder(Napi::Env env, Napi::Object exports);
+void InitIdentifierIndex(Napi::Env env, Napi::Object exports);
+void InitMessageWindow(Napi::Env env, Napi::Object exports);
+void InitHotDirectory(Napi::Env env, Napi::Object exports);
+}  // namespace tributary
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new tributary::AddonData());
+  tributary::InitRegion(env, exports);
+  tributary::InitCrc32c(env, exports);
+  tributary::InitProcess(env, exports);
+  tributary::InitDecoder(env, exports);
+  tributary::InitIdentifierIndex(env, exports);
+  tributary::InitMessageWindow(env, exports);
+  tributary::InitHotDirectory(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(tributary, Init)

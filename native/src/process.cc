@@ -1,0 +1,56 @@
+// What a process must ask of the operating system and Node does not offer: file locks and limits.
+#include <fcntl.h>
+#include <napi.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace tributary {
+
+namespace {
+
+// lockFile(path, text): takes an exclusive flock for the life of the process and writes `text` into
+// the file, for the person who wonders who holds it. Returns "", or the text of the holder, or why.
+// The kernel drops the lock when the process ends, however it ends: there is no stale lock to clean.
+Napi::Value LockFile(const Napi::CallbackInfo& info) {
+  std::string path = info[0].ToString();
+  std::string text = info[1].ToString();
+  int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return Napi::String::New(info.Env(), strerror(errno));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    int error = errno;
+    char holder[256] = {0};
+    ssize_t length = error == EWOULDBLOCK ? pread(fd, holder, sizeof(holder) - 1, 0) : -1;
+    close(fd);
+    if (length > 0) return Napi::String::New(info.Env(), std::string(holder, length));
+    return Napi::String::New(info.Env(), error == EWOULDBLOCK ? "unknown" : strerror(error));
+  }
+  if (ftruncate(fd, 0) != 0 || pwrite(fd, text.data(), text.size(), 0) < 0) {
+    std::string reason = strerror(errno);
+    close(fd);
+    return Napi::String::New(info.Env(), reason);
+  }
+  return Napi::String::New(info.Env(), "");
+}
+
+// limitDataBytes(bytes): RLIMIT_DATA counts every private writable mapping, so it bounds what DuckDB's
+// scalar functions may allocate where its own memory_limit does not look.
+Napi::Value LimitDataBytes(const Napi::CallbackInfo& info) {
+  rlim_t bytes = static_cast<rlim_t>(info[0].ToNumber().Int64Value());
+  rlimit limit{bytes, bytes};
+  if (setrlimit(RLIMIT_DATA, &limit) != 0) return Napi::String::New(info.Env(), strerror(errno));
+  return Napi::String::New(info.Env(), "");
+}
+
+}  // namespace
+
+void InitProcess(Napi::Env env, Napi::Object exports) {
+  exports.Set("lockFile", Napi::Function::New(env, LockFile, "lockFile"));
+  exports.Set("limitDataBytes", Napi::Function::New(env, LimitDataBytes, "limitDataBytes"));
+}
+
+}  // namespace tributary

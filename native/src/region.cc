@@ -1,0 +1,146 @@
+#include "region.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "addon_data.h"
+
+namespace tributary {
+
+namespace {
+constexpr uint64_t kPage = 4096;
+}
+
+Region::~Region() { Close(); }
+
+std::string Region::Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes) {
+  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd_ < 0) return std::string("open: ") + strerror(errno);
+  reserved_bytes_ = (reserved_bytes + kPage - 1) / kPage * kPage;
+  if (ftruncate(fd_, static_cast<off_t>(reserved_bytes_)) != 0) {
+    return std::string("ftruncate: ") + strerror(errno);
+  }
+  void* address =
+      mmap(nullptr, reserved_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+  if (address == MAP_FAILED) return std::string("mmap: ") + strerror(errno);
+  base_ = static_cast<uint8_t*>(address);
+  return Back(0, backed_bytes);
+}
+
+std::string Region::Back(uint64_t offset, uint64_t bytes) {
+  if (base_ == nullptr) return "the region is closed";
+  if (bytes == 0) return "";
+  if (offset > reserved_bytes_ || bytes > reserved_bytes_ - offset) {
+    return "the reserved length of " + std::to_string(reserved_bytes_) + " bytes is used up";
+  }
+  uint64_t start = offset / kPage * kPage;
+  uint64_t length = (offset + bytes + kPage - 1) / kPage * kPage - start;
+  int failed;
+  do {
+    failed = posix_fallocate(fd_, static_cast<off_t>(start), static_cast<off_t>(length));
+  } while (failed == EINTR);
+  if (failed != 0) return strerror(failed);
+  backed_bytes_ += length;
+  return "";
+}
+
+void Region::Close() {
+  if (base_ != nullptr) munmap(base_, reserved_bytes_);
+  if (fd_ >= 0) close(fd_);
+  base_ = nullptr;
+  fd_ = -1;
+}
+
+Napi::Function RegionObject::Define(Napi::Env env) {
+  return DefineClass(env, "Region",
+                     {InstanceAccessor<&RegionObject::Buffer>("buffer"),
+                      InstanceAccessor<&RegionObject::BackedBytes>("backedBytes"),
+                      InstanceMethod<&RegionObject::Back>("back"),
+                      InstanceMethod<&RegionObject::Close>("close")});
+}
+
+RegionObject::RegionObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<RegionObject>(info) {}
+
+Region* RegionObject::Unwrap(const Napi::Value& value) {
+  if (!value.IsObject()) return nullptr;
+  Napi::Object object = value.As<Napi::Object>();
+  Napi::Function constructor = AddonData::Of(value.Env())->region_constructor.Value();
+  if (!object.InstanceOf(constructor)) return nullptr;
+  return &Napi::ObjectWrap<RegionObject>::Unwrap(object)->region_;
+}
+
+Napi::Value RegionObject::Buffer(const Napi::CallbackInfo& info) {
+  if (buffer_.IsEmpty()) {
+    if (region_.base() == nullptr) return info.Env().Undefined();
+    // V8 does not own the memory: it lives until Close(), and the caller stops using it before.
+    Napi::ArrayBuffer buffer =
+        Napi::ArrayBuffer::New(info.Env(), region_.base(), region_.reserved_bytes());
+    buffer_ = Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1);
+  }
+  return buffer_.Value();
+}
+
+Napi::Value RegionObject::BackedBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(region_.backed_bytes()));
+}
+
+Napi::Value RegionObject::Back(const Napi::CallbackInfo& info) {
+  uint64_t offset = static_cast<uint64_t>(info[0].ToNumber().Int64Value());
+  uint64_t bytes = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
+  return Napi::String::New(info.Env(), region_.Back(offset, bytes));
+}
+
+Napi::Value RegionObject::Close(const Napi::CallbackInfo& info) {
+  if (!buffer_.IsEmpty()) {
+    // Detached, so that a late access throws instead of touching unmapped memory.
+    buffer_.Value().Detach();
+    buffer_.Reset();
+  }
+  region_.Close();
+  return info.Env().Undefined();
+}
+
+namespace {
+
+// createRegion(path, reservedBytes, backedBytes): a Region, or the reason as a string.
+Napi::Value CreateRegion(const Napi::CallbackInfo& info) {
+  Napi::Object object = AddonData::Of(info.Env())->region_constructor.New({});
+  Region* region = RegionObject::Unwrap(object);
+  std::string failure =
+      region->Create(info[0].ToString(), static_cast<uint64_t>(info[1].ToNumber().Int64Value()),
+                     static_cast<uint64_t>(info[2].ToNumber().Int64Value()));
+  if (!failure.empty()) {
+    region->Close();
+    return Napi::String::New(info.Env(), failure);
+  }
+  return object;
+}
+
+// allocateAligned(bytes): zeroed, page-aligned memory that O_DIRECT writes can take.
+Napi::Value AllocateAligned(const Napi::CallbackInfo& info) {
+  size_t bytes = static_cast<size_t>(info[0].ToNumber().Int64Value());
+  void* memory = nullptr;
+  if (posix_memalign(&memory, kPage, bytes) != 0) {
+    Napi::Error::New(info.Env(), "out of memory").ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  memset(memory, 0, bytes);
+  return Napi::ArrayBuffer::New(info.Env(), memory, bytes,
+                                [](Napi::Env, void* data) { free(data); });
+}
+
+}  // namespace
+
+void InitRegion(Napi::Env env, Napi::Object exports) {
+  AddonData::Of(env)->region_constructor = Napi::Persistent(RegionObject::Define(env));
+  exports.Set("createRegion", Napi::Function::New(env, CreateRegion, "createRegion"));
+  exports.Set("allocateAligned", Napi::Function::New(env, AllocateAligned, "allocateAligned"));
+}
+
+}  // namespace tributary

@@ -1,0 +1,61 @@
+// A shared file mapping that grows in place: the writer's side of all hot data.
+//
+// The whole reserved length is mapped once, so addresses never move. The file is sparse; Back() asks
+// the file system for the blocks of a range before anybody touches it. On a full tmpfs that is a
+// named error, where touching an unbacked page would be SIGBUS and the end of the process.
+#pragma once
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+
+namespace tributary {
+
+class Region {
+ public:
+  Region() = default;
+  ~Region();
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  // Creates or truncates the file. Returns "" or the reason. The first `backed_bytes` are backed.
+  std::string Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes);
+  // Makes [offset, offset + bytes) safe to touch. Returns "" or the reason. Idempotent, and cheap
+  // enough to call once per megabyte, not once per row.
+  std::string Back(uint64_t offset, uint64_t bytes);
+  void Close();
+
+  uint8_t* base() const { return base_; }
+  uint64_t reserved_bytes() const { return reserved_bytes_; }
+  // Sum of the ranges given to Back(), page-rounded: an upper bound of the memory in use.
+  uint64_t backed_bytes() const { return backed_bytes_; }
+
+ private:
+  int fd_ = -1;
+  uint8_t* base_ = nullptr;
+  uint64_t reserved_bytes_ = 0;
+  uint64_t backed_bytes_ = 0;
+};
+
+// The JavaScript face of a Region (NativeRegion in native/index.ts).
+class RegionObject : public Napi::ObjectWrap<RegionObject> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  explicit RegionObject(const Napi::CallbackInfo& info);
+  Region& region() { return region_; }
+  // The Region behind a JavaScript value, or nullptr when it is something else.
+  static Region* Unwrap(const Napi::Value& value);
+
+ private:
+  Napi::Value Buffer(const Napi::CallbackInfo& info);
+  Napi::Value BackedBytes(const Napi::CallbackInfo& info);
+  Napi::Value Back(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
+
+  Region region_;
+  Napi::Reference<Napi::ArrayBuffer> buffer_;
+};
+
+void InitRegion(Napi::Env env, Napi::Object exports);
+
+}  // namespace tributary
