@@ -32,6 +32,26 @@ export const LIMITS = Object.freeze({
   /** Bytes of an event or page name. */
   eventNameBytesMax: 1024,
 
+  /** How many times larger a gzip body may become when inflated, counted beyond the first 64 KiB. */
+  gzipRatioMax: 100,
+  /** Time a request body may take to arrive, milliseconds. */
+  bodyDeadlineMs: 30_000,
+  /** Rejected events one answer lists; the counts in the answer stay exact beyond it. */
+  rejectionsListedMax: 1000,
+  /** WebSocket streams open at once. */
+  streamSocketsMax: 10_000,
+  /** Credit of one stream: batches and bytes it may have unacknowledged. */
+  streamCreditBatches: 64,
+  streamCreditBytes: 16 * MIB,
+  /** Answers one stream may leave unread, bytes, before it is closed. */
+  streamUnreadBytesMax: 4 * MIB,
+  /** Time a stream may stay without a key, milliseconds. */
+  streamHelloMs: 5_000,
+  /** Time a stream may be silent, seconds; the server pings, so only a dead peer reaches it. */
+  streamIdleSeconds: 120,
+  /** Body of a control or SQL request, bytes. */
+  requestBytesMax: MIB,
+
   /** One WAL record's payload, bytes: a batch and room for its envelope. */
   walRecordBytesMax: 8 * MIB,
   /** One WAL file, bytes; a file is closed once it is larger. */
