@@ -67,4 +67,12 @@ export const LIMITS = Object.freeze({
   sqlBytesMax: 256 * KIB,
   /** Parameters of one statement. */
   sqlParametersMax: 1000,
+  /** All parameters of one statement as JSON, bytes. */
+  sqlParametersBytesMax: MIB,
+  /** Nesting of an expression in SQL; DuckDB's own default of 1000 lets deeper ones near its stack. */
+  sqlExpressionDepthMax: 250,
+  /** Nesting of a parsed statement, as JSON; about four levels for each level of an expression. */
+  sqlTreeDepthMax: 2000,
+  /** One frame between the appliance and a query worker, bytes: a statement with all its escapes. */
+  queryFrameBytesMax: 8 * MIB,
 });
