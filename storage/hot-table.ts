@@ -1,0 +1,222 @@
+/**
+ * One table's hot rows as its single writer sees them: a list of segments, the last of which is active.
+ *
+ * Rows have table-wide numbers that never change. They are staged first, by the native decoder
+ * (`events`) or by {@link HotTable.beginRow} (tables written from TypeScript), and may span segments;
+ * {@link HotTable.publishTo} then makes all rows below a number visible at once.
+ *
+ * - published ≤ staged, and neither goes back.
+ * - The active segment exists from the start and is never dropped, so a table always has a schema.
+ * - A segment is listed in the registry before it gets rows and until it is dropped.
+ * - Refusals (full budget, full file system) leave the table as it was.
+ */
+import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { NativeRegion } from '../native/index.ts';
+import type { HotBudget } from './hot-budget.ts';
+import { fixedBytes, SegmentFile } from './segment-file.ts';
+import { type SegmentPlan, segmentFile } from './segment-format.ts';
+import { SegmentRowWriter } from './segment-row-writer.ts';
+import type { TableRegistry } from './table-registry.ts';
+
+export interface HotTableOptions {
+  /** An existing directory, the registry's own. */
+  readonly directory: string;
+  readonly registry: TableRegistry;
+  readonly budget: HotBudget;
+  /** The layout of every segment of the table. */
+  readonly plan: SegmentPlan;
+  /** Removes a file; readers that have it mapped keep what they mapped. */
+  readonly removeFile: (path: string) => void;
+}
+
+export class HotTable {
+  readonly plan: SegmentPlan;
+  readonly #directory: string;
+  readonly #registry: TableRegistry;
+  readonly #budget: HotBudget;
+  readonly #removeFile: (path: string) => void;
+  readonly #slot: number;
+  readonly #segments: SegmentFile[] = [];
+  #active: SegmentFile;
+  #rowWriter: SegmentRowWriter | undefined;
+  #activeCharged = 0;
+  #publishedRows = 0;
+  #nextSegmentId = 1;
+
+  /** Registers the table and makes its first segment. */
+  constructor(options: HotTableOptions) {
+    this.plan = options.plan;
+    this.#directory = options.directory;
+    this.#registry = options.registry;
+    this.#budget = options.budget;
+    this.#removeFile = options.removeFile;
+    this.#slot = this.#registry.addTable(this.plan.schema.name, this.plan.schema.schemaId);
+    this.#active = this.#addSegment(0);
+  }
+
+  /** Oldest first; the last one is active. */
+  get segments(): readonly SegmentFile[] {
+    return this.#segments;
+  }
+
+  get activeSegment(): SegmentFile {
+    return this.#active;
+  }
+
+  get activeRegion(): NativeRegion {
+    return this.#active.region;
+  }
+
+  /** Table-wide: rows written so far, visible or not. */
+  get stagedRows(): number {
+    return this.#active.firstRow + this.#active.stagedRows;
+  }
+
+  /** Table-wide: rows below it are visible. */
+  get publishedRows(): number {
+    return this.#publishedRows;
+  }
+
+  get rowsFree(): number {
+    return this.#active.rowsFree;
+  }
+
+  /** Room of the active segment's fullest heap, bytes. */
+  get heapBytesFree(): number {
+    return this.#rowWriter?.heapBytesFree ?? this.#active.heapBytesFree;
+  }
+
+  /** @throws TRIBUTARY_STORAGE_HOT_FULL unless the budget has room for `bytes` of new rows. */
+  requireRoom(bytes: number): void {
+    this.#budget.require(bytes);
+  }
+
+  /**
+   * Begins a row at the end of the table, in a new segment when the active one might not hold it.
+   * The caller sets columns and calls `endRow` on what is returned.
+   * @param heapBytes at least the bytes of the row's longest string.
+   * @throws TRIBUTARY_STORAGE_HOT_FULL, TRIBUTARY_STORAGE_REGION_FULL
+   */
+  beginRow(heapBytes: number): SegmentRowWriter {
+    let writer = this.#rowWriter ?? new SegmentRowWriter(this.#active);
+    this.#rowWriter = writer;
+    if (
+      this.#active.rowsFree === 0 ||
+      writer.heapBytesFree < heapBytes ||
+      writer.dictionaryEntriesFree === 0
+    ) {
+      this.sealAndRotate();
+      writer = new SegmentRowWriter(this.#active);
+      this.#rowWriter = writer;
+    }
+    writer.beginRow();
+    return writer;
+  }
+
+  /**
+   * Seals the active segment and starts the next one, whose first row is the next row of the table.
+   * @throws TRIBUTARY_STORAGE_HOT_FULL, TRIBUTARY_STORAGE_REGION_FULL; the active segment stays.
+   */
+  sealAndRotate(): SegmentFile {
+    const sealed = this.#active;
+    this.#rowWriter?.flushCounters();
+    this.#settle();
+    const next = this.#addSegment(this.stagedRows);
+    sealed.seal();
+    this.#active = next;
+    this.#rowWriter = undefined;
+    return sealed;
+  }
+
+  /** Makes every row below `tableRow` visible. */
+  publishTo(tableRow: number): void {
+    assert(tableRow <= this.stagedRows, 'only staged rows are published');
+    assert(tableRow >= this.#publishedRows, 'published rows stay published');
+    this.#rowWriter?.flushCounters();
+    this.#publishedRows = tableRow;
+    this.#registry.publish(this.#slot, tableRow);
+    this.#settle();
+  }
+
+  /** Hides a row from every scan that starts later. @returns false when it was hidden already. */
+  hide(tableRow: number): boolean {
+    const segment = this.segmentOf(tableRow);
+    return segment.hide(tableRow - segment.firstRow);
+  }
+
+  /** The segment of a staged row; `tableRow - firstRow` is its row there. */
+  segmentOf(tableRow: number): SegmentFile {
+    // The newest rows are asked for by far the most.
+    for (let index = this.#segments.length - 1; index >= 0; index -= 1) {
+      const segment = this.#segments[index]!;
+      if (tableRow >= segment.firstRow) return segment;
+    }
+    assert(false, 'a row is asked for only while its segment is hot');
+  }
+
+  /** The values of a uint32 column of `segment`, by row of the segment. */
+  u32Column(segment: SegmentFile, name: string): Uint32Array {
+    return segment.u32Column(name);
+  }
+
+  /**
+   * Drops the sealed segments whose rows are all below `tableRow`, and removes their files.
+   * @returns how many were dropped.
+   */
+  dropSegmentsBelow(tableRow: number): number {
+    let count = 0;
+    while (count < this.#segments.length - 1 && this.#segments[count + 1]!.firstRow <= tableRow) {
+      count += 1;
+    }
+    if (count === 0) return 0;
+    assert(
+      this.#segments[count]!.firstRow <= this.#publishedRows,
+      'only published rows are dropped',
+    );
+    this.#registry.removeOldestSegments(this.#slot, count);
+    for (const segment of this.#segments.splice(0, count)) {
+      const bytes = segment.usedBytes;
+      segment.close();
+      this.#removeFile(segment.path);
+      this.#budget.release(bytes);
+    }
+    return count;
+  }
+
+  /** Unmaps all segments and leaves their files. Idempotent. */
+  close(): void {
+    for (const segment of this.#segments.splice(0)) {
+      this.#budget.release(segment === this.#active ? this.#activeCharged : segment.usedBytes);
+      segment.close();
+    }
+  }
+
+  #addSegment(firstRow: number): SegmentFile {
+    if (this.#registry.segmentCount(this.#slot) === LIMITS.tableSegmentsMax) {
+      throw new TributaryError('TRIBUTARY_STORAGE_HOT_FULL', {
+        usedBytes: this.#budget.usedBytes,
+        limitBytes: this.#budget.limitBytes,
+      });
+    }
+    this.#budget.require(fixedBytes(this.plan));
+    const segmentId = this.#nextSegmentId;
+    const path = join(this.#directory, segmentFile(this.plan.schema.name, segmentId));
+    const segment = SegmentFile.create(path, this.plan, segmentId, firstRow);
+    this.#nextSegmentId += 1;
+    this.#activeCharged = segment.usedBytes;
+    this.#budget.charge(this.#activeCharged);
+    this.#registry.addSegment(this.#slot, { segmentId, firstRow });
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  /** Charges the budget for what the active segment took since the last time. */
+  #settle(): void {
+    const bytes = this.#active.usedBytes;
+    this.#budget.charge(bytes - this.#activeCharged);
+    this.#activeCharged = bytes;
+  }
+}

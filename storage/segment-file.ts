@@ -1,0 +1,198 @@
+/**
+ * One hot segment as its writer holds it: the mapped file and its header.
+ *
+ * What is small is backed when the file is made (header, bitmaps, dictionary offsets); values are
+ * backed every {@link ROWS_STEP} rows and heaps every {@link HEAP_STEP_BYTES}, so that an almost empty
+ * table takes little memory and a full file system is an error here, not a SIGBUS later.
+ *
+ * - The header's counters only grow, and `staged_rows` is written before the registry publishes.
+ * - After {@link SegmentFile.close} every access throws, because the buffer is detached.
+ * - A failed create or back leaves the file as it was; the owner removes it or tries again.
+ */
+import { assert } from '../base/assert.ts';
+import { TributaryError } from '../base/errors.ts';
+import { alignUp, MIB } from '../base/units.ts';
+import { type NativeRegion, native } from '../native/index.ts';
+import {
+  COLUMN_DESCRIPTOR,
+  descriptorOffset,
+  PAGE_BYTES,
+  SEGMENT_HEADER,
+  type SegmentPlan,
+  writeSegmentHeader,
+} from './segment-format.ts';
+
+export const ROWS_STEP = 8192;
+export const HEAP_STEP_BYTES = MIB;
+
+export class SegmentFile {
+  readonly path: string;
+  readonly plan: SegmentPlan;
+  readonly segmentId: number;
+  /** The table-wide number of row 0. */
+  readonly firstRow: number;
+  readonly region: NativeRegion;
+  /** The whole file as 32-bit words. */
+  readonly words: Uint32Array;
+  readonly #fixedBytes: number;
+  readonly #u32Columns = new Map<string, Uint32Array>();
+  #backedRows = 0;
+
+  /** @throws TRIBUTARY_STORAGE_REGION_FULL when the file system has no room. */
+  static create(path: string, plan: SegmentPlan, segmentId: number, firstRow: number): SegmentFile {
+    const headerBytes = descriptorOffset(plan.columns.length);
+    const region = native.createRegion(path, plan.fileBytes, headerBytes);
+    if (typeof region === 'string') throw regionFull(path, headerBytes, region);
+    try {
+      return new SegmentFile(path, plan, segmentId, firstRow, region);
+    } catch (failure) {
+      region.close();
+      throw failure;
+    }
+  }
+
+  private constructor(
+    path: string,
+    plan: SegmentPlan,
+    segmentId: number,
+    firstRow: number,
+    region: NativeRegion,
+  ) {
+    this.path = path;
+    this.plan = plan;
+    this.segmentId = segmentId;
+    this.firstRow = firstRow;
+    this.region = region;
+    this.words = new Uint32Array(region.buffer);
+    this.back(plan.maskOffset, plan.bitmapBytes);
+    for (const column of plan.columns) {
+      this.back(column.validityOffset, plan.bitmapBytes);
+      if (column.dictionaryCapacity > 0) {
+        this.back(column.dictionaryOffset, 4 * (column.dictionaryCapacity + 1));
+      }
+    }
+    this.#fixedBytes = fixedBytes(plan);
+    writeSegmentHeader(region.buffer, plan, segmentId, firstRow);
+  }
+
+  get stagedRows(): number {
+    return this.words[SEGMENT_HEADER.stagedRows / 4]!;
+  }
+
+  get hiddenCount(): number {
+    return this.words[SEGMENT_HEADER.hiddenCount / 4]!;
+  }
+
+  get sealed(): boolean {
+    return this.words[SEGMENT_HEADER.sealed / 4] === 1;
+  }
+
+  get rowsFree(): number {
+    return this.plan.rowCapacity - this.stagedRows;
+  }
+
+  /** Bytes that fit into every heap: the room of the fullest one. Infinity without heaps. */
+  get heapBytesFree(): number {
+    let free = Number.POSITIVE_INFINITY;
+    this.plan.columns.forEach((column, index) => {
+      if (column.heapCapacity > 0)
+        free = Math.min(free, column.heapCapacity - this.#heapUsed(index));
+    });
+    return free;
+  }
+
+  /** New strings that every dictionary can take. Infinity without dictionaries. */
+  get dictionaryEntriesFree(): number {
+    let free = Number.POSITIVE_INFINITY;
+    this.plan.columns.forEach((column, index) => {
+      if (column.dictionaryCapacity === 0) return;
+      const count = this.words[(descriptorOffset(index) + COLUMN_DESCRIPTOR.dictionaryCount) / 4]!;
+      free = Math.min(free, column.dictionaryCapacity - count);
+    });
+    return free;
+  }
+
+  /** Memory the segment takes, by its counters: what the hot budget is charged. */
+  get usedBytes(): number {
+    const rows = Math.min(alignUp(this.stagedRows, ROWS_STEP), this.plan.rowCapacity);
+    let bytes = this.#fixedBytes;
+    this.plan.columns.forEach((column, index) => {
+      bytes += rows * column.valueBytes;
+      if (column.heapCapacity > 0) bytes += alignUp(this.#heapUsed(index), HEAP_STEP_BYTES);
+    });
+    return bytes;
+  }
+
+  /** Makes [offset, offset + bytes) safe to touch. @throws TRIBUTARY_STORAGE_REGION_FULL */
+  back(offset: number, bytes: number): void {
+    const reason = this.region.back(offset, bytes);
+    if (reason !== '') throw regionFull(this.path, offset + bytes, reason);
+  }
+
+  /** Makes the values of rows below `rows` safe to touch. @throws TRIBUTARY_STORAGE_REGION_FULL */
+  backRows(rows: number): void {
+    if (rows <= this.#backedRows) return;
+    const until = Math.min(alignUp(rows, ROWS_STEP), this.plan.rowCapacity);
+    for (const column of this.plan.columns) {
+      const from = column.valuesOffset + this.#backedRows * column.valueBytes;
+      // One value more: strings have an offset behind the last row.
+      const end = column.valuesOffset + until * column.valueBytes + column.valueBytes;
+      this.back(from, end - from);
+    }
+    this.#backedRows = until;
+  }
+
+  /** The values of a uint32 column, by row; valid until the segment is closed. */
+  u32Column(name: string): Uint32Array {
+    const known = this.#u32Columns.get(name);
+    if (known !== undefined) return known;
+    const column = this.plan.columns.find((candidate) => candidate.name === name);
+    assert(column?.type === 'uint32', `${name} is a uint32 column of ${this.plan.schema.name}`);
+    this.back(column.valuesOffset, 4 * this.plan.rowCapacity);
+    const values = new Uint32Array(this.region.buffer, column.valuesOffset, this.plan.rowCapacity);
+    this.#u32Columns.set(name, values);
+    return values;
+  }
+
+  /** Hides a staged row from every scan that starts later. @returns false when it was hidden. */
+  hide(row: number): boolean {
+    assert(row < this.stagedRows, 'only staged rows are hidden');
+    const word = this.plan.maskOffset / 4 + (row >>> 5);
+    const bit = 1 << (row & 31);
+    if ((this.words[word]! & bit) !== 0) return false;
+    this.words[word]! |= bit;
+    this.words[SEGMENT_HEADER.hiddenCount / 4]! += 1;
+    return true;
+  }
+
+  /** No row will be added. Idempotent. */
+  seal(): void {
+    this.words[SEGMENT_HEADER.sealed / 4] = 1;
+  }
+
+  /** Unmaps the file and leaves it where it is. Idempotent. */
+  close(): void {
+    this.#u32Columns.clear();
+    this.region.close();
+  }
+
+  #heapUsed(column: number): number {
+    // Heaps are below 4 GiB, so the low word is the value.
+    return this.words[(descriptorOffset(column) + COLUMN_DESCRIPTOR.heapUsed) / 4]!;
+  }
+}
+
+/** What an empty segment takes: the least room the hot budget must have for a new one. */
+export function fixedBytes(plan: SegmentPlan): number {
+  let bytes = PAGE_BYTES + alignUp(plan.columns.length * COLUMN_DESCRIPTOR.bytes, PAGE_BYTES);
+  bytes += alignUp(plan.bitmapBytes, PAGE_BYTES) * (1 + plan.columns.length);
+  for (const column of plan.columns) {
+    if (column.dictionaryCapacity > 0)
+      bytes += alignUp(4 * column.dictionaryCapacity + 4, PAGE_BYTES);
+  }
+  return bytes;
+}
+
+function regionFull(path: string, neededBytes: number, reason: string): TributaryError {
+  return new TributaryError('TRIBUTARY_STORAGE_REGION_FULL', { path, neededBytes, reason });
+}
