@@ -7,6 +7,8 @@
         "src/region.cc",
         "src/process.cc",
         "src/crc32c.cc",
+        "src/segment_writer.cc",
+        "src/array_file.cc",
         "src/decoder.cc",
         "src/tracking_event.cc",
         "src/timestamp.cc",

@@ -22,13 +22,25 @@ export interface NativeRegion {
   close(): void;
 }
 
-/** Decodes tracking payloads into the tail of the active `events` segment. See decoder.cc. */
+/** Hard maxima of the decoder; the names are those of base/limits.ts. */
+export interface DecoderLimits {
+  readonly eventBytesMax: number;
+  readonly messageIdBytesMax: number;
+  readonly identifierBytesMax: number;
+  readonly eventNameBytesMax: number;
+  readonly batchEventsMax: number;
+  readonly jsonDepthMax: number;
+}
+
+/** Decodes tracking payloads into the tail of the active `events` segment (decoder.cc). */
 export interface NativeDecoder {
-  /** Points the decoder at a segment; rows are appended behind its staged rows. */
-  attach(segment: NativeRegion): void;
+  /** Rows go to this segment from now on. @returns '' or why not. */
+  attach(segment: NativeRegion): string;
   /**
-   * Decodes one payload. `control` in: see DECODE_CONTROL; out: counts and codes.
-   * @returns 0 when decoded, else a DECODE_FAILURE; on failure no row was staged.
+   * Decodes `length` bytes of JSON; `payload` has 32 bytes or more behind them. `result` receives
+   * [events, rejected, then (index, code, field) of each rejection that fits].
+   * `typeOfPath` is a position in EVENT_TYPES, or its length for none.
+   * @returns 0, or a decode failure (engine/decode-codes.ts); after a failure no row was staged.
    */
   decode(
     payload: Uint8Array,
@@ -36,17 +48,40 @@ export interface NativeDecoder {
     sequence: number,
     receivedAtMicros: number,
     source: string,
-    defaultType: number,
-    rejections: Uint32Array,
+    typeOfPath: number,
+    result: Uint32Array,
   ): number;
-  /** What the last decode found: [events, rejected, failure byte offset or 0]. */
-  readonly result: Uint32Array;
+  /** What the parser or the file system said of the last failure. */
+  readonly failure: string;
 }
 
-/** Exact map from (identifier type, value) to dense node ordinals, outside the JS heap. */
+/** From (identifier type, value) to dense node ordinals, outside the JS heap (identifier_index.cc). */
 export interface NativeIdentifierIndex {
-  readonly count: number;
+  /** Makes room, so that resolving cannot fail. @returns '' or why there is none. */
+  prepare(nodes: number, bytes: number): string;
+  /** Writes [user, anonymous, previous, 0] nodes per row to `out`; hidden rows give zeros. */
+  resolveRows(segment: NativeRegion, row: number, count: number, out: Uint32Array): boolean;
+  intern(type: number, value: string): number;
+  lookup(type: number, value: string): number;
+  valueOf(node: number): string | undefined;
+  typeOf(node: number): number;
+  publish(): void;
   close(): void;
+  readonly count: number;
+  readonly memoryBytes: number;
+}
+
+/** The message ids of the last hours, to find what was sent twice (message_window.cc). */
+export interface NativeMessageWindow {
+  /** Hides rows sent before. @returns how many, or -1 for bad arguments. */
+  hideDuplicates(
+    segment: NativeRegion,
+    row: number,
+    count: number,
+    receivedAtMicros: number,
+  ): number;
+  readonly count: number;
+  readonly memoryBytes: number;
 }
 
 export interface NativeAddon {
@@ -60,6 +95,14 @@ export interface NativeAddon {
   lockFile(path: string, text: string): string;
   /** Lowers RLIMIT_DATA, soft and hard, for ever. @returns '' or the reason. */
   limitDataBytes(bytes: number): string;
+
+  readonly Decoder: new (limits: DecoderLimits) => NativeDecoder;
+  readonly IdentifierIndex: new (
+    directory: string,
+    nodesMax: number,
+    valuesBytesMax: number,
+  ) => NativeIdentifierIndex;
+  readonly MessageWindow: new (windowMicros: number, secret: Uint8Array) => NativeMessageWindow;
 
   /** Points the DuckDB functions of this process at a tenant's hot directory. @returns '' or why not. */
   openHotDirectory(path: string): string;

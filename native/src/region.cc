@@ -67,7 +67,7 @@ Napi::Function RegionObject::Define(Napi::Env env) {
 RegionObject::RegionObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<RegionObject>(info) {}
 
-Region* RegionObject::Unwrap(const Napi::Value& value) {
+Region* RegionObject::FromValue(const Napi::Value& value) {
   if (!value.IsObject()) return nullptr;
   Napi::Object object = value.As<Napi::Object>();
   Napi::Function constructor = AddonData::Of(value.Env())->region_constructor.Value();
@@ -111,7 +111,7 @@ namespace {
 // createRegion(path, reservedBytes, backedBytes): a Region, or the reason as a string.
 Napi::Value CreateRegion(const Napi::CallbackInfo& info) {
   Napi::Object object = AddonData::Of(info.Env())->region_constructor.New({});
-  Region* region = RegionObject::Unwrap(object);
+  Region* region = RegionObject::FromValue(object);
   std::string failure =
       region->Create(info[0].ToString(), static_cast<uint64_t>(info[1].ToNumber().Int64Value()),
                      static_cast<uint64_t>(info[2].ToNumber().Int64Value()));

@@ -44,7 +44,7 @@ class RegionObject : public Napi::ObjectWrap<RegionObject> {
   explicit RegionObject(const Napi::CallbackInfo& info);
   Region& region() { return region_; }
   // The Region behind a JavaScript value, or nullptr when it is something else.
-  static Region* Unwrap(const Napi::Value& value);
+  static Region* FromValue(const Napi::Value& value);
 
  private:
   Napi::Value Buffer(const Napi::CallbackInfo& info);

@@ -1,0 +1,57 @@
+// Read access to rows of a segment by its writer process, published or not.
+#pragma once
+#include <cstring>
+
+#include "region.h"
+#include "segment_format.h"
+#include "tracking_event.h"
+
+namespace tributary {
+
+class SegmentRows {
+ public:
+  // False when the region holds no segment.
+  bool Attach(Region* region) {
+    if (region == nullptr || region->base() == nullptr) return false;
+    base_ = region->base();
+    header_ = reinterpret_cast<SegmentHeader*>(base_);
+    return memcmp(header_->magic, kSegmentMagic, sizeof(kSegmentMagic)) == 0;
+  }
+  uint32_t staged_rows() const { return header_->staged_rows; }
+  uint32_t column_count() const { return header_->column_count; }
+
+  bool hidden(uint32_t row) const { return base_[header_->mask_offset + (row >> 3)] >> (row & 7) & 1; }
+  void Hide(uint32_t row) {
+    base_[header_->mask_offset + (row >> 3)] |= 1u << (row & 7);
+    header_->hidden_count++;
+  }
+
+  const ColumnDescriptor& column(uint32_t index) const {
+    return reinterpret_cast<const ColumnDescriptor*>(base_ + kPageBytes)[index];
+  }
+  bool valid(const ColumnDescriptor& column, uint32_t row) const {
+    return base_[column.validity_offset + (row >> 3)] >> (row & 7) & 1;
+  }
+  // The text of a row, absent when null.
+  Slice text(const ColumnDescriptor& column, uint32_t row) const {
+    if (!valid(column, row)) return {};
+    auto* offsets = reinterpret_cast<const uint32_t*>(base_ + column.values_offset);
+    return {reinterpret_cast<const char*>(base_ + column.heap_offset + offsets[row]),
+            offsets[row + 1] - offsets[row]};
+  }
+  // The dictionary code of a row's value; meaningless when null.
+  uint32_t code(const ColumnDescriptor& column, uint32_t row) const {
+    return reinterpret_cast<const uint32_t*>(base_ + column.values_offset)[row];
+  }
+  Slice dictionary_text(const ColumnDescriptor& column, uint32_t code) const {
+    auto* offsets = reinterpret_cast<const uint32_t*>(base_ + column.dictionary_offset);
+    return {reinterpret_cast<const char*>(base_ + column.heap_offset + offsets[code]),
+            offsets[code + 1] - offsets[code]};
+  }
+
+ private:
+  uint8_t* base_ = nullptr;
+  SegmentHeader* header_ = nullptr;
+};
+
+}  // namespace tributary

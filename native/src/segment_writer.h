@@ -1,0 +1,80 @@
+// Appends rows to the columns of one segment from C++. The TypeScript side (storage/hot-table.ts)
+// plans and creates the segment; this class only fills what the header describes.
+//
+// Invariants
+// - Row staged_rows is the one being written; EndRow() moves on. Rows become visible to readers only
+//   when the registry publishes them, so a batch that fails is taken back with Restore().
+// - No byte is touched before Region::Back() promised it: a full tmpfs is an error, not a SIGBUS.
+// - A null costs nothing but a counter: validity bits start as zero, and offsets are always written.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "region.h"
+#include "segment_format.h"
+
+namespace tributary {
+
+class SegmentWriter {
+ public:
+  // Takes the region of a segment file. Returns "" or why it is not a segment.
+  std::string Attach(Region* region);
+  bool attached() const { return header_ != nullptr; }
+  uint32_t ColumnCount() const { return static_cast<uint32_t>(columns_.size()); }
+  // The index of a column, or -1.
+  int FindColumn(const char* name) const;
+
+  // Whether `rows` rows fit, each column's strings of all of them adding up to `heap_bytes` at most.
+  bool HasRoom(uint32_t rows, uint64_t heap_bytes) const;
+  // Backs the fixed-size buffers for the next `rows` rows, and `heap_bytes` of every heap.
+  std::string BackFor(uint32_t rows, uint64_t heap_bytes);
+
+  // What Restore() needs to take back the rows staged since.
+  void Save();
+  void Restore();
+
+  uint32_t row() const { return header_->staged_rows; }
+  void SetInt64(uint32_t column, int64_t value);
+  void SetUint64(uint32_t column, uint64_t value);
+  void SetUint32(uint32_t column, uint32_t value);
+  void SetText(uint32_t column, const char* data, uint32_t length);
+  // False when the dictionary is full: the segment must be sealed.
+  bool SetDictionary(uint32_t column, const char* data, uint32_t length);
+  void SetNull(uint32_t column);
+  // Hides the current row from readers.
+  void Hide();
+  void EndRow() { header_->staged_rows++; }
+
+ private:
+  struct Column {
+    ColumnDescriptor* descriptor;
+    uint8_t* validity;
+    uint8_t* values;
+    char* heap;
+    uint32_t* dictionary;
+    uint64_t heap_backed;
+    // dictionary text -> code + 1; open addressing, sized for twice the capacity
+    std::vector<uint32_t> codes;
+    uint32_t last_code;  // runs of one value are common
+  };
+  struct Saved {
+    uint64_t heap_used;
+    uint32_t null_count;
+  };
+
+  void SetValid(Column& column, uint32_t row) { column.validity[row >> 3] |= 1u << (row & 7); }
+  uint32_t* SlotOf(Column& column, const char* data, uint32_t length);
+  bool Equals(const Column& column, uint32_t code, const char* data, uint32_t length) const;
+
+  Region* region_ = nullptr;
+  SegmentHeader* header_ = nullptr;
+  uint8_t* mask_ = nullptr;
+  uint32_t rows_backed_ = 0;
+  uint64_t seed_ = 0;
+  std::vector<Column> columns_;
+  std::vector<Saved> saved_;
+  uint32_t saved_rows_ = 0, saved_hidden_ = 0;
+};
+
+}  // namespace tributary

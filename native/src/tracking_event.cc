@@ -1,0 +1,269 @@
+#include "tracking_event.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "timestamp.h"
+
+namespace tributary {
+
+Slice PayloadWalker::string_at(uint64_t tape) const {
+  const uint8_t* at = strings_ + (tape_[tape] & 0x00ffffffffffffffull);
+  uint32_t length;
+  memcpy(&length, at, 4);
+  return {reinterpret_cast<const char*>(at + 4), length};
+}
+
+Slice PayloadWalker::RawBetween(uint32_t structural, uint32_t after) const {
+  uint32_t start = structurals_[structural];
+  uint32_t end = structurals_[after];
+  while (end > start + 1) {
+    char last = payload_[end - 1];
+    if (last != ' ' && last != '\n' && last != '\r' && last != '\t') break;
+    end--;
+  }
+  return {payload_ + start, end - start};
+}
+
+Position PayloadWalker::Skip(Position at) const {
+  switch (type_at(at)) {
+    case '{':
+    case '[': {
+      uint32_t structural = at.structural;
+      int depth = 0;
+      do {
+        char token = payload_[structurals_[structural++]];
+        // '{' 0x7b, '[' 0x5b and their closers 0x7d, 0x5d differ from other tokens in these bits.
+        depth += (token == '{' || token == '[');
+        depth -= (token == '}' || token == ']');
+      } while (depth > 0);
+      return {tape_[at.tape] & 0xffffffffu, structural};
+    }
+    case 'l':
+    case 'u':
+    case 'd':
+      return {at.tape + 2, at.structural + 1};
+    default:
+      return {at.tape + 1, at.structural + 1};
+  }
+}
+
+ExtraBuffer::~ExtraBuffer() { free(data_); }
+
+void ExtraBuffer::Append(const char* data, size_t length) {
+  if (length_ + length > capacity_) {
+    size_t capacity = (length_ + length) * 2;
+    void* grown = realloc(data_, capacity);
+    if (grown == nullptr) abort();  // out of memory: nothing sensible is left to do
+    data_ = static_cast<char*>(grown);
+    capacity_ = capacity;
+  }
+  memcpy(data_ + length_, data, length);
+  length_ += length;
+}
+
+void ExtraBuffer::AddMember(const Slice& member) {
+  Append(length_ == 0 ? "{" : ",", 1);
+  Append(member.data, member.length);
+}
+
+Slice ExtraBuffer::Finish() {
+  Append("}", 1);
+  return {data_, static_cast<uint32_t>(length_)};
+}
+
+namespace {
+
+bool Is(const Slice& slice, const char* text, size_t length) {
+  return slice.length == length && memcmp(slice.data, text, length) == 0;
+}
+
+Field FieldOf(const Slice& key) {
+#define MATCH(text, field) \
+  if (memcmp(key.data, text, sizeof(text) - 1) == 0) return field
+  switch (key.length) {
+    case 4:
+      MATCH("type", Field::kType);
+      MATCH("name", Field::kName);
+      break;
+    case 5:
+      MATCH("event", Field::kEvent);
+      break;
+    case 6:
+      MATCH("userId", Field::kUserId);
+      MATCH("traits", Field::kTraits);
+      MATCH("sentAt", Field::kSentAt);
+      break;
+    case 7:
+      MATCH("context", Field::kContext);
+      MATCH("groupId", Field::kGroupId);
+      break;
+    case 9:
+      MATCH("messageId", Field::kMessageId);
+      MATCH("timestamp", Field::kTimestamp);
+      break;
+    case 10:
+      MATCH("properties", Field::kProperties);
+      MATCH("previousId", Field::kPreviousId);
+      break;
+    case 11:
+      MATCH("anonymousId", Field::kAnonymousId);
+      break;
+    case 12:
+      MATCH("integrations", Field::kIntegrations);
+      break;
+    case 17:
+      MATCH("originalTimestamp", Field::kOriginalTimestamp);
+      break;
+    default:
+      break;
+  }
+#undef MATCH
+  return Field::kExtra;
+}
+
+void ReadTimestamp(const PayloadWalker& walker, Position at, Field field, bool* has, int64_t* micros,
+                   TrackingEvent* event) {
+  char type = walker.type_at(at);
+  *has = false;
+  if (type == 'n') return;
+  if (type != '"') return event->Reject(RejectCode::kFieldType, field);
+  Slice text = walker.string_at(at.tape);
+  if (text.length == 0) return;
+  if (!ParseTimestamp(text.data, text.length, micros)) {
+    return event->Reject(RejectCode::kTimestampInvalid, field);
+  }
+  *has = true;
+}
+
+// A string, or a number as its digits (SDKs send numeric ids); null and "" mean absent.
+Slice ReadIdentifier(const PayloadWalker& walker, Position at, Field field, uint32_t bytes_max,
+                     TrackingEvent* event) {
+  Slice text;
+  switch (walker.type_at(at)) {
+    case '"':
+      text = walker.string_at(at.tape);
+      break;
+    case 'l':
+    case 'u':
+    case 'd':
+      text = walker.RawBetween(at.structural, at.structural + 1);
+      break;
+    case 'n':
+      return {};
+    default:
+      event->Reject(RejectCode::kFieldType, field);
+      return {};
+  }
+  if (text.length == 0) return {};
+  if (text.length > bytes_max) {
+    event->Reject(RejectCode::kFieldTooLong, field);
+    return {};
+  }
+  return text;
+}
+
+void Validate(TrackingEvent* event) {
+  const TrackingEvent& read = *event;
+  bool has_user = read[Field::kUserId].present() || read[Field::kAnonymousId].present();
+  switch (event->type) {
+    case EventType::kNone:
+      return event->Reject(RejectCode::kTypeUnknown, Field::kType);
+    case EventType::kTrack:
+      if (!read[Field::kEvent].present()) event->Reject(RejectCode::kFieldMissing, Field::kEvent);
+      break;
+    case EventType::kGroup:
+      if (!read[Field::kGroupId].present()) {
+        event->Reject(RejectCode::kFieldMissing, Field::kGroupId);
+      }
+      has_user = true;  // SDKs send group calls about an account alone
+      break;
+    case EventType::kAlias:
+      if (!read[Field::kPreviousId].present()) {
+        event->Reject(RejectCode::kFieldMissing, Field::kPreviousId);
+      }
+      has_user = true;  // the previous id is an identifier itself
+      break;
+    default:
+      break;
+  }
+  if (!has_user) event->Reject(RejectCode::kNotIdentifiable, Field::kUserId);
+}
+
+}  // namespace
+
+EventType EventTypeOf(const Slice& name) {
+  if (Is(name, "track", 5)) return EventType::kTrack;
+  if (Is(name, "identify", 8)) return EventType::kIdentify;
+  if (Is(name, "page", 4)) return EventType::kPage;
+  if (Is(name, "screen", 6)) return EventType::kScreen;
+  if (Is(name, "group", 5)) return EventType::kGroup;
+  if (Is(name, "alias", 5)) return EventType::kAlias;
+  return EventType::kNone;
+}
+
+Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_path,
+                   const EventLimits& limits, ExtraBuffer* extra, TrackingEvent* event) {
+  *event = TrackingEvent{};
+  event->type = type_of_path;
+  extra->Clear();
+  if (walker.type_at(at) != '{') {
+    event->Reject(RejectCode::kNotObject, Field::kNone);
+    return walker.Skip(at);
+  }
+  Position end = walker.EachMember(at, [&](Slice key, uint32_t key_structural, Position value) {
+    Position behind = walker.Skip(value);
+    Field field = FieldOf(key);
+    char type = walker.type_at(value);
+    switch (field) {
+      case Field::kType:
+        if (type_of_path != EventType::kNone) break;
+        event->type = type == '"' ? EventTypeOf(walker.string_at(value.tape)) : EventType::kNone;
+        break;
+      case Field::kEvent:
+      case Field::kName:
+        (*event)[field] = ReadIdentifier(walker, value, field, limits.event_name_bytes_max, event);
+        break;
+      case Field::kMessageId:
+        (*event)[field] = ReadIdentifier(walker, value, field, limits.message_id_bytes_max, event);
+        break;
+      case Field::kUserId:
+      case Field::kAnonymousId:
+      case Field::kGroupId:
+      case Field::kPreviousId:
+        (*event)[field] = ReadIdentifier(walker, value, field, limits.identifier_bytes_max, event);
+        break;
+      case Field::kTimestamp:
+        ReadTimestamp(walker, value, field, &event->has_timestamp, &event->timestamp, event);
+        break;
+      case Field::kOriginalTimestamp:
+        ReadTimestamp(walker, value, field, &event->has_original_timestamp,
+                      &event->original_timestamp, event);
+        break;
+      case Field::kSentAt:
+        ReadTimestamp(walker, value, field, &event->has_sent_at, &event->sent_at, event);
+        break;
+      case Field::kProperties:
+      case Field::kTraits:
+      case Field::kContext:
+      case Field::kIntegrations:
+        (*event)[field] = {};
+        if (type == '{') (*event)[field] = walker.RawBetween(value.structural, behind.structural);
+        else if (type != 'n') event->Reject(RejectCode::kFieldType, field);
+        break;
+      default:
+        // A credential is not data; everything else is kept.
+        if (!Is(key, "writeKey", 8)) {
+          extra->AddMember(walker.RawBetween(key_structural, behind.structural));
+        }
+    }
+    return behind;
+  });
+  if (!extra->empty()) (*event)[Field::kExtra] = extra->Finish();
+  uint32_t bytes = walker.offset_of(end.structural - 1) + 1 - walker.offset_of(at.structural);
+  if (bytes > limits.event_bytes_max) event->Reject(RejectCode::kEventTooLarge, Field::kNone);
+  Validate(event);
+  return end;
+}
+
+}  // namespace tributary
