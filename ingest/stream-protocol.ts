@@ -1,0 +1,123 @@
+/**
+ * The frames of the WebSocket protocol `tributary.v1`; docs/websocket.md describes it for those who
+ * write clients.
+ *
+ * A batch's id stands before its payload, so that a frame is taken apart without parsing it and the
+ * payload reaches the decoder as the bytes that were sent:
+ *
+ *     text     <id>\n<JSON>                          id: decimal, 0 to 4294967295
+ *     binary   u8 codec, u32 id, payload             little-endian; codec 1 JSON, 2 msgpack
+ *     text     {"hello":{"key":"…"}}                 the key, when the upgrade carried none
+ *
+ * What the server sends is JSON text, one object a frame.
+ */
+import type { TributaryError } from '../base/errors.ts';
+import type { BatchOutcome, Codec } from '../engine/types.ts';
+import { describeOutcome } from './batch-intake.ts';
+
+export const STREAM_PROTOCOL = 'tributary.v1';
+
+/** Close codes: RFC 6455 section 7.4.1. */
+export const CLOSE = Object.freeze({
+  goingAway: 1001,
+  protocolError: 1002,
+  policyViolation: 1008,
+});
+
+/** Bytes the server puts up with beyond a payload, for the frame's own head. */
+export const FRAME_HEAD_BYTES_MAX = 16;
+
+const CODEC_OF_BYTE: Readonly<Record<number, Codec>> = { 1: 'json', 2: 'msgpack' };
+const BINARY_HEAD_BYTES = 5;
+const NEWLINE = 0x0a;
+const OPENING_BRACE = 0x7b;
+const ID_DIGITS_MAX = 10;
+const ID_MAX = 0xffff_ffff;
+
+export type Frame =
+  | {
+      readonly kind: 'batch';
+      readonly id: number;
+      readonly codec: Codec;
+      /** A view of the frame, valid as long as that is. */
+      readonly payload: Uint8Array;
+    }
+  | { readonly kind: 'hello'; readonly key: string }
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+/** What a client may send more: batches, and bytes of their payloads. */
+export interface Credit {
+  readonly batches: number;
+  readonly bytes: number;
+}
+
+export function parseFrame(message: Uint8Array, isBinary: boolean): Frame {
+  if (isBinary) return parseBinary(message);
+  return message[0] === OPENING_BRACE ? parseHello(message) : parseText(message);
+}
+
+function parseBinary(message: Uint8Array): Frame {
+  if (message.length < BINARY_HEAD_BYTES) return malformed('a binary frame is 5 bytes at least');
+  const codec = CODEC_OF_BYTE[message[0]!];
+  if (codec === undefined)
+    return malformed(`codec ${message[0]} is neither 1 (JSON) nor 2 (msgpack)`);
+  const view = new DataView(message.buffer, message.byteOffset);
+  const id = view.getUint32(1, true);
+  return { kind: 'batch', id, codec, payload: message.subarray(BINARY_HEAD_BYTES) };
+}
+
+function parseText(message: Uint8Array): Frame {
+  let id = 0;
+  let position = 0;
+  for (; position < message.length && position <= ID_DIGITS_MAX; position += 1) {
+    const byte = message[position]!;
+    if (byte === NEWLINE) break;
+    if (byte < 0x30 || byte > 0x39) return malformed('a text frame starts with a decimal id');
+    id = id * 10 + (byte - 0x30);
+  }
+  if (position === 0) return malformed('a text frame starts with a decimal id');
+  if (message[position] !== NEWLINE) return malformed('a line feed follows the id');
+  if (id > ID_MAX) return malformed(`an id is at most ${ID_MAX}`);
+  return { kind: 'batch', id, codec: 'json', payload: message.subarray(position + 1) };
+}
+
+function parseHello(message: Uint8Array): Frame {
+  try {
+    const value: unknown = JSON.parse(
+      Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString('utf8'),
+    );
+    const key = (value as { hello?: { key?: unknown } | null }).hello?.key;
+    if (typeof key === 'string') return { kind: 'hello', key };
+  } catch {
+    return malformed('a frame that starts with { is JSON');
+  }
+  return malformed('a frame that starts with { is {"hello":{"key":"…"}}');
+}
+
+function malformed(reason: string): Frame {
+  return { kind: 'malformed', reason };
+}
+
+/** The server's first frame: what the client may send from now on. */
+export function helloFrame(credit: Credit, batchBytesMax: number, batchEventsMax: number): string {
+  const limits = { batch_bytes_max: batchBytesMax, batch_events_max: batchEventsMax };
+  return JSON.stringify({ hello: { protocol: STREAM_PROTOCOL, credit, ...limits } });
+}
+
+/** The batch is durable. */
+export function ackFrame(id: number, outcome: BatchOutcome, credit: Credit): string {
+  return JSON.stringify({ ack: id, ...describeOutcome(outcome), credit });
+}
+
+/** The batch was refused as a whole. */
+export function nackFrame(id: number, error: TributaryError, credit: Credit): string {
+  const retry = error.retryable ? { retry_after_ms: RETRY_AFTER_MS } : {};
+  return JSON.stringify({ nack: id, error: error.toJSON(), ...retry, credit });
+}
+
+/** Credit that an earlier answer held back. */
+export function creditFrame(credit: Credit): string {
+  return JSON.stringify({ credit });
+}
+
+const RETRY_AFTER_MS = 1000;

@@ -1,0 +1,148 @@
+/**
+ * The WebSocket endpoint `/v1/stream`: upgrades, the set of open sessions, orderly closing.
+ *
+ * - A key in the head of the upgrade is checked before the upgrade; a stream without one has
+ *   `LIMITS.streamHelloMs` to send it.
+ * - At most `LIMITS.streamSocketsMax` streams; one that leaves its answers unread is closed.
+ */
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { WritePrincipal } from '../engine/control.ts';
+import { requireReady } from './batch-intake.ts';
+import { keyOfAuthorization, keyOfProtocols } from './credentials.ts';
+import { asTributaryError, HttpExchange } from './http-exchange.ts';
+import type { ApplianceState } from './ports.ts';
+import { CLOSE, FRAME_HEAD_BYTES_MAX, STREAM_PROTOCOL } from './stream-protocol.ts';
+import { type StreamContext, StreamSession } from './stream-session.ts';
+import {
+  type HttpRequest,
+  type HttpResponse,
+  serveStreams,
+  type TemplatedApp,
+  type UpgradeContext,
+  type WebSocket,
+} from './uws.ts';
+
+/** What travels with a socket of the library. */
+interface SocketData {
+  readonly principal: WritePrincipal | undefined;
+  session: StreamSession | undefined;
+  helloTimer: NodeJS.Timeout | undefined;
+}
+
+/** How often credit that is owed is looked at again. */
+const CREDIT_INTERVAL_MS = 50;
+/** How often a closing server looks whether everything is answered. */
+const DRAIN_INTERVAL_MS = 5;
+/** A batch slightly too large gets a nack; a message beyond this ends the connection. */
+const MESSAGE_SLACK = 64 * 1024;
+
+export class StreamServer {
+  readonly #context: StreamContext;
+  readonly #state: () => ApplianceState;
+  readonly #sessions = new Set<StreamSession>();
+  readonly #creditTimer: NodeJS.Timeout;
+
+  constructor(app: TemplatedApp, context: StreamContext, state: () => ApplianceState) {
+    this.#context = context;
+    this.#state = state;
+    serveStreams<SocketData>(app, '/v1/stream', {
+      messageBytesMax: LIMITS.batchBytesMax + FRAME_HEAD_BYTES_MAX + MESSAGE_SLACK,
+      idleSeconds: LIMITS.streamIdleSeconds,
+      unreadBytesMax: LIMITS.streamUnreadBytesMax,
+      upgrade: (response, request, upgrade) => this.#upgrade(response, request, upgrade),
+      open: (socket) => this.#open(socket),
+      message: (socket, message, isBinary) =>
+        socket.getUserData().session?.receive(new Uint8Array(message), isBinary),
+      close: (socket) => this.#close(socket),
+    });
+    this.#creditTimer = setInterval(() => this.#settleCredit(), CREDIT_INTERVAL_MS);
+    this.#creditTimer.unref();
+  }
+
+  get socketCount(): number {
+    return this.#sessions.size;
+  }
+
+  /**
+   * Waits until every batch under way is answered, then closes each stream with 1001. New batches are
+   * nacked meanwhile, since the appliance says that it stops.
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    const { clock } = this.#context;
+    const deadline = clock.monotonicMs() + timeoutMs;
+    while (this.#outstanding() > 0 && clock.monotonicMs() < deadline) await pause();
+    for (const session of this.#sessions) session.end(CLOSE.goingAway, 'the appliance stops');
+    while (this.#sessions.size > 0 && clock.monotonicMs() < deadline) await pause();
+    clearInterval(this.#creditTimer);
+  }
+
+  #outstanding(): number {
+    let outstanding = 0;
+    for (const session of this.#sessions) outstanding += session.outstanding;
+    return outstanding;
+  }
+
+  #settleCredit(): void {
+    for (const session of this.#sessions) session.settleCredit();
+  }
+
+  #upgrade(response: HttpResponse, request: HttpRequest, upgrade: UpgradeContext): void {
+    try {
+      const principal = this.#admit(request);
+      const data: SocketData = { principal, session: undefined, helloTimer: undefined };
+      const offered = request.getHeader('sec-websocket-protocol');
+      response.upgrade(
+        data,
+        request.getHeader('sec-websocket-key'),
+        offered.includes(STREAM_PROTOCOL) ? STREAM_PROTOCOL : '',
+        request.getHeader('sec-websocket-extensions'),
+        upgrade,
+      );
+    } catch (error) {
+      new HttpExchange(response, request).answerError(asTributaryError(error));
+    }
+  }
+
+  /** @throws TributaryError when there is no room, or the key in the head is not known. */
+  #admit(request: HttpRequest): WritePrincipal | undefined {
+    requireReady(this.#state());
+    const count = this.#sessions.size;
+    const limit = LIMITS.streamSocketsMax;
+    if (count >= limit) throw new TributaryError('TRIBUTARY_INGEST_SOCKETS_FULL', { count, limit });
+    const key =
+      keyOfAuthorization(request.getHeader('authorization')) ??
+      keyOfProtocols(request.getHeader('sec-websocket-protocol'));
+    if (key === undefined) return undefined;
+    const principal = this.#context.authenticator.authenticateWrite(key);
+    if (principal !== undefined) return principal;
+    throw new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'write' });
+  }
+
+  #open(socket: WebSocket<SocketData>): void {
+    const data = socket.getUserData();
+    const port = {
+      send: (text: string) => void socket.send(text),
+      end: (code: number, reason: string) => void socket.end(code, reason),
+    };
+    const session = new StreamSession(port, this.#context, data.principal);
+    data.session = session;
+    this.#sessions.add(session);
+    if (session.isAuthenticated) return;
+    data.helloTimer = setTimeout(() => {
+      if (!session.isAuthenticated) session.end(CLOSE.policyViolation, 'no key was sent in time');
+    }, LIMITS.streamHelloMs);
+  }
+
+  #close(socket: WebSocket<SocketData>): void {
+    const data = socket.getUserData();
+    clearTimeout(data.helloTimer);
+    if (data.session === undefined) return;
+    data.session.close();
+    this.#sessions.delete(data.session);
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, DRAIN_INTERVAL_MS));
+}

@@ -1,0 +1,203 @@
+/**
+ * One WebSocket client: its key, its credit, its batches under way.
+ *
+ * Flow control is by credit: the client may have so many batches and bytes unanswered. Each answer gives
+ * back what its batch had taken, unless the appliance is short of room; then the credit is owed, and
+ * granted when there is room again. Nothing is buffered for a client beyond its credit.
+ *
+ * - Every batch is answered once, by an ack or a nack, in the order in which they are decided.
+ * - credit + owed + credit of batches under way = the credit of the hello.
+ * - After `close` nothing is sent.
+ */
+import type { Clock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Logger } from '../base/log.ts';
+import type { WritePrincipal } from '../engine/control.ts';
+import type { BatchIntake } from './batch-intake.ts';
+import { type ByteBudget, inFlightFull } from './byte-budget.ts';
+import { asTributaryError } from './http-exchange.ts';
+import type { Authenticator } from './ports.ts';
+import {
+  ackFrame,
+  CLOSE,
+  type Credit,
+  creditFrame,
+  type Frame,
+  helloFrame,
+  nackFrame,
+  parseFrame,
+} from './stream-protocol.ts';
+
+/** The connection, as a session needs it. */
+export interface StreamSocket {
+  send(text: string): void;
+  /** Sends what is waiting, then a close frame. */
+  end(code: number, reason: string): void;
+}
+
+export interface StreamContext {
+  readonly authenticator: Authenticator;
+  readonly intake: BatchIntake;
+  readonly inFlight: ByteBudget;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+type BatchFrame = Extract<Frame, { kind: 'batch' }>;
+
+const NONE: Credit = Object.freeze({ batches: 0, bytes: 0 });
+const GRANT: Credit = Object.freeze({
+  batches: LIMITS.streamCreditBatches,
+  bytes: LIMITS.streamCreditBytes,
+});
+/** Batches beyond the credit that are answered with a nack before the stream is closed. */
+const OVERRUNS_MAX = LIMITS.streamCreditBatches;
+/** Share of the bytes in flight above which credit is held back. */
+const PRESSURE = 0.75;
+
+export class StreamSession {
+  readonly #socket: StreamSocket;
+  readonly #context: StreamContext;
+  #principal: WritePrincipal | undefined;
+  #credit: Credit = GRANT;
+  #owed: Credit = NONE;
+  #outstanding = 0;
+  #overruns = 0;
+  #isClosed = false;
+  #isEnding = false;
+
+  constructor(socket: StreamSocket, context: StreamContext, principal: WritePrincipal | undefined) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#principal = principal;
+    if (principal !== undefined) this.#sendHello();
+  }
+
+  /** Batches handed to the engine and not yet answered. */
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
+  get isAuthenticated(): boolean {
+    return this.#principal !== undefined;
+  }
+
+  get isOwed(): boolean {
+    return this.#owed.batches > 0;
+  }
+
+  /** Takes one frame; `message` is read before this returns. */
+  receive(message: Uint8Array, isBinary: boolean): void {
+    if (this.#isClosed || this.#isEnding) return;
+    const frame = parseFrame(message, isBinary);
+    if (frame.kind === 'malformed') return this.end(CLOSE.protocolError, frame.reason);
+    if (frame.kind === 'hello') return this.#authenticate(frame.key);
+    if (this.#principal === undefined) {
+      return this.end(CLOSE.policyViolation, 'the first frame is a hello with the write key');
+    }
+    this.#take(frame, this.#principal);
+  }
+
+  /** Grants what is owed, when there is room again. */
+  settleCredit(): void {
+    if (!this.isOwed || this.#isClosed || this.#isUnderPressure()) return;
+    const credit = this.#owed;
+    this.#owed = NONE;
+    this.#credit = plus(this.#credit, credit);
+    this.#socket.send(creditFrame(credit));
+  }
+
+  /** Closes from our side; batches under way are still answered by whoever waits for `outstanding`. */
+  end(code: number, reason: string): void {
+    if (this.#isClosed || this.#isEnding) return;
+    this.#isEnding = true;
+    this.#socket.end(code, reason);
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #authenticate(key: string): void {
+    if (this.#principal !== undefined) {
+      return this.end(CLOSE.protocolError, 'the stream has a key already');
+    }
+    this.#principal = this.#context.authenticator.authenticateWrite(key);
+    if (this.#principal === undefined) this.end(CLOSE.policyViolation, 'the key is not known');
+    else this.#sendHello();
+  }
+
+  #sendHello(): void {
+    this.#socket.send(helloFrame(this.#credit, LIMITS.batchBytesMax, LIMITS.batchEventsMax));
+  }
+
+  #take(frame: BatchFrame, principal: WritePrincipal): void {
+    const cost = { batches: 1, bytes: frame.payload.length };
+    const refusal = this.#refusalOf(cost);
+    if (refusal !== undefined) {
+      // The client has counted this batch against its credit; the nack evens the two ledgers out.
+      if (!this.#isEnding) this.#socket.send(nackFrame(frame.id, refusal, cost));
+      return;
+    }
+    this.#credit = plus(this.#credit, { batches: -1, bytes: -cost.bytes });
+    this.#outstanding += 1;
+    const { clock, intake } = this.#context;
+    intake.append(principal, frame.codec, frame.payload, clock.nowMicros()).then(
+      (outcome) => this.#answer(cost, (credit) => ackFrame(frame.id, outcome, credit)),
+      (error: unknown) => this.#answerFailure(frame.id, cost, error),
+    );
+  }
+
+  /** Takes `cost` from the bytes in flight, or says why this batch cannot be taken. */
+  #refusalOf(cost: Credit): TributaryError | undefined {
+    const { inFlight } = this.#context;
+    if (cost.bytes > LIMITS.batchBytesMax) {
+      const limitBytes = LIMITS.batchBytesMax;
+      return new TributaryError('TRIBUTARY_INGEST_BODY_TOO_LARGE', { limitBytes });
+    }
+    if (this.#credit.batches < 1 || this.#credit.bytes < cost.bytes) {
+      this.#overruns += 1;
+      if (this.#overruns > OVERRUNS_MAX) this.end(CLOSE.policyViolation, 'far beyond the credit');
+      return new TributaryError('TRIBUTARY_INGEST_CREDIT_EXCEEDED', {
+        bytes: cost.bytes,
+        batches: this.#credit.batches,
+        creditBytes: this.#credit.bytes,
+      });
+    }
+    return inFlight.tryTake(cost.bytes) ? undefined : inFlightFull(inFlight);
+  }
+
+  #answerFailure(id: number, cost: Credit, error: unknown): void {
+    const answered = asTributaryError(error);
+    if (answered.status === 500) this.#context.logger.log('error', 'a batch failed', { error });
+    this.#answer(cost, (credit) => nackFrame(id, answered, credit));
+  }
+
+  /** Gives the batch's bytes and credit back and sends its answer. */
+  #answer(cost: Credit, frame: (credit: Credit) => string): void {
+    this.#outstanding -= 1;
+    this.#overruns = 0;
+    this.#context.inFlight.release(cost.bytes);
+    if (this.#isClosed || this.#isEnding) return;
+    if (this.#isUnderPressure()) {
+      this.#owed = plus(this.#owed, cost);
+      this.#socket.send(frame(NONE));
+    } else {
+      const credit = plus(this.#owed, cost);
+      this.#owed = NONE;
+      this.#credit = plus(this.#credit, credit);
+      this.#socket.send(frame(credit));
+    }
+  }
+
+  #isUnderPressure(): boolean {
+    const { inFlight } = this.#context;
+    return inFlight.used > inFlight.limit * PRESSURE;
+  }
+}
+
+function plus(left: Credit, right: Credit): Credit {
+  return { batches: left.batches + right.batches, bytes: left.bytes + right.bytes };
+}

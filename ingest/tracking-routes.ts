@@ -1,0 +1,180 @@
+/**
+ * The tracking API over HTTP, as Segment's and RudderStack's SDKs call it: `/v1/batch`, one path per call
+ * type, and the short forms of the browser SDK. docs/http.md is the contract.
+ *
+ * - 200 is sent only when every accepted event of the batch is durable.
+ * - Content-Type is ignored: SDKs send JSON as text/plain and even as a form.
+ * - The key is looked at before the body where a header carries it.
+ */
+import type { Clock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Logger } from '../base/log.ts';
+import type { WritePrincipal } from '../engine/control.ts';
+import type { EventType } from '../engine/types.ts';
+import { type BatchIntake, describeOutcome } from './batch-intake.ts';
+import { readBody } from './body-reader.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import { keyOfAuthorization, keyOfBody } from './credentials.ts';
+import { asTributaryError, HttpExchange } from './http-exchange.ts';
+import { inflate } from './inflate.ts';
+import type { Authenticator } from './ports.ts';
+import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
+
+/** Path below /v1/ → the type it gives to its event; null: the events carry their own. */
+export const TRACKING_PATHS: ReadonlyMap<string, EventType | null> = new Map([
+  ['/v1/batch', null],
+  ['/v1/b', null],
+  ['/v1/track', 'track'],
+  ['/v1/t', 'track'],
+  ['/v1/identify', 'identify'],
+  ['/v1/i', 'identify'],
+  ['/v1/page', 'page'],
+  ['/v1/p', 'page'],
+  ['/v1/screen', 'screen'],
+  ['/v1/s', 'screen'],
+  ['/v1/group', 'group'],
+  ['/v1/g', 'group'],
+  ['/v1/alias', 'alias'],
+  ['/v1/a', 'alias'],
+]);
+
+export interface TrackingContext {
+  readonly authenticator: Authenticator;
+  readonly intake: BatchIntake;
+  readonly inFlight: ByteBudget;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What was read from a request's head, before the request object goes away. */
+interface TrackingHead {
+  readonly receivedAtMicros: number;
+  readonly typeOfPath: EventType | null;
+  readonly headerKey: string | undefined;
+  readonly queryKey: string | undefined;
+  readonly encoding: string;
+  readonly declaredBytes: number;
+  readonly isStrict: boolean;
+}
+
+export function serveTracking(app: TemplatedApp, context: TrackingContext): void {
+  for (const [path, type] of TRACKING_PATHS) {
+    app.post(path, (response, request) => handleTracking(context, type, response, request));
+  }
+}
+
+function handleTracking(
+  context: TrackingContext,
+  typeOfPath: EventType | null,
+  response: HttpResponse,
+  request: HttpRequest,
+): void {
+  const exchange = new HttpExchange(response, request, true);
+  const head = readHead(request, typeOfPath, context.clock.nowMicros());
+  const early = earlyRefusal(head, context.authenticator);
+  if (early !== undefined) return exchange.answerError(early);
+  readBody(exchange, head.declaredBytes, LIMITS.batchBytesMax, context.inFlight, {
+    receive(body, release) {
+      takeBody(context, exchange, head, body)
+        .catch((error) => answerFailure(exchange, error, context.logger))
+        .finally(release);
+    },
+    refuse: (error, closeConnection) => exchange.answerError(error, closeConnection),
+  });
+}
+
+function readHead(
+  request: HttpRequest,
+  typeOfPath: EventType | null,
+  receivedAtMicros: number,
+): TrackingHead {
+  const headerKey =
+    keyOfAuthorization(request.getHeader('authorization')) ?? request.getHeader('x-write-key');
+  return {
+    receivedAtMicros,
+    typeOfPath,
+    headerKey: headerKey === '' ? undefined : headerKey,
+    queryKey: request.getQuery('writeKey') || undefined,
+    encoding: request.getHeader('content-encoding').toLowerCase(),
+    declaredBytes: Number(request.getHeader('content-length')) || 0,
+    isStrict: request.getHeader('x-strict-mode') === '1',
+  };
+}
+
+/** What the head alone is enough to refuse: the body is then not read. */
+function earlyRefusal(
+  head: TrackingHead,
+  authenticator: Authenticator,
+): TributaryError | undefined {
+  const { encoding, headerKey } = head;
+  if (headerKey !== undefined && authenticator.authenticateWrite(headerKey) === undefined) {
+    return new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'write' });
+  }
+  if (encoding !== '' && encoding !== 'identity' && encoding !== 'gzip') {
+    return new TributaryError('TRIBUTARY_INGEST_ENCODING_UNKNOWN', { encoding });
+  }
+  return undefined;
+}
+
+/** Reads `body` before its first await, as a body that is not inflated is lent only until then. */
+async function takeBody(
+  context: TrackingContext,
+  exchange: HttpExchange,
+  head: TrackingHead,
+  body: Uint8Array,
+): Promise<void> {
+  if (head.encoding !== 'gzip') return appendBody(context, exchange, head, body);
+  const inflated = await inflate(body.slice(), LIMITS.batchBytesMax, context.inFlight);
+  try {
+    await appendBody(context, exchange, head, inflated);
+  } finally {
+    context.inFlight.release(inflated.length);
+  }
+}
+
+async function appendBody(
+  context: TrackingContext,
+  exchange: HttpExchange,
+  head: TrackingHead,
+  body: Uint8Array,
+): Promise<void> {
+  const principal = authenticate(head, body, context.authenticator);
+  const { receivedAtMicros, typeOfPath } = head;
+  const outcome = await context.intake.append(
+    principal,
+    'json',
+    body,
+    receivedAtMicros,
+    typeOfPath ?? undefined,
+  );
+  const described = describeOutcome(outcome);
+  const rejected = outcome.received - outcome.accepted - outcome.duplicates;
+  if (head.isStrict && rejected > 0) {
+    const { received } = outcome;
+    const error = new TributaryError('TRIBUTARY_INGEST_STRICT_REJECTED', { rejected, received });
+    exchange.answerError(error, false, described);
+  } else {
+    exchange.answer(200, { success: true, ok: true, ...described });
+  }
+}
+
+/** @throws TributaryError TRIBUTARY_ACCESS_KEY_MISSING or _KEY_UNKNOWN */
+function authenticate(
+  head: TrackingHead,
+  body: Uint8Array,
+  authenticator: Authenticator,
+): WritePrincipal {
+  const key = head.headerKey ?? keyOfBody(body) ?? head.queryKey;
+  if (key === undefined)
+    throw new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind: 'write' });
+  const principal = authenticator.authenticateWrite(key);
+  if (principal !== undefined) return principal;
+  throw new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'write' });
+}
+
+function answerFailure(exchange: HttpExchange, error: unknown, logger: Logger): void {
+  const answered = asTributaryError(error);
+  if (answered.status === 500) logger.log('error', 'a batch failed', { error });
+  exchange.answerError(answered);
+}
