@@ -98,6 +98,27 @@ export const ERRORS = {
     retryable: true,
     help: 'The file system that holds the hot data (by default /dev/shm) is full.',
   },
+  TRIBUTARY_STORAGE_RECORD_TOO_LARGE: {
+    message: 'A log record of {bytes} bytes is too large, limit {limitBytes} bytes.',
+    status: 413,
+    sqlstate: '54000',
+    retryable: false,
+    help: 'Send smaller batches.',
+  },
+  TRIBUTARY_STORAGE_WAL_CORRUPT: {
+    message: 'The log is damaged in {file} at byte {offset}: {reason}.',
+    status: 503,
+    sqlstate: 'XX001',
+    retryable: false,
+    help: 'Restore a backup, or start with --accept-data-loss to go on without the damaged records.',
+  },
+  TRIBUTARY_STORAGE_WAL_VERSION: {
+    message: 'The log file {file} has format version {version}, this appliance reads {supported}.',
+    status: 503,
+    sqlstate: '0A000',
+    retryable: false,
+    help: 'Run the appliance version that wrote it, or a newer one.',
+  },
   // ── identity ──────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_IDENTITY_NODES_FULL: {
     message: 'The tenant holds {count} identifiers, limit {limit}.',

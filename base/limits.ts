@@ -56,6 +56,8 @@ export const LIMITS = Object.freeze({
   walRecordBytesMax: 8 * MIB,
   /** One WAL file, bytes; a file is closed once it is larger. */
   walFileBytesMax: 256 * MIB,
+  /** Bytes of one of a log's two staging buffers, beside room for one record; full answers 429. */
+  walStagingBytesMax: 8 * MIB,
 
   /** Identifiers, anchors and profiles per tenant: dense u32 ordinals, sized for 100 M people. */
   identityNodesMax: 400_000_000,

@@ -1,0 +1,163 @@
+/**
+ * Files and directories of the memory file system, each with its durable image and the changes that
+ * wait for a sync.
+ *
+ * - volatile image = durable image + all pending changes, in order.
+ * - crashed image = durable image + a random part of the pending changes. Each change of a directory
+ *   survives or not as a whole (a rename is never half there); a write may survive in part.
+ */
+
+type Random = () => number;
+
+/** The unit a disk writes atomically. */
+const SECTOR_BYTES = 512;
+
+type FileChange =
+  | { readonly kind: 'write'; readonly position: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'truncate'; readonly length: number };
+
+export class MemoryFile {
+  readonly #durable = new GrowableBytes();
+  readonly #volatile = new GrowableBytes();
+  #pending: FileChange[] = [];
+
+  get volatile(): Uint8Array {
+    return this.#volatile.view();
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    this.#volatile.write(bytes, position);
+    this.#pending.push({ kind: 'write', position, bytes });
+  }
+
+  truncate(length: number): void {
+    this.#volatile.resize(length);
+    this.#pending.push({ kind: 'truncate', length });
+  }
+
+  sync(): void {
+    for (const change of this.#pending) applyTo(this.#durable, change);
+    this.#pending = [];
+  }
+
+  dropPending(): void {
+    this.#volatile.resize(0);
+    this.#volatile.write(this.#durable.view(), 0);
+    this.#pending = [];
+  }
+
+  /** A file as a power cut would leave this one: all of it durable, nothing pending. */
+  crashed(random: Random): MemoryFile {
+    const survivor = new MemoryFile();
+    survivor.#durable.write(this.#durable.view(), 0);
+    for (const change of this.#pending) {
+      if (change.kind === 'write')
+        keepPart(survivor.#durable, change.position, change.bytes, random);
+      else if (random() < 0.5) applyTo(survivor.#durable, change);
+    }
+    survivor.#volatile.write(survivor.#durable.view(), 0);
+    return survivor;
+  }
+}
+
+function applyTo(image: GrowableBytes, change: FileChange): void {
+  if (change.kind === 'write') image.write(change.bytes, change.position);
+  else image.resize(change.length);
+}
+
+/** Keeps of a write: everything, nothing, only the length (zeros), a prefix, or some sectors. */
+function keepPart(image: GrowableBytes, position: number, bytes: Uint8Array, random: Random): void {
+  const fate = Math.floor(random() * 5);
+  if (fate === 0) image.write(bytes, position);
+  if (fate === 1 || bytes.length === 0) return;
+  if (fate === 2) image.resize(Math.max(image.length, position + bytes.length));
+  if (fate === 3) image.write(bytes.subarray(0, Math.floor(random() * bytes.length)), position);
+  if (fate !== 4) return;
+  for (let start = 0; start < bytes.length; start += SECTOR_BYTES) {
+    if (random() < 0.5) image.write(bytes.subarray(start, start + SECTOR_BYTES), position + start);
+  }
+}
+
+type Entry = MemoryFile | MemoryDirectory;
+type DirectoryChange = (entries: Map<string, Entry>) => void;
+
+export class MemoryDirectory {
+  readonly #durable = new Map<string, Entry>();
+  readonly #volatile = new Map<string, Entry>();
+  #pending: DirectoryChange[] = [];
+
+  get entries(): ReadonlyMap<string, Entry> {
+    return this.#volatile;
+  }
+
+  set(name: string, entry: Entry): void {
+    this.#change((entries) => entries.set(name, entry));
+  }
+
+  delete(name: string): void {
+    this.#change((entries) => entries.delete(name));
+  }
+
+  /** @returns whether `from` was there. */
+  rename(from: string, to: string): boolean {
+    const entry = this.#volatile.get(from);
+    if (entry === undefined) return false;
+    this.#change((entries) => {
+      entries.delete(from);
+      entries.set(to, entry);
+    });
+    return true;
+  }
+
+  sync(): void {
+    for (const change of this.#pending) change(this.#durable);
+    this.#pending = [];
+  }
+
+  crashed(random: Random): MemoryDirectory {
+    const names = new Map(this.#durable);
+    for (const change of this.#pending) if (random() < 0.5) change(names);
+    const survivor = new MemoryDirectory();
+    for (const [name, entry] of names) survivor.set(name, entry.crashed(random));
+    survivor.sync();
+    return survivor;
+  }
+
+  usedBytes(): number {
+    let bytes = 0;
+    for (const entry of this.#volatile.values()) {
+      bytes += entry instanceof MemoryFile ? entry.volatile.length : entry.usedBytes();
+    }
+    return bytes;
+  }
+
+  #change(change: DirectoryChange): void {
+    change(this.#volatile);
+    this.#pending.push(change);
+  }
+}
+
+/** Bytes that grow by doubling; what lies between the old end and a write beyond it reads as zero. */
+class GrowableBytes {
+  length = 0;
+  #bytes = new Uint8Array(4096);
+
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    this.resize(Math.max(this.length, position + bytes.length));
+    this.#bytes.set(bytes, position);
+  }
+
+  resize(length: number): void {
+    if (length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+      grown.set(this.view());
+      this.#bytes = grown;
+    }
+    if (length < this.length) this.#bytes.fill(0, length, this.length);
+    this.length = length;
+  }
+}

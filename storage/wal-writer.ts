@@ -1,0 +1,322 @@
+/**
+ * The writer of a tenant's log: group commit with two staging buffers.
+ *
+ * A record is reserved, filled in place and committed in one turn of the event loop. A loop takes
+ * everything committed so far as one group, writes it with one call, syncs it once, and reports it.
+ * Meanwhile the next group gathers; there is no timer and no delay. The report of a group runs while
+ * the next one is already on its way to the disk.
+ *
+ * - Records become durable in commit order, and `onGroupDurable` tells of each exactly once, in it.
+ * - One group is in flight at a time; it is written only after the one before it was synced, and a file
+ *   only after its header and name are durable. wal-reader.ts relies on both.
+ * - A failed or ambiguous write or sync poisons the log for ever: nothing is retried, since the kernel
+ *   may have dropped the pages. Everything not reported durable is unknown until a restart reads it.
+ * - The next file is created ahead of need, so that rolling over costs nothing.
+ *
+ * Failure leaves whole groups, then at most one torn one, then perhaps a file without records.
+ */
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import { crc32c as referenceCrc32c } from './crc32c.ts';
+import { errnoOf } from './file-system.ts';
+import { WalFile, type WalPlace } from './wal-file.ts';
+import { WAL_BLOCK_BYTES, type WalRecordFields } from './wal-format.ts';
+import { WalGroup, type WalReservation } from './wal-group.ts';
+import type { WalFileSummary, WalRecovery } from './wal-reader.ts';
+import { cutTornTail, removeEmptyFiles } from './wal-repair.ts';
+
+export interface WalWriterOptions<Context> extends Omit<WalPlace, 'crc32c'> {
+  readonly crc32c?: WalPlace['crc32c'];
+  /** What `readWal` found; the log goes on from there. */
+  readonly recovery: WalRecovery;
+  /**
+   * Called with the contexts of a group's records, in log order, once they are durable. It does not
+   * throw: a log whose records are not applied must not go on, so that ends the process.
+   */
+  readonly onGroupDurable: (contexts: readonly Context[]) => void;
+  /** Called once, with the contexts of all records that were committed and not reported durable. */
+  readonly onPoisoned: (error: TributaryError, contexts: readonly Context[]) => void;
+  /** Called with the milliseconds of every sync, for a histogram. */
+  readonly onSync?: (milliseconds: number) => void;
+  /** Roll over once a file is larger; at most and by default LIMITS.walFileBytesMax. */
+  readonly fileBytesMax?: number;
+  /** At most and by default LIMITS.walStagingBytesMax. */
+  readonly stagingBytesMax?: number;
+}
+
+/** Totals since the writer was opened. */
+export interface WalStatistics {
+  readonly records: number;
+  readonly groups: number;
+  /** Written to disk, framing and fillers included. */
+  readonly bytes: number;
+  readonly files: number;
+  readonly writeMs: number;
+  readonly syncMs: number;
+}
+
+interface Waiter {
+  /** The group it waits for, by its number since the writer was opened. */
+  readonly group: number;
+  readonly resolve: () => void;
+  readonly reject: (error: TributaryError) => void;
+}
+
+export class WalWriter<Context> {
+  readonly #options: WalWriterOptions<Context>;
+  readonly #place: WalPlace;
+  readonly #fileBytesMax: number;
+  readonly #statistics = { records: 0, groups: 0, bytes: 0, files: 1, writeMs: 0, syncMs: 0 };
+  /** Groups begun to be written; the gathering one is the next. */
+  #groupsTaken = 0;
+  /** Closed files, oldest first. */
+  readonly #closedFiles: WalFileSummary[];
+  /** The file of the last group written, and the one created ahead of need. */
+  #file: WalFile;
+  #nextFile: WalFile;
+  #gathering: WalGroup<Context>;
+  #inFlight: WalGroup<Context>;
+  /** Where the gathering group will begin in its file. */
+  #gatheringPosition = WAL_BLOCK_BYTES;
+  #waiters: Waiter[] = [];
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #failure: TributaryError | undefined;
+
+  private constructor(options: WalWriterOptions<Context>, place: WalPlace, file: WalFile) {
+    const { nextSequence } = options.recovery;
+    const stagingBytes = Math.min(
+      options.stagingBytesMax ?? LIMITS.walStagingBytesMax,
+      LIMITS.walStagingBytesMax,
+    );
+    this.#options = options;
+    this.#place = place;
+    this.#fileBytesMax = Math.min(options.fileBytesMax ?? Infinity, LIMITS.walFileBytesMax);
+    this.#closedFiles = [...options.recovery.files];
+    this.#file = file;
+    this.#gathering = new WalGroup(place.fileSystem, stagingBytes, file, place.crc32c);
+    this.#inFlight = new WalGroup(place.fileSystem, stagingBytes, file, place.crc32c);
+    this.#gathering.begin(file, 0, nextSequence);
+    this.#nextFile = this.#prepareFile(file.ordinal + 1, nextSequence);
+  }
+
+  /**
+   * Repairs what the last process left, and opens a new file: an old one is never appended to.
+   * @throws the file system's error; the log on disk is then as good as before.
+   */
+  static async open<Context>(options: WalWriterOptions<Context>): Promise<WalWriter<Context>> {
+    const place: WalPlace = { ...options, crc32c: options.crc32c ?? referenceCrc32c };
+    const { fileSystem, directory, recovery } = options;
+    await cutTornTail(fileSystem, directory, recovery.repair);
+    const file = WalFile.create(place, recovery.nextOrdinal, recovery.nextSequence);
+    try {
+      await file.ready;
+      await removeEmptyFiles(fileSystem, directory, recovery.repair);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    return new WalWriter(options, place, file);
+  }
+
+  /** The sequence the next record must have. */
+  get nextSequence(): number {
+    return this.#gathering.nextSequence;
+  }
+
+  /** Bytes committed that are not yet on their way to the disk. */
+  get stagedBytes(): number {
+    return this.#gathering.stagedBytes;
+  }
+
+  get statistics(): WalStatistics {
+    return this.#statistics;
+  }
+
+  /** Why the log refuses writes; undefined while it does not. */
+  get failure(): TributaryError | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Room for a payload. The caller fills it and calls `commitRecord` or `abandon` before it returns to
+   * the event loop.
+   * @returns undefined when the staging buffer is full: the caller answers 429.
+   * @throws TRIBUTARY_ENGINE_POISONED, TRIBUTARY_ENGINE_CLOSED, TRIBUTARY_STORAGE_RECORD_TOO_LARGE.
+   */
+  reserve(payloadBytes: number): WalReservation | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closing !== undefined) throw new TributaryError('TRIBUTARY_ENGINE_CLOSED');
+    if (payloadBytes > LIMITS.walRecordBytesMax) {
+      throw new TributaryError('TRIBUTARY_STORAGE_RECORD_TOO_LARGE', {
+        bytes: payloadBytes,
+        limitBytes: LIMITS.walRecordBytesMax,
+      });
+    }
+    return this.#gathering.reserve(payloadBytes);
+  }
+
+  /**
+   * Frames the reserved payload. `fields.length` may be less than was reserved, and `fields` may be
+   * used again. The staging bytes are the writer's from now on; `context` comes back when durable.
+   */
+  commitRecord(fields: WalRecordFields, context: Context): void {
+    this.#gathering.commit(fields, context);
+    this.#statistics.records += 1;
+    this.#running ??= this.#run();
+  }
+
+  /** Gives a reservation back; nothing is logged. */
+  abandon(): void {
+    this.#gathering.abandon();
+  }
+
+  /**
+   * Settles when everything committed so far is durable and reported.
+   * @throws TRIBUTARY_ENGINE_POISONED
+   */
+  synced(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#running === undefined) return Promise.resolve();
+    const group = this.#gathering.records > 0 ? this.#groupsTaken + 1 : this.#groupsTaken;
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ group, resolve, reject });
+    });
+  }
+
+  /** Removes files all of whose events are below `sequence`. @returns how many. */
+  async removeFilesBelow(sequence: number): Promise<number> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { fileSystem, directory } = this.#place;
+    let removed = 0;
+    while (this.#closedFiles.length > 0 && this.#closedFiles[0].endSequence <= sequence) {
+      const { name } = this.#closedFiles.shift()!;
+      await fileSystem.unlink(`${directory}/${name}`);
+      removed += 1;
+    }
+    if (removed > 0) await fileSystem.syncDirectory(directory);
+    return removed;
+  }
+
+  /** Makes everything committed durable, unless poisoned, and releases the files. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #run(): Promise<void> {
+    // Whatever else is committed in this turn joins the first group.
+    await Promise.resolve();
+    let durable: readonly Context[] | undefined;
+    for (;;) {
+      const writes = this.#failure === undefined && this.#gathering.records > 0;
+      const writing = writes ? this.#writeGroup() : undefined;
+      if (durable !== undefined) this.#report(durable, writes);
+      durable = await writing;
+      if (durable === undefined && (this.#failure !== undefined || this.#gathering.records === 0)) {
+        break;
+      }
+    }
+    this.#running = undefined;
+    if (this.#failure !== undefined) this.#reportPoisoned(this.#failure);
+  }
+
+  /** @returns the contexts of the group, now durable; undefined when the log is poisoned. */
+  async #writeGroup(): Promise<readonly Context[] | undefined> {
+    const group = this.#gathering;
+    const bytes = group.close();
+    this.#gatherNext(group, bytes.length);
+    try {
+      if (group.file !== this.#file) await this.#rollOver(group);
+      await this.#append(group.file, bytes);
+    } catch (cause) {
+      this.#poison(cause);
+      return undefined;
+    }
+    return group.takeContexts();
+  }
+
+  /** Swaps the staging buffers, and settles in which file the next group will lie. */
+  #gatherNext(taken: WalGroup<Context>, bytes: number): void {
+    const gathering = this.#inFlight;
+    this.#inFlight = taken;
+    this.#gathering = gathering;
+    this.#groupsTaken += 1;
+    this.#gatheringPosition += bytes;
+    if (this.#gatheringPosition < this.#fileBytesMax) {
+      gathering.begin(taken.file, taken.ordinal + 1, taken.nextSequence);
+      return;
+    }
+    this.#gatheringPosition = WAL_BLOCK_BYTES;
+    gathering.begin(this.#nextFile, 0, taken.nextSequence);
+    this.#nextFile = this.#prepareFile(this.#nextFile.ordinal + 1, taken.nextSequence);
+  }
+
+  async #rollOver(group: WalGroup<Context>): Promise<void> {
+    const closed = this.#file;
+    await group.file.ready;
+    this.#file = group.file;
+    this.#statistics.files += 1;
+    this.#closedFiles.push({ name: closed.name, endSequence: group.firstSequence });
+    await closed.close();
+  }
+
+  async #append(file: WalFile, bytes: Uint8Array): Promise<void> {
+    const { clock } = this.#place;
+    const startedMs = clock.monotonicMs();
+    let writtenMs = startedMs;
+    await file.append(bytes, () => {
+      writtenMs = clock.monotonicMs();
+    });
+    const syncMs = clock.monotonicMs() - writtenMs;
+    this.#statistics.groups += 1;
+    this.#statistics.bytes += bytes.length;
+    this.#statistics.writeMs += writtenMs - startedMs;
+    this.#statistics.syncMs += syncMs;
+    this.#options.onSync?.(syncMs);
+  }
+
+  /** `isNextTaken`: whether a later group is in flight already. */
+  #report(contexts: readonly Context[], isNextTaken: boolean): void {
+    this.#options.onGroupDurable(contexts);
+    const reported = isNextTaken ? this.#groupsTaken - 1 : this.#groupsTaken;
+    const due = this.#waiters.filter((waiter) => waiter.group <= reported);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.group > reported);
+    for (const waiter of due) waiter.resolve();
+  }
+
+  #prepareFile(ordinal: number, sequenceFloor: number): WalFile {
+    const file = WalFile.create(this.#place, ordinal, sequenceFloor);
+    file.ready.catch((cause: unknown) => this.#poison(cause));
+    return file;
+  }
+
+  /** The loop, while it runs, reports the failure itself: its group may still prove durable. */
+  #poison(cause: unknown): void {
+    if (this.#failure !== undefined) return;
+    const reason = errnoOf(cause) ?? (cause instanceof Error ? cause.message : String(cause));
+    this.#failure = new TributaryError('TRIBUTARY_ENGINE_POISONED', { reason }, cause);
+    if (this.#running === undefined) this.#reportPoisoned(this.#failure);
+  }
+
+  #reportPoisoned(failure: TributaryError): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    this.#options.onPoisoned(failure, [
+      ...this.#inFlight.takeContexts(),
+      ...this.#gathering.takeContexts(),
+    ]);
+    for (const waiter of waiters) waiter.reject(failure);
+  }
+
+  async #close(): Promise<void> {
+    await this.#running;
+    const unused = new Set([this.#gathering.file, this.#nextFile]);
+    unused.delete(this.#file);
+    for (const file of unused) {
+      await file.ready.catch((cause: unknown) => this.#poison(cause));
+      await (this.#failure === undefined ? file.discard() : file.close());
+    }
+    await this.#file.close();
+  }
+}
