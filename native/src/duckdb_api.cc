@@ -1,0 +1,47 @@
+// Where DuckDB enters the shared object: `LOAD` calls tributary_init_c_api, named for the file.
+#include "duckdb_api.h"
+
+#include <dlfcn.h>
+
+namespace tributary {
+
+DuckdbApi duckdb;
+
+namespace {
+
+// Looks the functions up in the DuckDB that is already in the process. Returns "" or what is missing.
+std::string LoadApi() {
+  void* library = dlopen("libduckdb.so", RTLD_NOW | RTLD_NOLOAD);
+  if (library == nullptr) return "libduckdb.so is not loaded in this process";
+#define TRIBUTARY_LOAD(result, name, parameters)                                        \
+  duckdb.name = reinterpret_cast<result(*) parameters>(dlsym(library, "duckdb_" #name)); \
+  if (duckdb.name == nullptr) return "this DuckDB has no function duckdb_" #name;
+  TRIBUTARY_DUCKDB_FUNCTIONS(TRIBUTARY_LOAD)
+#undef TRIBUTARY_LOAD
+  return "";
+}
+
+std::string Register(DuckdbDatabase database) {
+  DuckdbConnection connection;
+  if (duckdb.connect(database, &connection) != DuckdbState::kSuccess) return "cannot connect";
+  bool registered = RegisterScan(connection) && RegisterFunctions(connection);
+  duckdb.disconnect(&connection);
+  return registered ? "" : "DuckDB refused a function";
+}
+
+}  // namespace
+}  // namespace tributary
+
+extern "C" __attribute__((visibility("default"))) bool tributary_init_c_api(
+    tributary::DuckdbExtensionInfo info, const tributary::DuckdbExtensionAccess* access) {
+  // Loaded once per database; the function pointers are the same each time.
+  static const std::string missing = tributary::LoadApi();
+  std::string failure = missing;
+  if (failure.empty()) {
+    tributary::DuckdbDatabase* database = access->get_database(info);
+    failure = database == nullptr ? "no database" : tributary::Register(*database);
+  }
+  if (failure.empty()) return true;
+  access->set_error(info, failure.c_str());
+  return false;
+}

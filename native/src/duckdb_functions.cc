@@ -1,0 +1,283 @@
+// Today's profiles, read from identity's shared arrays (the end of segment_format.h lists them).
+//
+//   profile_of(anchor UINTEGER) -> UINTEGER   the profile an anchor belongs to now
+//   profile_id(profile UINTEGER) -> UUID      the public id of a profile
+//   hot_profiles()                            one row per live profile
+//
+// - Ordinal 0 is "none": it, NULL and ordinals that are not published yet give NULL.
+// - Files that are not there yet make empty results, not errors.
+// - The functions are declared stable so that DuckDB may move filters over them: within a statement a
+//   merge may become visible between two rows, as it may between two statements.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "duckdb_api.h"
+#include "hot_directory.h"
+
+namespace tributary {
+namespace {
+
+bool IsSet(const uint64_t* validity, idx_t row) {
+  return validity == nullptr || (validity[row / 64] >> (row % 64) & 1) != 0;
+}
+
+void SetNull(uint64_t* validity, idx_t row) { validity[row / 64] &= ~(uint64_t{1} << (row % 64)); }
+
+// DuckDB keeps a UUID as a hugeint whose top bit is flipped, so that its order is that of the text.
+DuckdbHugeint UuidOf(const uint8_t* bytes) {
+  uint64_t upper;
+  uint64_t lower;
+  memcpy(&upper, bytes, 8);
+  memcpy(&lower, bytes + 8, 8);
+  upper = __builtin_bswap64(upper) ^ (uint64_t{1} << 63);
+  return {__builtin_bswap64(lower), static_cast<int64_t>(upper)};
+}
+
+// ── scalar functions ─────────────────────────────────────────────────────────────────────────────
+
+void ProfileOf(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
+  MappedArray array = HotDirectory::Instance().Array("profile_of");
+  uint64_t count = std::min(array.count(), array.CapacityOf(4));
+  const uint32_t* profile_of = count == 0 ? nullptr : array.As<uint32_t>();
+
+  idx_t rows = duckdb.data_chunk_get_size(input);
+  DuckdbVector argument = duckdb.data_chunk_get_vector(input, 0);
+  const uint32_t* anchors = static_cast<const uint32_t*>(duckdb.vector_get_data(argument));
+  const uint64_t* argument_validity = duckdb.vector_get_validity(argument);
+  uint32_t* out = static_cast<uint32_t*>(duckdb.vector_get_data(output));
+  uint64_t* validity = WritableValidity(output);
+  for (idx_t row = 0; row < rows; row += 1) {
+    uint32_t anchor = IsSet(argument_validity, row) ? anchors[row] : 0;
+    uint32_t profile = anchor < count ? __atomic_load_n(&profile_of[anchor], __ATOMIC_RELAXED) : 0;
+    if (anchor == 0 || profile == 0) SetNull(validity, row);
+    out[row] = profile;
+  }
+}
+
+void ProfileId(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
+  MappedArray array = HotDirectory::Instance().Array("profile_ids");
+  uint64_t count = std::min(array.count(), array.CapacityOf(16));
+
+  idx_t rows = duckdb.data_chunk_get_size(input);
+  DuckdbVector argument = duckdb.data_chunk_get_vector(input, 0);
+  const uint32_t* profiles = static_cast<const uint32_t*>(duckdb.vector_get_data(argument));
+  const uint64_t* argument_validity = duckdb.vector_get_validity(argument);
+  DuckdbHugeint* out = static_cast<DuckdbHugeint*>(duckdb.vector_get_data(output));
+  uint64_t* validity = WritableValidity(output);
+  for (idx_t row = 0; row < rows; row += 1) {
+    uint32_t profile = IsSet(argument_validity, row) ? profiles[row] : 0;
+    if (profile == 0 || profile >= count) {
+      SetNull(validity, row);
+    } else {
+      out[row] = UuidOf(array.elements() + uint64_t{profile} * 16);
+    }
+  }
+}
+
+bool RegisterScalar(DuckdbConnection connection, const char* name, DuckdbType result,
+                    DuckdbScalarCallback callback) {
+  LogicalType parameter_type(DuckdbType::kUinteger);
+  LogicalType result_type(result);
+  DuckdbScalarFunction function = duckdb.create_scalar_function();
+  duckdb.scalar_function_set_name(function, name);
+  duckdb.scalar_function_add_parameter(function, parameter_type.get());
+  duckdb.scalar_function_set_return_type(function, result_type.get());
+  duckdb.scalar_function_set_special_handling(function);
+  duckdb.scalar_function_set_function(function, callback);
+  bool registered = duckdb.register_scalar_function(connection, function) == DuckdbState::kSuccess;
+  duckdb.destroy_scalar_function(&function);
+  return registered;
+}
+
+// ── hot_profiles() ───────────────────────────────────────────────────────────────────────────────
+
+enum ProfileColumn : idx_t {
+  kProfile,
+  kPublicId,
+  kUserId,
+  kAnchorCount,
+  kFirstSeen,
+  kLastSeen,
+  kEventCount
+};
+
+constexpr struct {
+  const char* name;
+  DuckdbType type;
+} kProfileColumns[] = {
+    {"profile", DuckdbType::kUinteger},       {"profile_id", DuckdbType::kUuid},
+    {"user_id", DuckdbType::kVarchar},        {"anchor_count", DuckdbType::kUinteger},
+    {"first_seen", DuckdbType::kTimestampTz}, {"last_seen", DuckdbType::kTimestampTz},
+    {"event_count", DuckdbType::kUinteger},
+};
+
+constexpr uint32_t kChunkRows = 2048;
+constexpr uint64_t kUnitProfiles = 64 * kChunkRows;
+
+struct ProfileScan {
+  MappedArray ids, users, sizes, first, last, events, node_values, values;
+  uint64_t count = 0;  // ordinals below it are published
+  std::vector<idx_t> projected;
+  std::atomic<uint64_t> next{0};
+};
+
+struct ProfileWorker {
+  uint64_t next = 0;
+  uint64_t end = 0;
+  uint32_t profiles[kChunkRows];  // the live ones of a chunk
+  uint32_t count = 0;
+};
+
+void BindProfiles(DuckdbBindInfo info) {
+  for (const auto& column : kProfileColumns) {
+    LogicalType type(column.type);
+    duckdb.bind_add_result_column(info, column.name, type.get());
+  }
+  duckdb.bind_set_cardinality(info, HotDirectory::Instance().Array("profile_ids").count(), false);
+}
+
+void InitProfiles(DuckdbInitInfo info) {
+  HotDirectory& directory = HotDirectory::Instance();
+  auto scan = std::make_unique<ProfileScan>();
+  scan->ids = directory.Array("profile_ids");
+  scan->users = directory.Array("profile_users");
+  scan->sizes = directory.Array("profile_sizes");
+  scan->first = directory.Array("profile_first");
+  scan->last = directory.Array("profile_last");
+  scan->events = directory.Array("profile_events");
+  scan->node_values = directory.Array("node_values");
+  scan->values = directory.Array("identifier_values");
+  scan->count = std::min({scan->ids.count(), scan->ids.CapacityOf(16), scan->sizes.CapacityOf(4)});
+  for (idx_t output = 0; output < duckdb.init_get_column_count(info); output += 1) {
+    scan->projected.push_back(duckdb.init_get_column_index(info, output));
+  }
+  duckdb.init_set_max_threads(info, scan->count / kUnitProfiles + 1);
+  duckdb.init_set_init_data(info, scan.release(),
+                            [](void* data) { delete static_cast<ProfileScan*>(data); });
+}
+
+void InitProfileWorker(DuckdbInitInfo info) {
+  duckdb.init_set_init_data(info, new ProfileWorker(),
+                            [](void* data) { delete static_cast<ProfileWorker*>(data); });
+}
+
+// Collects the live profiles of the next chunk that has any. False when the scan is over.
+bool NextProfiles(ProfileScan& scan, ProfileWorker& worker) {
+  const uint32_t* sizes = scan.count == 0 ? nullptr : scan.sizes.As<uint32_t>();
+  for (;;) {
+    if (worker.next == worker.end) {
+      worker.next = scan.next.fetch_add(kUnitProfiles, std::memory_order_relaxed);
+      if (worker.next >= scan.count) {
+        worker.next = worker.end = 0;
+        return false;
+      }
+      worker.end = std::min(worker.next + kUnitProfiles, scan.count);
+    }
+    uint64_t end = std::min<uint64_t>(worker.next + kChunkRows, worker.end);
+    worker.count = 0;
+    for (uint64_t profile = std::max<uint64_t>(worker.next, 1); profile < end; profile += 1) {
+      if (sizes[profile] > 0) worker.profiles[worker.count++] = static_cast<uint32_t>(profile);
+    }
+    worker.next = end;
+    if (worker.count > 0) return true;
+  }
+}
+
+// One element per profile; NULL beyond the end of the array or where the file is missing.
+template <typename T>
+void FillFrom(DuckdbVector vector, const MappedArray& array, const ProfileWorker& worker) {
+  uint64_t capacity = array.CapacityOf(sizeof(T));
+  T* out = static_cast<T*>(duckdb.vector_get_data(vector));
+  uint64_t* validity = WritableValidity(vector);
+  for (uint32_t row = 0; row < worker.count; row += 1) {
+    if (worker.profiles[row] < capacity) {
+      out[row] = array.As<T>()[worker.profiles[row]];
+    } else {
+      SetNull(validity, row);
+    }
+  }
+}
+
+// The value of a node as a string over the mapping. False when the node has none.
+bool ValueOf(const ProfileScan& scan, uint32_t node, DuckdbString* string) {
+  if (node == 0 || node >= scan.node_values.CapacityOf(8)) return false;
+  uint64_t bytes = scan.values.CapacityOf(1);
+  uint64_t offset = scan.node_values.As<uint64_t>()[node];
+  if (offset > bytes || bytes - offset < 4) return false;
+  const uint8_t* value = scan.values.elements() + offset;
+  uint32_t length;
+  memcpy(&length, value, sizeof length);
+  if (length > bytes - offset - 4) return false;
+  *string = StringOver(reinterpret_cast<const char*>(value + 4), length);
+  return true;
+}
+
+void FillUserIds(DuckdbVector vector, const ProfileScan& scan, const ProfileWorker& worker) {
+  uint64_t capacity = scan.users.CapacityOf(4);
+  auto* out = static_cast<DuckdbString*>(duckdb.vector_get_data(vector));
+  uint64_t* validity = WritableValidity(vector);
+  for (uint32_t row = 0; row < worker.count; row += 1) {
+    uint32_t profile = worker.profiles[row];
+    uint32_t node = profile < capacity ? scan.users.As<uint32_t>()[profile] : 0;
+    if (!ValueOf(scan, node, &out[row])) SetNull(validity, row);
+  }
+}
+
+void FillProfileColumn(DuckdbVector vector, idx_t column, const ProfileScan& scan,
+                       const ProfileWorker& worker) {
+  switch (column) {
+    case kProfile:
+      memcpy(duckdb.vector_get_data(vector), worker.profiles, worker.count * sizeof(uint32_t));
+      return;
+    case kPublicId: {
+      auto* out = static_cast<DuckdbHugeint*>(duckdb.vector_get_data(vector));
+      for (uint32_t row = 0; row < worker.count; row += 1) {
+        out[row] = UuidOf(scan.ids.elements() + uint64_t{worker.profiles[row]} * 16);
+      }
+      return;
+    }
+    case kUserId: return FillUserIds(vector, scan, worker);
+    case kAnchorCount: return FillFrom<uint32_t>(vector, scan.sizes, worker);
+    case kFirstSeen: return FillFrom<int64_t>(vector, scan.first, worker);
+    case kLastSeen: return FillFrom<int64_t>(vector, scan.last, worker);
+    case kEventCount: return FillFrom<uint32_t>(vector, scan.events, worker);
+    // A row id, which nothing reads.
+    default: memset(WritableValidity(vector), 0, kChunkRows / 8);
+  }
+}
+
+void ProduceProfiles(DuckdbFunctionInfo info, DuckdbChunk chunk) {
+  auto& scan = *static_cast<ProfileScan*>(duckdb.function_get_init_data(info));
+  auto& worker = *static_cast<ProfileWorker*>(duckdb.function_get_local_init_data(info));
+  if (!NextProfiles(scan, worker)) return duckdb.data_chunk_set_size(chunk, 0);
+  for (idx_t output = 0; output < scan.projected.size(); output += 1) {
+    FillProfileColumn(duckdb.data_chunk_get_vector(chunk, output), scan.projected[output], scan, worker);
+  }
+  duckdb.data_chunk_set_size(chunk, worker.count);
+}
+
+bool RegisterProfiles(DuckdbConnection connection) {
+  DuckdbTableFunction function = duckdb.create_table_function();
+  duckdb.table_function_set_name(function, "hot_profiles");
+  duckdb.table_function_set_bind(function, BindProfiles);
+  duckdb.table_function_set_init(function, InitProfiles);
+  duckdb.table_function_set_local_init(function, InitProfileWorker);
+  duckdb.table_function_set_function(function, ProduceProfiles);
+  duckdb.table_function_supports_projection_pushdown(function, true);
+  bool registered = duckdb.register_table_function(connection, function) == DuckdbState::kSuccess;
+  duckdb.destroy_table_function(&function);
+  return registered;
+}
+
+}  // namespace
+
+bool RegisterFunctions(DuckdbConnection connection) {
+  return RegisterScalar(connection, "profile_of", DuckdbType::kUinteger, ProfileOf) &&
+         RegisterScalar(connection, "profile_id", DuckdbType::kUuid, ProfileId) &&
+         RegisterProfiles(connection);
+}
+
+}  // namespace tributary
