@@ -1,0 +1,47 @@
+/** How `tributary send` and `tributary sql` reach an appliance. */
+import { TributaryError } from '../base/errors.ts';
+import type { CommandContext, CommandLine } from './command-line.ts';
+
+export interface Target {
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly key: string;
+}
+
+/** @throws TributaryError when no key is given or the URL is not one. */
+export function targetOf(line: CommandLine, context: CommandContext, kind: string): Target {
+  const { TRIBUTARY_URL, TRIBUTARY_KEY } = context.environment;
+  const url = String(line.flags['url'] ?? TRIBUTARY_URL ?? 'http://127.0.0.1:8080');
+  if (!URL.canParse(url)) {
+    throw new TributaryError('TRIBUTARY_CONFIG_INVALID_VALUE', {
+      origin: line.flags['url'] === undefined ? 'the environment' : 'the command line',
+      key: 'url',
+      value: url,
+      expected: 'a URL such as http://127.0.0.1:8080',
+    });
+  }
+  const key = line.flags['key'] ?? TRIBUTARY_KEY;
+  if (typeof key !== 'string') throw new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind });
+  return { url: url.replace(/\/+$/, ''), key };
+}
+
+export function post(target: Target, path: string, body: string): Promise<Response> {
+  return fetch(target.url + path, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${target.key}`, 'Content-Type': 'application/json' },
+    body,
+  });
+}
+
+/** What an answer says went wrong, as one line. */
+export async function describeFailure(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    const { error } = JSON.parse(text) as {
+      error: { code: string; message: string; help?: string };
+    };
+    return [`${error.code}: ${error.message}`, error.help ?? ''].join(' ').trim();
+  } catch {
+    return `HTTP ${response.status}: ${text.slice(0, 200)}`;
+  }
+}

@@ -1,0 +1,72 @@
+/** The texts of `tributary help`. Options come from the table, so help cannot fall behind it. */
+import { flagOf, formatValue, OPTIONS, type OptionName, OTHER_VARIABLES } from './options.ts';
+
+const OVERVIEW = `tributary: a customer data platform on one machine
+
+  tributary serve               start the appliance
+  tributary sql STATEMENT       run a query and print its result
+  tributary send FILE.ndjson    send events from a file, or from standard input with -
+  tributary config show         the configuration in effect, and where each value comes from
+  tributary help [COMMAND]      this, or the options of a command
+  tributary --version
+`;
+
+const CLIENT_OPTIONS = `  --url URL        the appliance; TRIBUTARY_URL, else http://127.0.0.1:8080
+  --key KEY        TRIBUTARY_KEY`;
+
+const SQL = `tributary sql STATEMENT [-p VALUE]...
+
+Runs one SELECT and prints its result. STATEMENT may be - to read it from standard input.
+
+${CLIENT_OPTIONS}, an admin key
+  -p, --param VALUE  a value for $1, $2, …: JSON, or text when it is not JSON
+  --format FORMAT  table (the default), json or ndjson
+`;
+
+const SEND = `tributary send FILE.ndjson
+
+Sends one event a line in batches, waits when the appliance asks to, and counts what became of them.
+FILE may be - for standard input. Give events a messageId: then a batch that is sent again after a broken
+connection is counted once.
+
+${CLIENT_OPTIONS}, a write key
+  --batch-events N     events of one batch, 1 to 10000 (500)
+  --concurrency N      batches under way at once, 1 to 64 (4)
+`;
+
+/** @returns undefined for a command there is not. */
+export function helpFor(command: string | undefined): string | undefined {
+  switch (command) {
+    case undefined:
+      return OVERVIEW;
+    case 'serve':
+      return `tributary serve\n\nStarts the appliance and runs until SIGTERM or SIGINT.\n\n${serveOptions()}`;
+    case 'config':
+      return `tributary config show\n\nTakes the options of serve and prints what would be in effect.\n\n${serveOptions()}`;
+    case 'sql':
+      return SQL;
+    case 'send':
+      return SEND;
+    default:
+      return undefined;
+  }
+}
+
+function serveOptions(): string {
+  const names = Object.keys(OPTIONS) as OptionName[];
+  const lines = names.map((name) => {
+    const { fallback, help } = OPTIONS[name];
+    const shown = formatValue(fallback);
+    return `  --${flagOf(name).padEnd(24)} ${help}${shown === '' ? '' : ` (${shown})`}`;
+  });
+  const variables = Object.entries(OTHER_VARIABLES).map(
+    ([name, help]) => `  ${name.padEnd(30)} ${help}`,
+  );
+  return `  --config FILE              A TOML file with these options, as data_dir = "…".
+${lines.join('\n')}
+
+Each option is also a variable: --data-dir is TRIBUTARY_DATA_DIR. Other variables:
+
+${variables.join('\n')}
+`;
+}

@@ -1,0 +1,144 @@
+/**
+ * The options of `tributary serve`: one table, from which the file, the environment, the flags, the help
+ * and docs/configuration.md take their names.
+ *
+ * An option `hot_dir` is `hot_dir` in the TOML file, `TRIBUTARY_HOT_DIR` in the environment and
+ * `--hot-dir` on the command line.
+ */
+import { GIB, KIB, MIB } from '../base/units.ts';
+
+/** Turns what was written into a value; `undefined` when it is not one. Text comes from env and flags. */
+interface OptionType<Value> {
+  readonly expected: string;
+  parse(written: unknown): Value | undefined;
+}
+
+interface Option<Value> {
+  readonly type: OptionType<Value>;
+  readonly fallback: Value;
+  readonly help: string;
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, kib: KIB, mib: MIB, gib: GIB };
+
+function bytes(minimum: number): OptionType<number> {
+  return {
+    expected: `a size of at least ${minimum} bytes, such as 512MiB`,
+    parse(written) {
+      const match = /^(\d+)\s*([kmg]ib|b|)$/i.exec(String(written).trim());
+      if (match === null) return undefined;
+      const value = Number(match[1]) * UNITS[match[2]!.toLowerCase()]!;
+      return Number.isSafeInteger(value) && value >= minimum ? value : undefined;
+    },
+  };
+}
+
+function integer(minimum: number, maximum: number): OptionType<number> {
+  return {
+    expected: `a whole number from ${minimum} to ${maximum}`,
+    parse(written) {
+      if (!/^\d+$/.test(String(written).trim())) return undefined;
+      const value = Number(written);
+      return value >= minimum && value <= maximum ? value : undefined;
+    },
+  };
+}
+
+const path: OptionType<string> = {
+  expected: 'a path',
+  parse: (written) => (typeof written === 'string' && written !== '' ? written : undefined),
+};
+
+/** A path, or nothing: the appliance then chooses one. */
+const optionalPath: OptionType<string> = {
+  expected: 'a path',
+  parse: (written) => (typeof written === 'string' ? written : undefined),
+};
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const listenAddress: OptionType<ListenAddress> = {
+  expected: 'host:port, such as 127.0.0.1:8080 or [::1]:8080',
+  parse(written) {
+    const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(String(written).trim());
+    const host = match?.[1] ?? match?.[2];
+    const port = Number(match?.[3]);
+    return host === undefined || port > 65_535 ? undefined : Object.freeze({ host, port });
+  },
+};
+
+function oneOf<const Name extends string>(...names: readonly Name[]): OptionType<Name> {
+  return {
+    expected: names.join(', '),
+    parse: (written) => names.find((name) => name === written),
+  };
+}
+
+function option<Value>(type: OptionType<Value>, fallback: Value, help: string): Option<Value> {
+  return { type, fallback, help };
+}
+
+export const OPTIONS = {
+  data_dir: option(path, './data', 'Where everything durable lives.'),
+  listen: option<ListenAddress>(
+    listenAddress,
+    { host: '127.0.0.1', port: 8080 },
+    'Address of HTTP and WebSocket; port 0 takes a free one.',
+  ),
+  hot_dir: option(
+    optionalPath,
+    '',
+    'Where hot segments live; by default a directory of this appliance in /dev/shm.',
+  ),
+  hot_bytes_max: option(bytes(64 * MIB), 4 * GIB, 'Memory that hot segments may take.'),
+  queue_bytes_max: option(bytes(4 * MIB), 64 * MIB, 'Bytes of batches one tenant may have queued.'),
+  in_flight_bytes_max: option(
+    bytes(8 * MIB),
+    256 * MIB,
+    'Bytes of batches that all connections together may have under way.',
+  ),
+  query_workers: option(integer(1, 64), 2, 'Query processes per tenant.'),
+  query_memory_bytes_max: option(bytes(128 * MIB), GIB, 'Memory of one query process.'),
+  query_timeout_ms: option(integer(1, 3_600_000), 30_000, 'Time a query may take by default.'),
+  shutdown_timeout_ms: option(
+    integer(0, 600_000),
+    20_000,
+    'Time that a stop waits for what is under way.',
+  ),
+  log_level: option(oneOf('debug', 'info', 'warn', 'error'), 'info', 'Least severe lines to log.'),
+} as const;
+
+export type OptionName = keyof typeof OPTIONS;
+
+type OptionValues = {
+  readonly [Name in OptionName]: (typeof OPTIONS)[Name] extends Option<infer Value> ? Value : never;
+};
+
+/** Every option with its value in effect. */
+export type Configuration = OptionValues;
+
+/** Environment variables that are not options of `serve`. */
+export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
+  TRIBUTARY_CONFIG: 'Path of the configuration file.',
+  TRIBUTARY_BOOTSTRAP_WRITE_KEY: 'Write key of the first start, instead of a minted one.',
+  TRIBUTARY_BOOTSTRAP_ADMIN_KEY: 'Admin key of the first start, instead of a minted one.',
+  TRIBUTARY_URL: 'Where `tributary send` and `tributary sql` find the appliance.',
+  TRIBUTARY_KEY: 'The key `tributary send` and `tributary sql` use.',
+};
+
+export function flagOf(name: OptionName): string {
+  return name.replaceAll('_', '-');
+}
+
+export function variableOf(name: OptionName): string {
+  return `TRIBUTARY_${name.toUpperCase()}`;
+}
+
+/** A value as it would be written in the file. */
+export function formatValue(value: Configuration[OptionName]): string {
+  if (typeof value !== 'object') return String(value);
+  return value.host.includes(':') ? `[${value.host}]:${value.port}` : `${value.host}:${value.port}`;
+}

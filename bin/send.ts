@@ -1,0 +1,129 @@
+/**
+ * `tributary send`: sends the events of an NDJSON file over HTTP.
+ *
+ * A batch that is refused for want of room (429, 503) or whose connection breaks is sent again, after the
+ * time the appliance asks for or a growing pause; events with a messageId are then counted once. A batch
+ * that is refused for what it is (400, 401, 413) is not, and the command ends.
+ */
+import { createReadStream, statSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { formatBytes } from '../base/units.ts';
+import { batchLines, type LineBatch } from './batches.ts';
+import { describeFailure, post, type Target, targetOf } from './client.ts';
+import {
+  type CommandContext,
+  integerFlag,
+  parseCommandLine,
+  requireKnownFlags,
+} from './command-line.ts';
+import { helpFor } from './help.ts';
+import { ProgressBar } from './progress-bar.ts';
+
+const FLAGS = ['url', 'key', 'batch-events', 'concurrency'];
+const ATTEMPTS_MAX = 12;
+const PAUSE_MS_MAX = 10_000;
+const REJECTIONS_SHOWN_MAX = 5;
+
+interface Answer {
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly rejected: readonly { readonly code: string; readonly path: string }[];
+  readonly received: number;
+}
+
+interface Totals {
+  bytes: number;
+  received: number;
+  accepted: number;
+  duplicates: number;
+  rejections: string[];
+}
+
+/** @returns the exit code: 0 when every event was accepted or had been before. */
+export async function send(args: readonly string[], context: CommandContext): Promise<number> {
+  const line = parseCommandLine(args, FLAGS);
+  requireKnownFlags(line, FLAGS);
+  const [path] = line.words;
+  if (path === undefined || line.words.length > 1) {
+    context.stderr.write(helpFor('send')!);
+    return 2;
+  }
+  const target = targetOf(line, context, 'write');
+  const eventsMax = integerFlag(line, 'batch-events', 500, 1, 10_000);
+  const concurrency = integerFlag(line, 'concurrency', 4, 1, 64);
+  const input = path === '-' ? context.stdin : createReadStream(path);
+  const totalBytes = path === '-' ? undefined : statSync(path).size;
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  const bar = new ProgressBar(context.stderr, totalBytes);
+  const totals: Totals = { bytes: 0, received: 0, accepted: 0, duplicates: 0, rejections: [] };
+  const startMs = performance.now();
+  const describe = (): string => describeProgress(totals, performance.now() - startMs);
+
+  const batches = batchLines(lines, eventsMax);
+  const sendInTurn = async (): Promise<void> => {
+    for await (const batch of shared(batches)) {
+      count(totals, batch, await sendBatch(target, batch));
+      bar.draw(totals.bytes, describe());
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: concurrency }, sendInTurn));
+  } catch (error) {
+    context.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  } finally {
+    lines.close();
+  }
+  bar.draw(totals.bytes, describe(), true);
+  return report(totals, context, describe());
+}
+
+/** One iterator for several readers: ending one reader does not end it for the others. */
+function shared<Item>(iterator: AsyncGenerator<Item>): AsyncIterable<Item> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };
+}
+
+async function sendBatch(target: Target, batch: LineBatch): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const response = await post(target, '/v1/batch', batch.body).catch((cause: unknown) => {
+      if (attempt < ATTEMPTS_MAX) return undefined;
+      throw new Error(`${target.url} cannot be reached`, { cause });
+    });
+    if (response?.ok === true) return (await response.json()) as Answer;
+    if (response !== undefined) {
+      const isRetryable = response.status === 429 || response.status === 503;
+      if (!isRetryable || attempt === ATTEMPTS_MAX)
+        throw new Error(await describeFailure(response));
+      await response.arrayBuffer();
+    }
+    const askedMs = Number(response?.headers.get('retry-after') ?? 0) * 1000;
+    await delay(Math.max(askedMs, Math.min(PAUSE_MS_MAX, 50 * 2 ** attempt)));
+  }
+}
+
+function count(totals: Totals, batch: LineBatch, answer: Answer): void {
+  totals.bytes += batch.bytes;
+  totals.received += answer.received;
+  totals.accepted += answer.accepted;
+  totals.duplicates += answer.duplicates;
+  for (const { code, path } of answer.rejected) {
+    if (totals.rejections.length < REJECTIONS_SHOWN_MAX)
+      totals.rejections.push(`${code} at ${path}`);
+  }
+}
+
+function describeProgress(totals: Totals, elapsedMs: number): string {
+  const rate = elapsedMs === 0 ? 0 : Math.round((totals.received / elapsedMs) * 1000);
+  return `${totals.received} events, ${formatBytes(totals.bytes)}, ${rate} events/s`;
+}
+
+function report(totals: Totals, context: CommandContext, progress: string): number {
+  const { received, accepted, duplicates } = totals;
+  const rejected = received - accepted - duplicates;
+  context.stdout.write(
+    `${progress}: ${accepted} accepted, ${duplicates} duplicates, ${rejected} rejected\n`,
+  );
+  for (const rejection of totals.rejections) context.stderr.write(`rejected: ${rejection}\n`);
+  return rejected === 0 ? 0 : 1;
+}

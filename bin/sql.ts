@@ -1,0 +1,81 @@
+/** `tributary sql`: runs one statement and prints its result. */
+import { text } from 'node:stream/consumers';
+import { describeFailure, post, targetOf } from './client.ts';
+import { type CommandContext, parseCommandLine, requireKnownFlags } from './command-line.ts';
+import { helpFor } from './help.ts';
+
+const FLAGS = ['url', 'key', 'format'];
+
+interface JsonResult {
+  readonly columns: readonly { readonly name: string }[];
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+/** @returns the exit code. */
+export async function sql(args: readonly string[], context: CommandContext): Promise<number> {
+  const line = parseCommandLine(args, FLAGS, { param: 'p' });
+  requireKnownFlags(line, FLAGS);
+  const [word] = line.words;
+  if (word === undefined || line.words.length > 1) {
+    context.stderr.write(helpFor('sql')!);
+    return 2;
+  }
+  const statement = word === '-' ? await text(context.stdin) : word;
+  const format = line.flags['format'] ?? 'table';
+  const body = {
+    sql: statement,
+    params: (line.lists['param'] ?? []).map(parameterOf),
+    format: format === 'table' ? 'json' : format,
+  };
+  const target = targetOf(line, context, 'admin');
+  const response = await post(target, '/v1/sql', JSON.stringify(body));
+  if (!response.ok || response.body === null) {
+    context.stderr.write(`${await describeFailure(response)}\n`);
+    return 1;
+  }
+  if (format === 'table') {
+    const result = (await response.json()) as JsonResult;
+    context.stdout.write(formatTable(result));
+    return 0;
+  }
+  for await (const piece of response.body) context.stdout.write(piece);
+  if (format === 'json') context.stdout.write('\n');
+  return 0;
+}
+
+/** Numbers, booleans, null and quoted strings as JSON; anything else as the text it is. */
+function parameterOf(written: string): unknown {
+  try {
+    const value: unknown = JSON.parse(written);
+    return typeof value === 'object' && value !== null ? written : value;
+  } catch {
+    return written;
+  }
+}
+
+/** Columns side by side, numbers to the right, as people read them. */
+export function formatTable(result: JsonResult): string {
+  const header = result.columns.map(({ name }) => name);
+  const rows = result.rows.map((row) => row.map(formatCell));
+  const widths = header.map((name, column) =>
+    rows.reduce((widest, row) => Math.max(widest, row[column]!.length), name.length),
+  );
+  const isNumeric = header.map((_, column) =>
+    result.rows.every((row) => row[column] === null || typeof row[column] === 'number'),
+  );
+  const align = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) =>
+        isNumeric[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+      )
+      .join('  ')
+      .trimEnd();
+  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
+  const count = `(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})`;
+  return `${[align(header), rule, ...rows.map(align), count].join('\n')}\n`;
+}
+
+function formatCell(value: unknown): string {
+  if (value === null) return '';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
