@@ -1,0 +1,105 @@
+/**
+ * The fold over the log: what a batch of staged rows does to the state of its tenant. Live batches and
+ * replayed ones take the same way, in commit order; that is what makes recovery exact.
+ *
+ * Per batch: hide what was sent before, attribute the rest to anchors and profiles. Per group:
+ * publish identity, edges and rows, in that order, so that a reader who sees a row sees whose it is.
+ */
+import { assert } from '../base/assert.ts';
+import { HOUR_MICROS } from '../base/units.ts';
+import { IdentityGraph } from '../identity/identity-graph.ts';
+import { type NativeMessageWindow, native } from '../native/index.ts';
+import type { HotTable } from '../storage/hot-table.ts';
+import type { SegmentFile } from '../storage/segment-file.ts';
+import { EdgeTable } from './edge-table.ts';
+import type { StagedRows } from './event-staging.ts';
+import type { TenantSecret } from './tenant-secret.ts';
+
+/** A client that retries for a day finds its first attempt. */
+const DEDUPE_WINDOW_MICROS = 24 * HOUR_MICROS;
+
+export interface EventFoldOptions {
+  readonly directory: string;
+  readonly events: HotTable;
+  readonly edges: HotTable;
+  readonly secret: TenantSecret;
+}
+
+interface SegmentViews {
+  readonly segment: SegmentFile;
+  readonly timestampWords: Int32Array;
+  readonly anchors: Uint32Array;
+}
+
+export class EventFold {
+  readonly identity: IdentityGraph;
+  readonly #events: HotTable;
+  readonly #edges: EdgeTable;
+  readonly #window: NativeMessageWindow;
+  #views: SegmentViews | undefined;
+  #appliedRows = 0;
+
+  constructor(options: EventFoldOptions) {
+    const { directory, events, edges, secret } = options;
+    this.#events = events;
+    this.#edges = new EdgeTable(edges, () => this.identity);
+    this.#window = new native.MessageWindow(DEDUPE_WINDOW_MICROS, secret.messageIds);
+    this.identity = new IdentityGraph({
+      directory,
+      secret: secret.profileIds,
+      edges: this.#edges,
+    });
+  }
+
+  get memoryBytes(): number {
+    return this.identity.memoryBytes + this.#window.memoryBytes;
+  }
+
+  /** Applies the next staged rows. @returns how many were duplicates. */
+  apply(rows: StagedRows, sequence: number, receivedAtMicros: number): number {
+    const { segment, row, count } = rows;
+    assert(
+      segment.firstRow + row === this.#appliedRows,
+      'rows are applied in the order of the log',
+    );
+    const duplicates = this.#window.hideDuplicates(segment.region, row, count, receivedAtMicros);
+    assert(duplicates >= 0, 'staged rows of an events segment are checked for duplicates');
+    const { timestampWords, anchors } = this.#viewsOf(segment);
+    this.identity.resolve({
+      segment: segment.region,
+      row,
+      count,
+      sequence,
+      receivedAtMicros,
+      timestampWords,
+      anchors,
+    });
+    this.#appliedRows += count;
+    return duplicates;
+  }
+
+  /** Makes everything applied visible to queries. */
+  publish(): void {
+    this.identity.publish();
+    this.#edges.publish();
+    this.#events.publishTo(this.#appliedRows);
+  }
+
+  /** Unmaps identity. Idempotent. */
+  close(): void {
+    this.identity.close();
+  }
+
+  #viewsOf(segment: SegmentFile): SegmentViews {
+    if (this.#views?.segment === segment) return this.#views;
+    const timestamp = segment.plan.columns.find((column) => column.name === 'timestamp');
+    assert(timestamp !== undefined, 'events have a timestamp');
+    const rows = segment.plan.rowCapacity;
+    this.#views = {
+      segment,
+      timestampWords: new Int32Array(segment.region.buffer, timestamp.valuesOffset, 2 * rows),
+      anchors: segment.u32Column('anchor'),
+    };
+    return this.#views;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * The hot data of one tenant: its directory in shared memory, the registry, and the tables in it.
+ * All of it is a cache of the log, made anew by every start.
+ */
+import { EDGES_SCHEMA } from '../storage/edges-schema.ts';
+import { EVENTS_SCHEMA } from '../storage/events-schema.ts';
+import { HotBudget } from '../storage/hot-budget.ts';
+import { clearHotDirectory } from '../storage/hot-directory.ts';
+import { HotTable } from '../storage/hot-table.ts';
+import { planSegment } from '../storage/segment-format.ts';
+import { TableRegistry } from '../storage/table-registry.ts';
+
+export class HotStore {
+  readonly directory: string;
+  readonly budget: HotBudget;
+  readonly events: HotTable;
+  readonly edges: HotTable;
+  readonly #registry: TableRegistry;
+
+  /** Makes `directory` fresh and empty. @throws TRIBUTARY_STORAGE_REGION_FULL, _HOT_FULL */
+  constructor(directory: string, bytesMax: number) {
+    const removeFile = clearHotDirectory(directory);
+    this.directory = directory;
+    this.budget = new HotBudget(bytesMax);
+    this.#registry = TableRegistry.create(directory);
+    const shared = { directory, registry: this.#registry, budget: this.budget, removeFile };
+    this.events = new HotTable({ ...shared, plan: planSegment(EVENTS_SCHEMA) });
+    this.edges = new HotTable({ ...shared, plan: planSegment(EDGES_SCHEMA) });
+  }
+
+  /** Unmaps everything; the files stay for readers. Idempotent. */
+  close(): void {
+    this.events.close();
+    this.edges.close();
+    this.#registry.close();
+  }
+}

@@ -1,0 +1,409 @@
+/**
+ * One tenant: the single writer of its log and of all state that is a fold over the log.
+ *
+ * The way of a batch, in this order and nowhere else:
+ *   admit → stage (decode into the segment's unpublished tail) → log (group commit)
+ *   → apply (duplicates, identity) → publish → acknowledge.
+ * Everything up to the log runs before `append` returns; the rest when the batch's group is durable.
+ *
+ * - Nothing is visible before it is durable, and nothing is acknowledged before it is visible.
+ * - What waits for the disk is bounded by `queueBytesMax`; beyond it a batch is refused with 429.
+ * - Once a write or sync of the log failed, every later batch is refused until a restart.
+ * - Recovery is the same way without the log: read a record, stage, apply.
+ */
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { RandomSource } from '../base/random.ts';
+import { native } from '../native/index.ts';
+import type { FileSystem } from '../storage/file-system.ts';
+import { WAL_CODEC, WAL_PAYLOAD_SLACK_BYTES, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
+import { readWal, type WalRecord, type WalRecovery } from '../storage/wal-reader.ts';
+import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
+import { EventFold } from './event-fold.ts';
+import { EventStaging, type StagedRows } from './event-staging.ts';
+import type { HotStore } from './hot-store.ts';
+import { msgpackToJson } from './msgpack.ts';
+import type { TenantSecret } from './tenant-secret.ts';
+import { type BatchOutcome, EVENT_TYPES, type IncomingBatch, type Source } from './types.ts';
+
+/** No valid event is shorter: `{"event":"a","userId":"b"}` sent to /v1/track. */
+const EVENT_BYTES_MIN = 24;
+/** Rows take about as much memory as their JSON; heaps and values are backed ahead of need. */
+const HOT_BYTES_PER_BYTE = 2;
+/** Recovery shows its progress, and lets go of the event loop, once per this many payload bytes. */
+const PROGRESS_BYTES = 16 * 1024 * 1024;
+
+export interface TenantOptions {
+  readonly id: string;
+  readonly sources: readonly Source[];
+  readonly secret: TenantSecret;
+  readonly fileSystem: FileSystem;
+  /** Holds the log and nothing else. */
+  readonly walDirectory: string;
+  readonly hot: HotStore;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  /** Bytes of batches that may wait for the disk at once. */
+  readonly queueBytesMax: number;
+  readonly acceptDataLoss: boolean;
+  readonly onRecoveryProgress?: (progress: RecoveryProgress) => void;
+}
+
+export interface RecoveryProgress {
+  readonly tenantId: string;
+  readonly records: number;
+  readonly events: number;
+  /** Payload bytes replayed. */
+  readonly bytes: number;
+}
+
+/** Totals since the tenant was opened, replayed events not included. */
+export interface TenantStatistics {
+  readonly batches: number;
+  readonly events: number;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly payloadBytes: number;
+  readonly refusedBatches: number;
+}
+
+/** What comes back with a record once it is durable. */
+interface Pending {
+  readonly rows: StagedRows;
+  readonly sequence: number;
+  readonly receivedAtMicros: number;
+  readonly bytes: number;
+  readonly resolve: (outcome: BatchOutcome) => void;
+  readonly reject: (error: TributaryError) => void;
+}
+
+export class Tenant {
+  readonly id: string;
+  readonly hotDirectory: string;
+  readonly recovery: WalRecovery;
+  readonly #staging: EventStaging;
+  readonly #fold: EventFold;
+  readonly #hot: HotStore;
+  readonly #wal: WalWriter<Pending>;
+  readonly #logger: Logger;
+  readonly #queueBytesMax: number;
+  readonly #statistics = {
+    batches: 0,
+    events: 0,
+    accepted: 0,
+    duplicates: 0,
+    rejected: 0,
+    payloadBytes: 0,
+    refusedBatches: 0,
+  };
+  readonly #syncListeners = new Set<(milliseconds: number) => void>();
+  #pendingBytes = 0;
+  #lastSequence = 0;
+
+  private constructor(options: TenantOptions, state: RecoveredState, wal: WalWriter<Pending>) {
+    this.id = options.id;
+    this.hotDirectory = options.hot.directory;
+    this.recovery = state.recovery;
+    this.#staging = state.staging;
+    this.#fold = state.fold;
+    this.#hot = options.hot;
+    this.#wal = wal;
+    this.#logger = options.logger;
+    this.#queueBytesMax = options.queueBytesMax;
+    this.#lastSequence = state.recovery.nextSequence - 1;
+  }
+
+  /**
+   * Replays the log into fresh hot tables and opens it for writing.
+   * @throws TRIBUTARY_STORAGE_WAL_*, TRIBUTARY_STORAGE_HOT_FULL, or the file system's error.
+   */
+  static async open(options: TenantOptions): Promise<Tenant> {
+    const state = await recover(options);
+    // Assigned below, before any record can be committed.
+    let tenant: Tenant;
+    const wal = await WalWriter.open<Pending>({
+      fileSystem: options.fileSystem,
+      directory: options.walDirectory,
+      tenantId: uuidBytes(options.id),
+      clock: options.clock,
+      random: options.random,
+      crc32c: native.crc32c,
+      recovery: state.recovery,
+      onGroupDurable: (group) => tenant.#applyGroup(group),
+      onPoisoned: (error, group) => tenant.#refuseGroup(error, group),
+      onSync: (milliseconds) => tenant.#noteSync(milliseconds),
+    });
+    tenant = new Tenant(options, state, wal);
+    return tenant;
+  }
+
+  get statistics(): TenantStatistics {
+    return this.#statistics;
+  }
+
+  get walStatistics(): WalStatistics {
+    return this.#wal.statistics;
+  }
+
+  /** Identifiers, anchors and profiles seen so far, and the memory they take. */
+  get identityStatistics(): { nodes: number; anchors: number; profiles: number; bytes: number } {
+    const { identity } = this.#fold;
+    return {
+      nodes: identity.nodeCount,
+      anchors: identity.profiles.anchorCount,
+      profiles: identity.profiles.profileCount,
+      bytes: this.#fold.memoryBytes,
+    };
+  }
+
+  /** Read-only: for look-ups and tests. */
+  get identity(): EventFold['identity'] {
+    return this.#fold.identity;
+  }
+
+  /** The sequence of the last event that is visible. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** Bytes of batches that wait for the disk. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Why writes are refused; undefined while they are not. */
+  get failure(): TributaryError | undefined {
+    return this.#wal.failure;
+  }
+
+  /** Tells `listener` the duration of every sync. @returns how to stop. */
+  onSync(listener: (milliseconds: number) => void): () => void {
+    this.#syncListeners.add(listener);
+    return () => this.#syncListeners.delete(listener);
+  }
+
+  /**
+   * Takes a batch; resolves when it is durable and visible. Reads `batch.bytes` before it returns.
+   * Rejects with a TributaryError: TRIBUTARY_INGEST_* for bytes that are no batch,
+   * TRIBUTARY_ENGINE_QUEUE_FULL, TRIBUTARY_STORAGE_HOT_FULL, TRIBUTARY_STORAGE_REGION_FULL,
+   * TRIBUTARY_IDENTITY_NODES_FULL, TRIBUTARY_ENGINE_POISONED, TRIBUTARY_ENGINE_CLOSED.
+   */
+  append(batch: IncomingBatch): Promise<BatchOutcome> {
+    return new Promise((resolve, reject) => {
+      try {
+        this.#append(batch, resolve, reject);
+      } catch (error) {
+        this.#statistics.refusedBatches += 1;
+        reject(error);
+      }
+    });
+  }
+
+  /** Makes everything taken durable and visible, and releases log and hot tables. Idempotent. */
+  async close(): Promise<void> {
+    await this.#wal.close();
+    this.#fold.close();
+    this.#hot.close();
+  }
+
+  #append(
+    batch: IncomingBatch,
+    resolve: (outcome: BatchOutcome) => void,
+    reject: (error: TributaryError) => void,
+  ): void {
+    const { bytes, codec, source, receivedAtMicros } = batch;
+    const typeOfPath =
+      batch.typeOfPath === undefined ? EVENT_TYPES.length : EVENT_TYPES.indexOf(batch.typeOfPath);
+    this.#admit(bytes.length);
+    const reservation = this.#wal.reserve(bytes.length);
+    if (reservation === undefined) throw this.#queueFull();
+    const { buffer, payloadOffset } = reservation;
+    buffer.set(bytes, payloadOffset);
+    const fields = {
+      sequence: this.#wal.nextSequence,
+      receivedAtMicros,
+      sourceName: source.name,
+      typeOfPath,
+    };
+    let rows: StagedRows;
+    try {
+      rows = stagePayload(this.#staging, codec, buffer, payloadOffset, bytes.length, fields);
+    } catch (error) {
+      this.#wal.abandon();
+      throw error;
+    }
+    if (rows.count === 0) {
+      this.#wal.abandon();
+      const lastSequence = this.#lastSequence;
+      resolve({ received: 0, accepted: 0, duplicates: 0, rejected: [], lastSequence });
+      return;
+    }
+    this.#pendingBytes += bytes.length;
+    this.#wal.commitRecord(
+      {
+        length: bytes.length,
+        sequence: fields.sequence,
+        receivedAtMicros,
+        type: WAL_RECORD_TYPE.events,
+        codec: WAL_CODEC[codec],
+        source: source.ordinal,
+        eventCount: rows.count,
+        defaultType: typeOfPath === EVENT_TYPES.length ? 0 : typeOfPath + 1,
+      },
+      {
+        rows,
+        sequence: fields.sequence,
+        receivedAtMicros,
+        bytes: bytes.length,
+        resolve,
+        reject,
+      },
+    );
+  }
+
+  /** Refuses a batch for which there is no room, before anything is touched. */
+  #admit(bytes: number): void {
+    if (this.#pendingBytes + bytes > this.#queueBytesMax) throw this.#queueFull();
+    const pending = this.#pendingBytes + bytes;
+    this.#hot.budget.require(HOT_BYTES_PER_BYTE * pending);
+    this.#fold.identity.prepare(Math.ceil(pending / EVENT_BYTES_MIN), pending);
+  }
+
+  #applyGroup(group: readonly Pending[]): void {
+    const outcomes: BatchOutcome[] = [];
+    for (const { rows, sequence, receivedAtMicros, bytes } of group) {
+      const duplicates = this.#fold.apply(rows, sequence, receivedAtMicros);
+      outcomes.push(this.#account(rows, sequence, bytes, duplicates));
+    }
+    this.#fold.publish();
+    this.#lastSequence = outcomes.at(-1)?.lastSequence ?? this.#lastSequence;
+    for (let index = 0; index < group.length; index += 1) group[index]!.resolve(outcomes[index]!);
+  }
+
+  #account(rows: StagedRows, sequence: number, bytes: number, duplicates: number): BatchOutcome {
+    const rejected = rows.rejections.length;
+    const accepted = rows.count - duplicates - rejected;
+    const totals = this.#statistics;
+    totals.batches += 1;
+    totals.events += rows.count;
+    totals.accepted += accepted;
+    totals.duplicates += duplicates;
+    totals.rejected += rejected;
+    totals.payloadBytes += bytes;
+    this.#pendingBytes -= bytes;
+    return {
+      received: rows.count,
+      accepted,
+      duplicates,
+      rejected: rows.rejections,
+      lastSequence: sequence + rows.count - 1,
+    };
+  }
+
+  #refuseGroup(error: TributaryError, group: readonly Pending[]): void {
+    this.#logger.log('error', 'the log failed; writes are refused until a restart', {
+      tenant: this.id,
+      error: error.cause ?? error,
+    });
+    for (const pending of group) {
+      this.#pendingBytes -= pending.bytes;
+      pending.reject(error);
+    }
+  }
+
+  #queueFull(): TributaryError {
+    return new TributaryError('TRIBUTARY_ENGINE_QUEUE_FULL', {
+      queuedBytes: this.#pendingBytes,
+      limitBytes: this.#queueBytesMax,
+    });
+  }
+
+  #noteSync(milliseconds: number): void {
+    for (const listener of this.#syncListeners) listener(milliseconds);
+  }
+}
+
+interface RecoveredState {
+  readonly staging: EventStaging;
+  readonly fold: EventFold;
+  readonly recovery: WalRecovery;
+}
+
+/** Folds the whole log into the fresh tables of `options.hot`. */
+async function recover(options: TenantOptions): Promise<RecoveredState> {
+  const { hot, secret, fileSystem } = options;
+  const staging = new EventStaging(hot.events);
+  const fold = new EventFold({
+    directory: hot.directory,
+    events: hot.events,
+    edges: hot.edges,
+    secret,
+  });
+  const sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
+  const progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };
+  let reportedBytes = 0;
+  const replay = (record: WalRecord): void => {
+    assert(record.type === WAL_RECORD_TYPE.events, 'this version logs events only');
+    fold.identity.prepare(record.eventCount, record.length);
+    const rows = stagePayload(
+      staging,
+      record.codec === WAL_CODEC.json ? 'json' : 'msgpack',
+      record.buffer,
+      record.payloadOffset,
+      record.length,
+      {
+        sequence: record.sequence,
+        receivedAtMicros: record.receivedAtMicros,
+        sourceName: sourceNames.get(record.source) ?? `source-${record.source}`,
+        typeOfPath: record.defaultType === 0 ? EVENT_TYPES.length : record.defaultType - 1,
+      },
+    );
+    assert(rows.count === record.eventCount, 'a record replays to the events it was logged with');
+    fold.apply(rows, record.sequence, record.receivedAtMicros);
+    progress.records += 1;
+    progress.events += record.eventCount;
+    progress.bytes += record.length;
+    if (progress.bytes - reportedBytes < PROGRESS_BYTES) return;
+    reportedBytes = progress.bytes;
+    options.onRecoveryProgress?.({ ...progress });
+  };
+  const recovery = await readWal(
+    {
+      fileSystem,
+      directory: options.walDirectory,
+      tenantId: uuidBytes(options.id),
+      fromSequence: 1,
+      acceptDataLoss: options.acceptDataLoss,
+      crc32c: native.crc32c,
+    },
+    replay,
+  );
+  fold.publish();
+  options.onRecoveryProgress?.({ ...progress });
+  return { staging, fold, recovery };
+}
+
+/** Stages a payload that lies at `offset` of `buffer`, with 64 readable bytes behind it. */
+function stagePayload(
+  staging: EventStaging,
+  codec: IncomingBatch['codec'],
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  fields: Parameters<EventStaging['stage']>[2],
+): StagedRows {
+  if (codec === 'msgpack') {
+    const json = msgpackToJson(buffer.subarray(offset, offset + length));
+    return staging.stage(json.bytes, json.length, fields);
+  }
+  const payload = buffer.subarray(offset, offset + length + WAL_PAYLOAD_SLACK_BYTES);
+  return staging.stage(payload, length, fields);
+}
+
+function uuidBytes(uuid: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(uuid.replaceAll('-', ''), 'hex'));
+}

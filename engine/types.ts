@@ -1,0 +1,47 @@
+/** What the engine shows to the stages before and after it: plain values, nothing that acts. */
+import type { ErrorCode } from '../base/errors.ts';
+
+/** How the bytes of a batch are written. A codec's number is part of the WAL format. */
+export type Codec = 'json' | 'msgpack';
+
+/** The calls of the tracking API, in the order of their numbers in the decoder. */
+export const EVENT_TYPES = ['track', 'identify', 'page', 'screen', 'group', 'alias'] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Where events come from. The ordinal is what the WAL stores; it is never given to another source. */
+export interface Source {
+  readonly ordinal: number;
+  readonly name: string;
+}
+
+/** One batch as a producer sent it. The engine reads `bytes` before `append` returns, never later. */
+export interface IncomingBatch {
+  readonly source: Source;
+  readonly codec: Codec;
+  /** One event, or `{"batch": […]}`. */
+  readonly bytes: Uint8Array;
+  /** Server clock at the first byte, microseconds since 1970-01-01T00:00:00Z. */
+  readonly receivedAtMicros: number;
+  /** The type the path named (`/v1/track`): it overrides the event's own, as RudderStack does. */
+  readonly typeOfPath?: EventType;
+}
+
+/** Why one event of a batch was not accepted. */
+export interface Rejection {
+  /** Position in the batch, from 0. */
+  readonly index: number;
+  readonly messageId: string | null;
+  readonly code: ErrorCode;
+  /** The offending field, in JSON's own spelling: `timestamp`, `context.traits`. */
+  readonly path: string;
+}
+
+/** What became of a batch, told only after its bytes are durable. */
+export interface BatchOutcome {
+  readonly received: number;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly rejected: readonly Rejection[];
+  /** The commit order of the batch's last event; a query that starts now sees it. */
+  readonly lastSequence: number;
+}
