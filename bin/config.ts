@@ -64,7 +64,7 @@ export function loadConfiguration(sources: ConfigurationSources): LoadedConfigur
     ...settingsOfFlags(sources.flags),
   ];
   for (const setting of settings) {
-    values[setting.name] = valueOf(setting);
+    values[setting.name] = readSetting(setting);
     origins[setting.name] = setting.origin;
   }
   return Object.freeze({
@@ -73,7 +73,7 @@ export function loadConfiguration(sources: ConfigurationSources): LoadedConfigur
   });
 }
 
-function valueOf({ name, written, origin, key }: Setting): unknown {
+function readSetting({ name, written, origin, key }: Setting): unknown {
   const { type } = OPTIONS[name];
   const isScalar = ['string', 'number', 'bigint'].includes(typeof written);
   const value = isScalar ? type.parse(written) : undefined;

@@ -2,7 +2,7 @@
  * The one way from a connection to the engine, whatever the protocol: it checks that the appliance takes
  * batches now, hands one over, and counts what became of it.
  *
- * - Every batch ends in exactly one of the counters `accepted…` or `refusedBatches`.
+ * - Every batch whose key was good ends in exactly one of the counters `batches`, `refusedByRequest`, `refusedByLoad`.
  * - Counters are plain numbers; the metrics read them when they are scraped.
  */
 import type { Clock } from '../base/clock.ts';
@@ -84,11 +84,16 @@ export class BatchIntake {
       statistics.appendSeconds += (this.#clock.monotonicMs() - startMs) / 1000;
       return outcome;
     } catch (error) {
-      const isRequests = error instanceof TributaryError && error.status < 429;
-      if (isRequests) statistics.refusedByRequest += 1;
-      else statistics.refusedByLoad += 1;
+      this.countRefusal(error);
       throw error;
     }
+  }
+
+  /** Counts a batch that was refused before it could be handed over. */
+  countRefusal(error: unknown): void {
+    const isRequests = error instanceof TributaryError && error.status < 429;
+    if (isRequests) this.statistics.refusedByRequest += 1;
+    else this.statistics.refusedByLoad += 1;
   }
 }
 

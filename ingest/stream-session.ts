@@ -91,12 +91,10 @@ export class StreamSession {
   receive(message: Uint8Array, isBinary: boolean): void {
     if (this.#isClosed || this.#isEnding) return;
     const frame = parseFrame(message, isBinary);
-    if (frame.kind === 'malformed') return this.end(CLOSE.protocolError, frame.reason);
-    if (frame.kind === 'hello') return this.#authenticate(frame.key);
-    if (this.#principal === undefined) {
-      return this.end(CLOSE.policyViolation, 'the first frame is a hello with the write key');
-    }
-    this.#take(frame, this.#principal);
+    if (frame.kind === 'malformed') this.end(CLOSE.protocolError, frame.reason);
+    else if (frame.kind === 'hello') this.#authenticate(frame.key);
+    else if (this.#principal !== undefined) this.#take(frame, this.#principal);
+    else this.end(CLOSE.policyViolation, 'the first frame is a hello with the write key');
   }
 
   /** Grants what is owed, when there is room again. */
@@ -122,7 +120,8 @@ export class StreamSession {
 
   #authenticate(key: string): void {
     if (this.#principal !== undefined) {
-      return this.end(CLOSE.protocolError, 'the stream has a key already');
+      this.end(CLOSE.protocolError, 'the stream has a key already');
+      return;
     }
     this.#principal = this.#context.authenticator.authenticateWrite(key);
     if (this.#principal === undefined) this.end(CLOSE.policyViolation, 'the key is not known');
@@ -137,6 +136,7 @@ export class StreamSession {
     const cost = { batches: 1, bytes: frame.payload.length };
     const refusal = this.#refusalOf(cost);
     if (refusal !== undefined) {
+      this.#context.intake.countRefusal(refusal);
       // The client has counted this batch against its credit; the nack evens the two ledgers out.
       if (!this.#isEnding) this.#socket.send(nackFrame(frame.id, refusal, cost));
       return;

@@ -73,14 +73,20 @@ function handleTracking(
   const exchange = new HttpExchange(response, request, true);
   const head = readHead(request, typeOfPath, context.clock.nowMicros());
   const early = earlyRefusal(head, context.authenticator);
-  if (early !== undefined) return exchange.answerError(early);
+  if (early !== undefined) {
+    exchange.answerError(early);
+    return;
+  }
   readBody(exchange, head.declaredBytes, LIMITS.batchBytesMax, context.inFlight, {
     receive(body, release) {
       takeBody(context, exchange, head, body)
         .catch((error) => answerFailure(exchange, error, context.logger))
         .finally(release);
     },
-    refuse: (error, closeConnection) => exchange.answerError(error, closeConnection),
+    refuse(error, closeConnection) {
+      context.intake.countRefusal(error);
+      exchange.answerError(error, closeConnection);
+    },
   });
 }
 

@@ -1,0 +1,75 @@
+/** Starts the front door in this process, over a {@link MemoryWriter}, for tests of ingest/. */
+import { systemClock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/log.ts';
+import { systemRandom } from '../../base/random.ts';
+import { MIB } from '../../base/units.ts';
+import { ControlPlane } from '../../engine/control.ts';
+import { Metrics } from '../../ingest/metrics.ts';
+import type { SqlExecutor } from '../../ingest/ports.ts';
+import { IngestServer } from '../../ingest/server.ts';
+import { MemoryWriter } from './memory-writer.ts';
+
+export const WRITE_KEY = 'write-key-of-the-test';
+export const ADMIN_KEY = 'admin-key-of-the-test';
+
+export interface FrontDoor {
+  readonly server: IngestServer;
+  readonly writer: MemoryWriter;
+  readonly url: string;
+  post(
+    path: string,
+    body: string | Uint8Array,
+    headers?: Record<string, string>,
+  ): Promise<Response>;
+}
+
+const noSql: SqlExecutor = {
+  execute(_request, sink) {
+    sink.end();
+    return { resume() {}, cancel() {} };
+  },
+};
+
+export interface FrontDoorOptions {
+  readonly inFlightBytesMax?: number;
+  readonly sql?: SqlExecutor;
+}
+
+export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<FrontDoor> {
+  const { inFlightBytesMax = 64 * MIB, sql = noSql } = options;
+  const control = await openMemoryControl();
+  const writer = new MemoryWriter();
+  const server = IngestServer.open({
+    host: '127.0.0.1',
+    port: 0,
+    authenticator: control,
+    inFlightBytesMax,
+    metrics: new Metrics(),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  server.setState({ phase: 'ready', writer: () => writer, sql });
+  const url = `http://127.0.0.1:${server.port}`;
+  return {
+    server,
+    writer,
+    url,
+    post: (path, body, headers = {}) => fetch(url + path, { method: 'POST', body, headers }),
+  };
+}
+
+function openMemoryControl(): Promise<ControlPlane> {
+  let text: string | undefined;
+  return ControlPlane.open({
+    store: {
+      path: 'control.json',
+      read: async () => text,
+      replace: async (written) => {
+        text = written;
+      },
+    },
+    clock: systemClock,
+    random: systemRandom,
+    bootstrap: { writeKey: WRITE_KEY, adminKey: ADMIN_KEY },
+  });
+}
