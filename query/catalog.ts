@@ -1,0 +1,107 @@
+/**
+ * What an analyst sees: relations, each a view over the native functions, as data.
+ *
+ * Why data and not code: the same list makes the views, feeds the gate's list of names and tells
+ * pruning which columns have per-segment bounds. It travels to the worker as JSON.
+ *
+ * - Dense ordinals of profiles stay inside; analysts see the public profile id.
+ * - A later merge needs no rewrite of events: `profile_of(anchor)` is looked up as the query runs.
+ */
+
+import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS } from './function-policy.ts';
+import type { GatePolicy } from './gate.ts';
+
+export interface CatalogRelation {
+  /** Lower case. */
+  readonly name: string;
+  /** The SELECT behind the view. */
+  readonly select: string;
+  /** The hot tables it scans, once each. */
+  readonly scans: readonly string[];
+  /**
+   * Columns that are the scanned table's own, unchanged and under the same name, with a minimum and
+   * maximum per segment. Only for a relation of one scan that drops and multiplies no row.
+   */
+  readonly boundColumns: readonly BoundColumn[];
+}
+
+export interface BoundColumn {
+  readonly name: string;
+  /** `timestamp`: TIMESTAMPTZ, bounds in microseconds; `integer`: bounds as they are. */
+  readonly kind: 'timestamp' | 'integer';
+}
+
+export interface Catalog {
+  /** Run before the views are made, in order. */
+  readonly setup: readonly string[];
+  /** In the order in which the views are made. */
+  readonly relations: readonly CatalogRelation[];
+}
+
+const EVENTS_SELECT = `
+  SELECT sequence, message_id, type, event, name, user_id, anonymous_id, group_id, previous_id,
+    profile_id(profile_of(anchor)) AS profile_id, anchor,
+    timestamp, original_timestamp, sent_at, received_at, source,
+    properties, traits, context, integrations, extra
+  FROM hot_scan('events')`;
+
+/** The newest value of each trait by event time, then sequence; a null removes the trait. */
+const PROFILE_TRAITS_SELECT = `
+  WITH said AS (
+    SELECT profile_of(anchor) AS profile, timestamp, sequence, said.key AS trait, said.value AS value,
+      said.type = 'NULL' AS removed
+    FROM hot_scan('events') AS events, json_each(events.traits) AS said
+    WHERE events.type = 'identify'
+  ), newest AS (
+    SELECT profile, trait, timestamp, sequence, value, removed
+    FROM said
+    QUALIFY row_number() OVER (
+      PARTITION BY profile, trait ORDER BY timestamp DESC, sequence DESC) = 1
+  )
+  SELECT profile_id(profile) AS profile_id, trait, value, timestamp, sequence
+  FROM newest
+  WHERE NOT removed`;
+
+/** The appliance's own relations, over the hot directory of one tenant. */
+export const HOT_CATALOG: Catalog = {
+  setup: [],
+  relations: [
+    {
+      name: 'events',
+      select: EVENTS_SELECT,
+      scans: ['events'],
+      boundColumns: [
+        { name: 'timestamp', kind: 'timestamp' },
+        { name: 'received_at', kind: 'timestamp' },
+        { name: 'sequence', kind: 'integer' },
+      ],
+    },
+    {
+      name: 'profiles',
+      select: `SELECT profile_id, user_id, first_seen, last_seen, event_count FROM hot_profiles()`,
+      scans: [],
+      boundColumns: [],
+    },
+    {
+      name: 'edges',
+      select: `SELECT * FROM hot_scan('edges')`,
+      scans: ['edges'],
+      boundColumns: [],
+    },
+    {
+      name: 'profile_traits',
+      select: PROFILE_TRAITS_SELECT,
+      scans: ['events'],
+      boundColumns: [],
+    },
+  ],
+};
+
+/** What the gate lets analysts of this catalogue name. */
+export function policyOf(catalog: Catalog): GatePolicy {
+  return {
+    relations: new Set(catalog.relations.map((relation) => relation.name)),
+    functions: ALLOWED_FUNCTIONS,
+    tableFunctions: ALLOWED_TABLE_FUNCTIONS,
+  };
+}

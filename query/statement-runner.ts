@@ -1,0 +1,282 @@
+/**
+ * Runs one statement in a worker, from SQL text to the last byte of its result.
+ *
+ * The order: parse and gate, begin a transaction, bound the scans, prepare, bind, stream. Evaluating
+ * the bounds inside the transaction gives their now() the statement's own moment.
+ *
+ * - Nothing runs that the gate did not pass, and DuckDB must agree that it is a SELECT or an EXPLAIN.
+ * - Each statement has a connection of its own; closing it frees whatever a half-read result held.
+ * - Scan bounds are set for this statement only, and cleared whatever happens.
+ * - The next chunk is fetched only once the last one was taken: a slow reader stops the query.
+ */
+import type { Clock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Catalog } from './catalog.ts';
+import {
+  type Connection,
+  type Database,
+  type Parameter,
+  type Result,
+  readProblem,
+  type Statement,
+} from './duckdb.ts';
+import { type Failure, failure, failureFromProblem } from './failures.ts';
+import { type BoundCandidate, combineBounds, findBounds } from './pruning.ts';
+import { type QueryStatistics, type ResultWriter, writerOf } from './result-formats.ts';
+import type { ParsedStatement, StatementParser } from './statement-parser.ts';
+import type { ExecuteRequest, QueryOutcome } from './worker-protocol.ts';
+
+/** The part of the native addon that guides scans. */
+export interface ScanControl {
+  setScanBound(table: string, column: string, min: bigint, max: bigint): void;
+  clearScanBounds(): void;
+  takeScanCounts(): { segmentsScanned: number; segmentsSkipped: number; rowsScanned: number };
+}
+
+/** Where the bytes of a result go. */
+export interface ResultChannel {
+  /** Called once, before the first byte. */
+  begin(): void;
+  /** @returns null when more may come at once, else what to wait for; it settles on cancel too. */
+  send(bytes: Buffer): Promise<void> | null;
+}
+
+export interface RunnerParts {
+  readonly database: Database;
+  readonly parser: StatementParser;
+  readonly catalog: Catalog;
+  readonly scans: ScanControl;
+  readonly clock: Clock;
+  readonly memoryLimitBytes: number;
+}
+
+/** Thrown inside this module to leave it early; it never escapes `run`. */
+class StatementFailure extends Error {
+  readonly failure: Failure;
+  constructor(cause: Failure) {
+    super(cause.code);
+    this.failure = cause;
+  }
+}
+
+export class StatementRunner {
+  readonly #parts: RunnerParts;
+  #connection: Connection | null = null;
+  #cancelled: Failure | null = null;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+  }
+
+  /** Ends the running statement soon, with `reason` as its failure; without one it does nothing. */
+  cancel(reason: Failure): void {
+    this.#cancelled = reason;
+    this.#connection?.interrupt();
+  }
+
+  /** Never rejects: what goes wrong is in the outcome. */
+  async run(request: ExecuteRequest, channel: ResultChannel): Promise<QueryOutcome> {
+    const { clock, scans } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    const progress = new Progress(request, channel);
+    this.#cancelled = null;
+    scans.takeScanCounts();
+    const statistics = (): QueryStatistics => ({
+      elapsedMs: Math.round(clock.monotonicMs() - startedMs),
+      rows: progress.rows,
+      bytes: progress.bytes,
+      ...scans.takeScanCounts(),
+    });
+    let outcome: QueryOutcome;
+    let writer: ResultWriter | null = null;
+    try {
+      const parsed = await this.#parts.parser.parse(request.sql);
+      if ('code' in parsed) throw new StatementFailure(parsed);
+      this.#connection = await this.#parts.database.connect();
+      const result = await this.#start(parsed, request.parameters, this.#connection);
+      writer = writerOf(request.format, result);
+      await this.#stream(result, writer, progress);
+      outcome = { statistics: statistics(), failure: null };
+      writer.end(outcome.statistics, progress.frame);
+      await progress.flush();
+    } catch (error) {
+      const failed = this.#failureOf(error, request.sql);
+      outcome = { statistics: statistics(), failure: failed };
+      if (writer !== null && progress.begun) {
+        writer.fail(new TributaryError(failed.code, failed.parameters).toJSON(), progress.frame);
+      }
+    } finally {
+      scans.clearScanBounds();
+      this.#connection?.close();
+      this.#connection = null;
+    }
+    return outcome;
+  }
+
+  async #start(
+    parsed: ParsedStatement,
+    parameters: readonly Parameter[],
+    connection: Connection,
+  ): Promise<Result> {
+    await connection.run('BEGIN TRANSACTION');
+    await this.#boundScans(parsed, parameters, connection);
+    this.#stopIfCancelled();
+    const statement = await connection.prepare(parsed.sql);
+    if (statement.kind !== (parsed.explained ? 'explain' : 'select')) {
+      const what = 'This statement';
+      throw new StatementFailure(failure('TRIBUTARY_QUERY_STATEMENT_DENIED', { what }));
+    }
+    bindParameters(statement, parameters);
+    this.#stopIfCancelled();
+    return statement.stream();
+  }
+
+  async #boundScans(
+    parsed: ParsedStatement,
+    parameters: readonly Parameter[],
+    connection: Connection,
+  ): Promise<void> {
+    const { catalog, scans } = this.#parts;
+    const candidates = findBounds(parsed.root, parsed.relationUses, catalog, parameters);
+    const evaluated: { candidate: BoundCandidate; value: bigint | null }[] = [];
+    for (const candidate of candidates) {
+      const value = await this.#evaluate(candidate, connection);
+      evaluated.push({ candidate, value });
+    }
+    for (const bound of combineBounds(evaluated)) {
+      scans.setScanBound(bound.table, bound.column, bound.min, bound.max);
+    }
+  }
+
+  /** @returns null when the constant is NULL, of another type, or no constant after all. */
+  async #evaluate(candidate: BoundCandidate, connection: Connection): Promise<bigint | null> {
+    const { expression, column } = candidate;
+    try {
+      const text = await this.#parts.parser.expressionText(expression);
+      const converted =
+        column.kind === 'timestamp'
+          ? `epoch_us(CAST(bound AS TIMESTAMPTZ))::HUGEINT`
+          : 'CAST(bound AS HUGEINT)';
+      const rows = await connection.rows(
+        `SELECT typeof(bound), ${converted} FROM (SELECT ${text} AS bound)`,
+      );
+      const [type, value] = rows[0] ?? [];
+      const isLiteral = expression['class'] === 'CONSTANT';
+      if (typeof value !== 'bigint' || !isBoundType(String(type), column.kind, isLiteral)) {
+        return null;
+      }
+      return value;
+    } catch {
+      return null; // The statement itself tells the analyst what is wrong, in its own words.
+    }
+  }
+
+  async #stream(result: Result, writer: ResultWriter, progress: Progress): Promise<void> {
+    let chunk = await result.fetchChunk();
+    this.#stopIfCancelled();
+    progress.begin();
+    writer.begin(progress.frame);
+    while (chunk !== null && chunk.rowCount > 0) {
+      progress.countRows(chunk.rowCount);
+      writer.rows(chunk, progress.data);
+      await progress.flush();
+      this.#stopIfCancelled();
+      chunk = await result.fetchChunk();
+      this.#stopIfCancelled();
+    }
+  }
+
+  #stopIfCancelled(): void {
+    if (this.#cancelled !== null) throw new StatementFailure(this.#cancelled);
+  }
+
+  #failureOf(error: unknown, sql: string): Failure {
+    if (error instanceof StatementFailure) return error.failure;
+    if (this.#cancelled !== null) return this.#cancelled;
+    if (isTooLong(error)) {
+      return failure('TRIBUTARY_QUERY_RESULT_TOO_LARGE', { limit: 'a value may be', unit: 'long' });
+    }
+    return failureFromProblem(readProblem(error), sql, this.#parts.memoryLimitBytes);
+  }
+}
+
+/** Sends text, counts it, and holds it to the budgets of the request. */
+class Progress {
+  rows = 0;
+  bytes = 0;
+  begun = false;
+  readonly #request: ExecuteRequest;
+  readonly #channel: ResultChannel;
+  #wait: Promise<void> | null = null;
+
+  constructor(request: ExecuteRequest, channel: ResultChannel) {
+    this.#request = request;
+    this.#channel = channel;
+  }
+
+  begin(): void {
+    this.begun = true;
+    this.#channel.begin();
+  }
+
+  countRows(count: number): void {
+    this.rows += count;
+    const limit = this.#request.rowsMax;
+    if (this.rows > limit) throw tooLarge(limit, 'rows');
+  }
+
+  /** Text of rows. */
+  readonly data = (text: string): void => {
+    const bytes = Buffer.from(text, 'utf8');
+    this.bytes += bytes.length;
+    const limit = this.#request.bytesMax;
+    if (this.bytes > limit) throw tooLarge(limit, 'bytes');
+    this.#wait = this.#channel.send(bytes);
+  };
+
+  /** Text around the rows: not counted, so that a result over budget can still say so. */
+  readonly frame = (text: string): void => {
+    this.#wait = this.#channel.send(Buffer.from(text, 'utf8'));
+  };
+
+  /** Waits until the reader takes more. */
+  async flush(): Promise<void> {
+    if (this.#wait !== null) await this.#wait;
+    this.#wait = null;
+  }
+}
+
+function bindParameters(statement: Statement, parameters: readonly Parameter[]): void {
+  const names = statement.parameterNames;
+  const invalid = (reason: string): StatementFailure =>
+    new StatementFailure(failure('TRIBUTARY_QUERY_PARAMETERS_INVALID', { reason }));
+  if (names.length > LIMITS.sqlParametersMax) {
+    throw invalid(`${names.length} parameters, limit ${LIMITS.sqlParametersMax}`);
+  }
+  const named = names.find((name) => !/^\d+$/.test(name));
+  if (named !== undefined) throw invalid(`$${named} has a name; use $1, $2, … or ?`);
+  const highest = names.reduce((most, name) => Math.max(most, Number(name)), 0);
+  if (highest !== parameters.length) {
+    throw invalid(`the statement takes ${highest}, the request gives ${parameters.length}`);
+  }
+  names.forEach((name, index) => {
+    statement.bind(index + 1, parameters[Number(name) - 1] ?? null);
+  });
+}
+
+function tooLarge(limit: number, unit: string): StatementFailure {
+  return new StatementFailure(failure('TRIBUTARY_QUERY_RESULT_TOO_LARGE', { limit, unit }));
+}
+
+/** V8 holds no string above half a gigabyte, and no buffer above a few. */
+function isTooLong(error: unknown): boolean {
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  return error instanceof RangeError || code === 'ERR_STRING_TOO_LONG';
+}
+
+function isBoundType(type: string, kind: 'timestamp' | 'integer', isLiteral: boolean): boolean {
+  if (kind === 'integer') return /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/.test(type);
+  if (type === 'VARCHAR') return isLiteral;
+  return type === 'DATE' || type === 'TIMESTAMP' || type === 'TIMESTAMP WITH TIME ZONE';
+}

@@ -1,0 +1,56 @@
+/**
+ * The DuckDB of a worker: opened, given the tenant's relations, then locked for good.
+ *
+ * - The addon is loaded and the views are made before the lock; nothing is after it.
+ * - `enable_external_access = false` ends all file access but spilling; it cannot be turned back.
+ * - Times are UTC, so that the same text gives the same rows on every machine.
+ *
+ * Failure: an error here ends the worker; the pool starts another.
+ */
+import { LIMITS } from '../base/limits.ts';
+import { type Connection, Database } from './duckdb.ts';
+import type { WorkerSettings } from './worker-protocol.ts';
+
+/** @param extensionPath the addon to LOAD, or null for a catalogue that scans nothing. */
+export async function openWorkerDatabase(
+  settings: WorkerSettings,
+  extensionPath: string | null,
+): Promise<Database> {
+  const database = await Database.open({
+    threads: String(settings.threads),
+    memory_limit: `${settings.memoryLimitBytes}B`,
+    temp_directory: settings.temporaryDirectory,
+    max_temp_directory_size: `${settings.temporaryBytesMax}B`,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+    allow_unsigned_extensions: extensionPath === null ? 'false' : 'true',
+    allow_unredacted_secrets: 'false',
+    allow_persistent_secrets: 'false',
+    errors_as_json: 'true',
+  });
+  const connection = await database.connect();
+  if (extensionPath !== null) await connection.run(`LOAD ${quoteText(extensionPath)}`);
+  await connection.run(`SET GLOBAL TimeZone = 'UTC'`);
+  await makeViews(connection, settings);
+  await connection.run(`SET GLOBAL max_expression_depth = ${LIMITS.sqlExpressionDepthMax}`);
+  await connection.run('SET GLOBAL enable_external_access = false');
+  await connection.run('SET GLOBAL lock_configuration = true');
+  connection.close();
+  return database;
+}
+
+async function makeViews(connection: Connection, settings: WorkerSettings): Promise<void> {
+  for (const statement of settings.catalog.setup) await connection.run(statement);
+  for (const relation of settings.catalog.relations) {
+    await connection.run(`CREATE VIEW ${quoteName(relation.name)} AS ${relation.select}`);
+  }
+}
+
+function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
