@@ -65,7 +65,10 @@ export interface WalFileHeader {
   /** 8 random bytes. */
   readonly fileId: Uint8Array;
   readonly ordinal: number;
-  /** No record of the file has a lower sequence. */
+  /**
+   * All sequences below it were durable, in earlier files or in a checkpoint, before this file was
+   * created. A log of which only an empty file is left goes on from here.
+   */
   readonly sequenceFloor: number;
   readonly createdAtMicros: number;
   /** 16 bytes. */

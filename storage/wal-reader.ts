@@ -129,6 +129,8 @@ class WalReader {
   #bytes = 0;
   #lostBytes = 0;
   #lostEvents = 0;
+  /** Whether a loss was accepted: groups are then no longer expected to follow one another. */
+  #isDamaged = false;
 
   // The place in the file being read.
   #isFileStart = true;
@@ -266,15 +268,13 @@ class WalReader {
   #orderProblem(name: string, index: number, position: number): string | undefined {
     const { view } = this.#window.buffer;
     const sequence = walRecord.sequence(view, index);
-    if (sequence > this.#expected && (this.#isFileStart || this.#lostBytes > 0)) {
-      this.#expectGap(name, position, sequence);
-    }
-    if (sequence !== this.#expected) {
+    if (sequence > this.#expected) this.#expectGap(name, position, sequence);
+    if (sequence < this.#expected) {
       return `sequence ${sequence} stands where ${this.#expected} is due`;
     }
     const group = walRecord.group(view, index);
     const due = this.#groupEnded ? this.#group + 1 : this.#group;
-    if (group === due || this.#lostBytes > 0) return undefined;
+    if (group === due || this.#isDamaged) return undefined;
     return `group ${group} stands where ${due} is due`;
   }
 
@@ -322,6 +322,7 @@ class WalReader {
     if (this.#options.acceptDataLoss !== true) {
       throw new TributaryError('TRIBUTARY_STORAGE_WAL_CORRUPT', { file, offset, reason });
     }
+    this.#isDamaged = true;
     this.#lostBytes += bytes;
   }
 }

@@ -69,6 +69,7 @@ export class WalWriter<Context> {
   readonly #statistics = { records: 0, groups: 0, bytes: 0, files: 1, writeMs: 0, syncMs: 0 };
   /** Groups begun to be written; the gathering one is the next. */
   #groupsTaken = 0;
+  #groupsReported = 0;
   /** Closed files, oldest first. */
   readonly #closedFiles: WalFileSummary[];
   /** The file of the last group written, and the one created ahead of need. */
@@ -78,6 +79,7 @@ export class WalWriter<Context> {
   #inFlight: WalGroup<Context>;
   /** Where the gathering group will begin in its file. */
   #gatheringPosition = WAL_BLOCK_BYTES;
+  /** In the order of their groups. */
   #waiters: Waiter[] = [];
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -177,8 +179,8 @@ export class WalWriter<Context> {
    */
   synced(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#running === undefined) return Promise.resolve();
     const group = this.#gathering.records > 0 ? this.#groupsTaken + 1 : this.#groupsTaken;
+    if (group === this.#groupsReported) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#waiters.push({ group, resolve, reject });
     });
@@ -211,7 +213,7 @@ export class WalWriter<Context> {
     for (;;) {
       const writes = this.#failure === undefined && this.#gathering.records > 0;
       const writing = writes ? this.#writeGroup() : undefined;
-      if (durable !== undefined) this.#report(durable, writes);
+      if (durable !== undefined) this.#report(durable);
       durable = await writing;
       if (durable === undefined && (this.#failure !== undefined || this.#gathering.records === 0)) {
         break;
@@ -249,7 +251,8 @@ export class WalWriter<Context> {
     }
     this.#gatheringPosition = WAL_BLOCK_BYTES;
     gathering.begin(this.#nextFile, 0, taken.nextSequence);
-    this.#nextFile = this.#prepareFile(this.#nextFile.ordinal + 1, taken.nextSequence);
+    // The taken group is not durable yet, so the floor is where it begins.
+    this.#nextFile = this.#prepareFile(this.#nextFile.ordinal + 1, taken.firstSequence);
   }
 
   async #rollOver(group: WalGroup<Context>): Promise<void> {
@@ -276,13 +279,12 @@ export class WalWriter<Context> {
     this.#options.onSync?.(syncMs);
   }
 
-  /** `isNextTaken`: whether a later group is in flight already. */
-  #report(contexts: readonly Context[], isNextTaken: boolean): void {
+  #report(contexts: readonly Context[]): void {
     this.#options.onGroupDurable(contexts);
-    const reported = isNextTaken ? this.#groupsTaken - 1 : this.#groupsTaken;
-    const due = this.#waiters.filter((waiter) => waiter.group <= reported);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.group > reported);
-    for (const waiter of due) waiter.resolve();
+    this.#groupsReported += 1;
+    while (this.#waiters.length > 0 && this.#waiters[0].group <= this.#groupsReported) {
+      this.#waiters.shift()!.resolve();
+    }
   }
 
   #prepareFile(ordinal: number, sequenceFloor: number): WalFile {

@@ -1,0 +1,168 @@
+/** One suite for every implementation of the file-system port. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { native } from '../../native/index.ts';
+import { FaultFileSystem } from '../../storage/fault-file-system.ts';
+import {
+  atomicReplace,
+  DIRECT_BLOCK_BYTES,
+  type FileSystem,
+  hasErrno,
+  makeDirectoryDurable,
+  parentOf,
+  readFile,
+  writeFully,
+} from '../../storage/file-system.ts';
+import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+import { NodeFileSystem } from '../../storage/node-file-system.ts';
+
+type Body = (fileSystem: FileSystem, directory: string) => Promise<void>;
+
+async function onDisk(fileSystem: FileSystem, body: Body): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'tributary-fs-'));
+  try {
+    await body(fileSystem, directory);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function inMemory(fileSystem: FileSystem, body: Body): Promise<void> {
+  await fileSystem.makeDirectory('/data');
+  await body(fileSystem, '/data');
+}
+
+const implementations: readonly [string, (body: Body) => Promise<void>][] = [
+  ['memory', (body) => inMemory(new MemoryFileSystem(), body)],
+  [
+    'fault without faults',
+    (body) => inMemory(new FaultFileSystem(new MemoryFileSystem(), {}), body),
+  ],
+  ['node', (body) => onDisk(new NodeFileSystem(), body)],
+  ['node, direct', (body) => onDisk(new NodeFileSystem(native), body)],
+];
+
+const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
+
+for (const [name, run] of implementations) {
+  describe(`file system: ${name}`, () => {
+    it('what was written is read back, in parts and beyond the end', () =>
+      run(async (fileSystem, directory) => {
+        const handle = await fileSystem.open(`${directory}/a`, 'create');
+        assert.equal(await handle.write([bytes(1, 2), bytes(3, 4, 5)], 0), 5);
+        assert.equal(await handle.write([bytes(9)], 6), 1);
+        await handle.sync();
+        assert.equal(await handle.size(), 7);
+        const target = new Uint8Array(8);
+        assert.equal(await handle.read(target, 1, 3, 1), 3);
+        assert.deepEqual(target, bytes(0, 2, 3, 4, 0, 0, 0, 0));
+        assert.equal(await handle.read(target, 0, 8, 4), 3);
+        assert.deepEqual(target.subarray(0, 3), bytes(5, 0, 9));
+        assert.equal(await handle.read(target, 0, 8, 7), 0);
+        await handle.close();
+        await handle.close();
+        assert.deepEqual(await readFile(fileSystem, `${directory}/a`), bytes(1, 2, 3, 4, 5, 0, 9));
+      }));
+
+    it('a direct file takes whole blocks and reads them back', () =>
+      run(async (fileSystem, directory) => {
+        const handle = await fileSystem.open(`${directory}/a`, 'create', { direct: true });
+        const block = fileSystem.allocate(2 * DIRECT_BLOCK_BYTES);
+        assert.equal(block.length, 2 * DIRECT_BLOCK_BYTES);
+        assert.ok(block.every((byte) => byte === 0));
+        block.fill(7, 4000, 5000);
+        await writeFully(handle, block, 0);
+        await writeFully(handle, block.subarray(0, DIRECT_BLOCK_BYTES), block.length);
+        await handle.sync();
+        await handle.close();
+        const found = await readFile(fileSystem, `${directory}/a`);
+        assert.equal(found.length, 3 * DIRECT_BLOCK_BYTES);
+        assert.deepEqual(found.subarray(0, block.length), block);
+      }));
+
+    it('a name that is taken is not created again, a missing one is not opened', () =>
+      run(async (fileSystem, directory) => {
+        await (await fileSystem.open(`${directory}/a`, 'create')).close();
+        for (const options of [{}, { direct: true }]) {
+          const again = fileSystem.open(`${directory}/a`, 'create', options);
+          await assert.rejects(again, (error) => hasErrno(error, 'EEXIST'));
+        }
+        for (const mode of ['read', 'edit'] as const) {
+          const missing = fileSystem.open(`${directory}/b`, mode);
+          await assert.rejects(missing, (error) => hasErrno(error, 'ENOENT'));
+        }
+      }));
+
+    it('a file opened to read cannot be written, one opened to edit can be cut', () =>
+      run(async (fileSystem, directory) => {
+        await atomicReplace(fileSystem, `${directory}/a`, bytes(1, 2, 3));
+        const reading = await fileSystem.open(`${directory}/a`, 'read');
+        await assert.rejects(reading.write([bytes(4)], 0), (error) => hasErrno(error, 'EBADF'));
+        await reading.close();
+        const editing = await fileSystem.open(`${directory}/a`, 'edit');
+        await editing.truncate(1);
+        await editing.truncate(2);
+        await editing.sync();
+        await editing.close();
+        assert.deepEqual(await readFile(fileSystem, `${directory}/a`), bytes(1, 0));
+      }));
+
+    it('names are listed in order, renamed over others and unlinked', () =>
+      run(async (fileSystem, directory) => {
+        for (const name of ['c', 'a', 'b']) {
+          await atomicReplace(fileSystem, `${directory}/${name}`, new TextEncoder().encode(name));
+        }
+        assert.deepEqual(await fileSystem.list(directory), ['a', 'b', 'c']);
+        await fileSystem.rename(`${directory}/a`, `${directory}/c`);
+        await fileSystem.unlink(`${directory}/b`);
+        await fileSystem.syncDirectory(directory);
+        assert.deepEqual(await fileSystem.list(directory), ['c']);
+        assert.deepEqual(await readFile(fileSystem, `${directory}/c`), bytes(97));
+        assert.equal(await fileSystem.exists(`${directory}/a`), false);
+        assert.equal(await fileSystem.exists(`${directory}/c`), true);
+        for (const missing of [
+          fileSystem.unlink(`${directory}/a`),
+          fileSystem.rename(`${directory}/a`, `${directory}/b`),
+          fileSystem.list(`${directory}/a`),
+        ]) {
+          await assert.rejects(missing, (error) => hasErrno(error, 'ENOENT'));
+        }
+      }));
+
+    it('a file stays readable through its handle after it was unlinked', () =>
+      run(async (fileSystem, directory) => {
+        await atomicReplace(fileSystem, `${directory}/a`, bytes(5));
+        const handle = await fileSystem.open(`${directory}/a`, 'read');
+        await fileSystem.unlink(`${directory}/a`);
+        assert.equal(await handle.size(), 1);
+        await handle.close();
+      }));
+
+    it('directories are made with their parents, and again without harm', () =>
+      run(async (fileSystem, directory) => {
+        for (let round = 0; round < 2; round += 1) {
+          await makeDirectoryDurable(fileSystem, `${directory}/x/y/z`);
+        }
+        assert.deepEqual(await fileSystem.list(`${directory}/x/y`), ['z']);
+        await fileSystem.makeDirectory(`${directory}/x`);
+        assert.deepEqual(await fileSystem.list(`${directory}/x`), ['y']);
+      }));
+
+    it('the volume has room', () =>
+      run(async (fileSystem, directory) => {
+        assert.ok((await fileSystem.freeBytes(directory)) > 0);
+      }));
+  });
+}
+
+describe('paths', () => {
+  it('the parent of a path ends at the root or here', () => {
+    assert.equal(parentOf('/a/b'), '/a');
+    assert.equal(parentOf('/a'), '/');
+    assert.equal(parentOf('/'), '/');
+    assert.equal(parentOf('a'), '.');
+  });
+});
