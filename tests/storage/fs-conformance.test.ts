@@ -124,9 +124,9 @@ for (const [name, run] of implementations) {
         assert.equal(await fileSystem.exists(`${directory}/a`), false);
         assert.equal(await fileSystem.exists(`${directory}/c`), true);
         for (const missing of [
-          fileSystem.unlink(`${directory}/a`),
-          fileSystem.rename(`${directory}/a`, `${directory}/b`),
-          fileSystem.list(`${directory}/a`),
+          () => fileSystem.unlink(`${directory}/a`),
+          () => fileSystem.rename(`${directory}/a`, `${directory}/b`),
+          () => fileSystem.list(`${directory}/a`),
         ]) {
           await assert.rejects(missing, (error) => hasErrno(error, 'ENOENT'));
         }
