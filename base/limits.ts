@@ -59,9 +59,12 @@ export const LIMITS = Object.freeze({
   /** Bytes of one of a log's two staging buffers, beside room for one record; full answers 429. */
   walStagingBytesMax: 8 * MIB,
 
-  /** Identifiers, anchors and profiles per tenant: dense u32 ordinals, sized for 100 M people. */
-  identityNodesMax: 400_000_000,
-  identityAnchorsMax: 400_000_000,
+  /**
+   * Identifiers, anchors and profiles per tenant: room for 100 M people. The largest array holds 16
+   * bytes per profile, and Node 20 reaches at most 4 GiB through one buffer: 250 M × 16 B = 3.7 GiB.
+   */
+  identityNodesMax: 250_000_000,
+  identityAnchorsMax: 250_000_000,
   /** Bytes of identifier values per tenant. */
   identityValuesBytesMax: 32 * GIB,
 

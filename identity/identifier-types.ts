@@ -7,10 +7,9 @@ export const IDENTIFIER_TYPE = Object.freeze({
 });
 export type IdentifierType = keyof typeof IDENTIFIER_TYPE;
 
+const NAMES: readonly (IdentifierType | undefined)[] = [undefined, 'user_id', 'anonymous_id'];
+
 /** `user_id` for 1, …; undefined for a number that is no type. */
 export function identifierTypeName(type: number): IdentifierType | undefined {
-  for (const [name, number] of Object.entries(IDENTIFIER_TYPE)) {
-    if (number === type) return name as IdentifierType;
-  }
-  return undefined;
+  return NAMES[type];
 }

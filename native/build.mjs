@@ -17,23 +17,31 @@ for (const [tool, hint] of [
   ['python3', 'apt-get install python3'],
 ]) {
   if (spawnSync(tool, ['--version']).error) {
-    console.error(`tributary: ${tool} is needed to build the native addon and was not found.\n  ${hint}`);
+    console.error(
+      `tributary: ${tool} is needed to build the native addon and was not found.\n  ${hint}`,
+    );
     process.exit(1);
   }
 }
 
 const nodeGyp = process.env.npm_config_node_gyp;
 if (!nodeGyp) {
-  console.error('tributary: run this through npm (`npm ci` or `npm rebuild`), which brings node-gyp.');
+  console.error(
+    'tributary: run this through npm (`npm ci` or `npm rebuild`), which brings node-gyp.',
+  );
   process.exit(1);
 }
 
 console.log('tributary: building the native addon (about half a minute) …');
-const build = spawnSync(process.execPath, [nodeGyp, process.argv[2] ?? 'rebuild', '--jobs', 'max'], {
-  cwd: here,
-  stdio: ['ignore', 'pipe', 'pipe'],
-  encoding: 'utf8',
-});
+const build = spawnSync(
+  process.execPath,
+  [nodeGyp, process.argv[2] ?? 'rebuild', '--jobs', 'max'],
+  {
+    cwd: here,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+  },
+);
 if (build.status !== 0) {
   console.error(build.stdout, build.stderr);
   console.error('tributary: the native addon did not build; the compiler output is above.');

@@ -100,7 +100,9 @@ DuckdbType TypeOf(ColumnType type) {
 
 // ── values ───────────────────────────────────────────────────────────────────────────────────────
 
-inline bool IsValid(const uint64_t* bitmap, uint32_t row) { return bitmap[row / 64] >> (row % 64) & 1; }
+inline uint32_t IsValid(const uint64_t* bitmap, uint32_t row) {
+  return static_cast<uint32_t>(bitmap[row / 64] >> (row % 64)) & 1;
+}
 
 void FillNull(DuckdbVector vector, uint32_t count) {
   memset(WritableValidity(vector), 0, (count + 63) / 64 * 8);
@@ -168,25 +170,38 @@ bool MakeDictionary(const SegmentColumn& column, Dictionary* dictionary) {
   return true;
 }
 
-// False when a code has no entry.
-bool FillDictionary(DuckdbVector vector, const SegmentColumn& column, const Dictionary& dictionary,
-                    const ChunkRows& rows) {
+// Turns codes into positions of the dictionary vector. Returns 1 when a code has no entry, else 0.
+// The cases are compiled apart, because the loop runs for every row and the common one vectorises.
+template <bool kHasNull, bool kIsListed>
+uint32_t SelectEntries(const SegmentColumn& column, uint32_t count, const ChunkRows& rows,
+                       uint32_t* out) {
   const uint32_t* codes = reinterpret_cast<const uint32_t*>(column.values);
-  DuckdbSelection selection = duckdb.create_selection_vector(kChunkRows);
-  uint32_t* out = duckdb.selection_vector_get_data_ptr(selection);
-  uint32_t beyond = 0;  // becomes 1 when any code has no entry
+  uint32_t beyond = 0;
   for (uint32_t index = 0; index < rows.count; index += 1) {
-    uint32_t row = rows.listed == nullptr ? rows.begin + index : rows.listed[index];
+    uint32_t row = kIsListed ? rows.listed[index] : rows.begin + index;
     uint32_t code = codes[row];
-    if (dictionary.has_null) {
+    if (kHasNull) {
       uint32_t valid = IsValid(column.validity, row);
-      beyond |= valid & (code >= dictionary.count);
-      out[index] = valid ? code + 1 : 0;
+      beyond |= valid & (code >= count);
+      out[index] = (code + 1) & (0 - valid);
     } else {
-      beyond |= code >= dictionary.count;
+      beyond |= code >= count;
       out[index] = code;
     }
   }
+  return beyond;
+}
+
+// False when a code has no entry.
+bool FillDictionary(DuckdbVector vector, const SegmentColumn& column, const Dictionary& dictionary,
+                    const ChunkRows& rows) {
+  DuckdbSelection selection = duckdb.create_selection_vector(kChunkRows);
+  uint32_t* out = duckdb.selection_vector_get_data_ptr(selection);
+  bool is_listed = rows.listed != nullptr;
+  auto select = dictionary.has_null
+                    ? (is_listed ? SelectEntries<true, true> : SelectEntries<true, false>)
+                    : (is_listed ? SelectEntries<false, true> : SelectEntries<false, false>);
+  uint32_t beyond = select(column, dictionary.count, rows, out);
   if (beyond == 0) {
     duckdb.vector_reference_vector(vector, dictionary.vector);
     duckdb.slice_vector(vector, selection, rows.count);

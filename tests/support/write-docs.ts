@@ -1,0 +1,5 @@
+/** `npm run docs`: writes the pages that are made from tables in the code. */
+import { writeFileSync } from 'node:fs';
+import { errorsDocument } from './errors-document.ts';
+
+writeFileSync('docs/errors.md', errorsDocument());
