@@ -7,6 +7,7 @@
  * - `EIO` on `write`: nothing of it reaches the file. On `sync`: the pending changes are dropped, as
  *   Linux may, and the next sync would succeed: that is the trap a retry falls into.
  * - `short`: the write ends early, at a whole 512-byte sector, without an error.
+ * - `ignored`: the sync says it succeeded and did nothing, as a disk that lies would.
  * - `writableBytes`: the volume is full after so many bytes; the write that crosses the line is short,
  *   the next one fails with ENOSPC.
  */
@@ -30,8 +31,8 @@ export type FaultOperation =
 
 export interface Fault {
   readonly operation: FaultOperation;
-  /** `short` is for writes only. */
-  readonly result: 'EIO' | 'ENOSPC' | 'EMFILE' | 'short';
+  /** `short` is for writes only, `ignored` for syncs only. */
+  readonly result: 'EIO' | 'ENOSPC' | 'EMFILE' | 'short' | 'ignored';
   /** Only paths that contain this. */
   readonly path?: string;
   /** Matching operations that still succeed; 0 when absent. */
@@ -111,9 +112,11 @@ export class FaultFileSystem implements FileSystem {
         return inner.read(target, targetOffset, length, position);
       },
       sync: async () => {
-        if (this.#fires('sync', path) !== undefined) {
+        const result = this.#fires('sync', path);
+        if (result === 'ignored') return;
+        if (result !== undefined) {
           this.#plan.onSyncFailed?.(path);
-          throw fileSystemError('EIO', 'sync', path);
+          throw fileSystemError(result, 'sync', path);
         }
         await inner.sync();
       },

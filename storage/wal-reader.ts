@@ -143,7 +143,7 @@ class WalReader {
     this.#visit = visit;
     this.#window = new WalWindow(this.#crc32c);
     this.#record = {
-      buffer: this.#window.buffer.bytes,
+      buffer: new Uint8Array(0),
       payloadOffset: 0,
       length: 0,
       sequence: 0,
@@ -310,6 +310,7 @@ class WalReader {
     record.codec = walRecord.codec(view, index) as WalCodec;
     record.source = walRecord.source(view, index);
     record.defaultType = walRecord.defaultType(view, index);
+    record.buffer = this.#window.buffer.bytes;
     record.payloadOffset = index + WAL_RECORD_HEADER_BYTES;
     this.#records += 1;
     this.#events += record.eventCount;

@@ -27,7 +27,7 @@ const READ_BYTES = 4 * MIB;
 const CAPACITY_BYTES = walRecordBytes(LIMITS.walRecordBytesMax) + READ_BYTES;
 
 export class WalWindow {
-  readonly buffer: WalBuffer = walBuffer(new Uint8Array(CAPACITY_BYTES + WAL_PAYLOAD_SLACK_BYTES));
+  #buffer: WalBuffer = walBuffer(new Uint8Array(WAL_PAYLOAD_SLACK_BYTES));
   readonly #crc32c: Crc32c;
   #handle: FileHandle | undefined;
   #crcSeed = 0;
@@ -41,8 +41,15 @@ export class WalWindow {
     this.#crc32c = crc32c;
   }
 
+  /** What is loaded. Another one after `attach`. */
+  get buffer(): WalBuffer {
+    return this.#buffer;
+  }
+
   /** Slides over another file from now on. The handle stays the caller's. */
   attach(handle: FileHandle, fileBytes: number, crcSeed: number): void {
+    const bytes = Math.min(fileBytes, CAPACITY_BYTES) + WAL_PAYLOAD_SLACK_BYTES;
+    if (bytes > this.#buffer.bytes.length) this.#buffer = walBuffer(new Uint8Array(bytes));
     this.#handle = handle;
     this.#fileBytes = fileBytes;
     this.#crcSeed = crcSeed;
@@ -63,9 +70,9 @@ export class WalWindow {
       // Everything loaded is walked without another await.
       do {
         const index = position - this.#start;
-        if (!isWalRecordIntact(this.buffer, index, this.#crcSeed, this.#crc32c)) return position;
+        if (!isWalRecordIntact(this.#buffer, index, this.#crcSeed, this.#crc32c)) return position;
         if (!visit(index, position)) return position;
-        position += walRecordBytes(walRecord.length(this.buffer.view, index));
+        position += walRecordBytes(walRecord.length(this.#buffer.view, index));
       } while (this.#isRecordLoaded(position));
     }
     return position;
@@ -78,10 +85,10 @@ export class WalWindow {
   async find(position: number, groupMin: number): Promise<number | undefined> {
     for (let at = position; at + WAL_RECORD_HEADER_BYTES <= this.#fileBytes; at += 8) {
       if (at + WAL_RECORD_HEADER_BYTES > this.#end) await this.#load(at, WAL_RECORD_HEADER_BYTES);
-      if (!isWalRecordPlausible(this.buffer.view, at - this.#start, groupMin)) continue;
+      if (!isWalRecordPlausible(this.#buffer.view, at - this.#start, groupMin)) continue;
       if (!(await this.#holdsRecord(at, groupMin))) continue;
       const index = at - this.#start;
-      if (isWalRecordIntact(this.buffer, index, this.#crcSeed, this.#crc32c)) return at;
+      if (isWalRecordIntact(this.#buffer, index, this.#crcSeed, this.#crc32c)) return at;
     }
     return undefined;
   }
@@ -89,14 +96,14 @@ export class WalWindow {
   /** Loads what looks like a record at `position`. @returns false when nothing there does. */
   async #holdsRecord(position: number, groupMin: number): Promise<boolean> {
     if (!(await this.#load(position, WAL_RECORD_HEADER_BYTES))) return false;
-    const { view } = this.buffer;
+    const { view } = this.#buffer;
     if (!isWalRecordPlausible(view, position - this.#start, groupMin)) return false;
     return this.#load(position, walRecordBytes(walRecord.length(view, position - this.#start)));
   }
 
   #isRecordLoaded(position: number): boolean {
     if (position + WAL_RECORD_HEADER_BYTES > this.#end) return false;
-    const { view } = this.buffer;
+    const { view } = this.#buffer;
     const index = position - this.#start;
     if (!isWalRecordPlausible(view, index, 0)) return false;
     return position + walRecordBytes(walRecord.length(view, index)) <= this.#end;
@@ -106,15 +113,16 @@ export class WalWindow {
   async #load(position: number, bytes: number): Promise<boolean> {
     if (position + bytes > this.#fileBytes) return false;
     if (position >= this.#start && position + bytes <= this.#end) return true;
-    assert(bytes <= CAPACITY_BYTES, 'a WAL record fits the window');
+    const { bytes: target } = this.#buffer;
+    const capacity = target.length - WAL_PAYLOAD_SLACK_BYTES;
+    assert(bytes <= capacity, 'a WAL record fits the window');
     const kept = position >= this.#start ? Math.max(0, this.#end - position) : 0;
-    this.buffer.bytes.copyWithin(0, position - this.#start, position - this.#start + kept);
+    target.copyWithin(0, position - this.#start, position - this.#start + kept);
     const wanted = Math.min(
       Math.max(bytes, READ_BYTES) - kept,
-      CAPACITY_BYTES - kept,
+      capacity - kept,
       this.#fileBytes - position - kept,
     );
-    const { bytes: target } = this.buffer;
     const read = await readFully(this.#handle!, target, kept, wanted, position + kept);
     this.#start = position;
     this.#end = position + kept + read;

@@ -158,6 +158,32 @@ for (const [name, run] of implementations) {
   });
 }
 
+describe('a file system without direct writes', () => {
+  it('one that refuses them at open is read and written buffered', async () => {
+    const handle = await new NodeFileSystem(native).open('/proc/self/comm', 'edit', {
+      direct: true,
+    });
+    assert.equal(handle.direct, false);
+    assert.ok((await handle.read(new Uint8Array(16), 0, 16, 0)) > 0);
+    await handle.close();
+  });
+
+  it('one that refuses the first write gets it buffered, and all of it', () =>
+    onDisk(new NodeFileSystem(native), async (fileSystem, directory) => {
+      const handle = await fileSystem.open(`${directory}/a`, 'create', { direct: true });
+      // No disk takes memory at an odd address.
+      const block = fileSystem.allocate(2 * DIRECT_BLOCK_BYTES).subarray(1, 1 + DIRECT_BLOCK_BYTES);
+      block.fill(3);
+      await writeFully(handle, block, 0);
+      assert.equal(handle.direct, false);
+      await writeFully(handle, Uint8Array.of(4), block.length);
+      await handle.sync();
+      await handle.close();
+      const found = await readFile(fileSystem, `${directory}/a`);
+      assert.deepEqual(found, Uint8Array.from([...block, 4]));
+    }));
+});
+
 describe('paths', () => {
   it('the parent of a path ends at the root or here', () => {
     assert.equal(parentOf('/a/b'), '/a');

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
-import { recover, TestLog } from './wal-harness.ts';
+import { DIRECTORY, recover, TestLog } from './wal-harness.ts';
 
 /** Gives up the turn often enough for the log to make some progress. */
 const yieldTurns = async (turns: number) => {
@@ -163,8 +163,27 @@ describe('WAL under crashes', () => {
   });
 });
 
+describe('the crash test itself', () => {
+  it('a disk that lies about syncs is found out', async () => {
+    let violations = 0;
+    for (let seed = 0; seed < 20; seed += 1) {
+      const memory = new MemoryFileSystem();
+      const faults = [{ operation: 'sync', result: 'ignored', lasting: true }] as const;
+      const log = await TestLog.open(new FaultFileSystem(memory, { faults }), { seed });
+      log.append(100);
+      await log.writer.synced();
+      await log.writer.close();
+      const image = memory.crash(seed);
+      await checkImage({ fileSystem: image, durable: log.durable.length }, log).catch(() => {
+        violations += 1;
+      });
+    }
+    assert.ok(violations > 0);
+  });
+});
+
 /** A crash before the first directory was durable leaves no log at all. */
 async function recoverOrEmpty(fileSystem: MemoryFileSystem) {
-  await fileSystem.makeDirectory('/wal');
+  await fileSystem.makeDirectory(DIRECTORY);
   return recover(fileSystem);
 }
