@@ -11,9 +11,12 @@
  */
 import {
   type DuckDBConnection,
+  type DuckDBDataChunk,
   DuckDBInstance,
   type DuckDBPreparedStatement,
   type DuckDBResult,
+  type DuckDBType,
+  ResultReturnType,
   StatementType,
 } from '@duckdb/node-api';
 
@@ -138,8 +141,13 @@ export class Statement {
   }
 
   /** Starts it; rows are computed as chunks are fetched. */
-  stream(): Promise<DuckDBResult> {
-    return this.#prepared.stream();
+  async stream(): Promise<Result> {
+    return new Result(await this.#prepared.stream());
+  }
+
+  /** Runs it to its end and drops what it gives. For EXPLAIN ANALYZE, which gives little. */
+  async run(): Promise<void> {
+    await this.#prepared.run();
   }
 
   close(): void {
@@ -147,8 +155,42 @@ export class Statement {
   }
 }
 
-/** The rows of a running statement. `fetchChunk` gives null or an empty chunk at the end. */
-export type Result = DuckDBResult;
+/** A streamed result that ended by an error instead of its last row. */
+export class StreamBrokenError extends Error {
+  override readonly name = 'StreamBrokenError';
+}
+
+/** The rows of a running statement. */
+export class Result {
+  readonly columnNames: readonly string[];
+  /** As `columnNames`, with `:1`, `:2` … behind a name that was there before. */
+  readonly distinctColumnNames: readonly string[];
+  readonly columnTypes: readonly DuckDBType[];
+  readonly #result: DuckDBResult;
+
+  constructor(result: DuckDBResult) {
+    this.#result = result;
+    this.columnNames = result.columnNames();
+    this.distinctColumnNames = result.deduplicatedColumnNames();
+    this.columnTypes = result.columnTypes();
+  }
+
+  /**
+   * The next rows; null after the last.
+   *
+   * DuckDB's C API gives the same NULL at the end of a stream and after an error in it, and the binding
+   * hides the message; but a failed result has no valid return type any more, and that is visible.
+   * @throws StreamBrokenError after an error. `EXPLAIN ANALYZE` of the statement tells which.
+   */
+  async nextChunk(): Promise<DuckDBDataChunk | null> {
+    const chunk = await this.#result.fetchChunk();
+    if (chunk !== null && chunk.rowCount > 0) return chunk;
+    if (this.#result.returnType === ResultReturnType.INVALID) {
+      throw new StreamBrokenError('the stream ended by an error');
+    }
+    return null;
+  }
+}
 
 /** A DuckDB error, taken apart. */
 export interface Problem {

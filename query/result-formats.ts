@@ -50,15 +50,15 @@ export interface ResultWriter {
 const PIECE_CHARACTERS = 64 * 1024;
 
 export function columnsOf(result: Result): ResultColumn[] {
-  return result.columnNames().map((name, index) => {
-    const type = result.columnType(index);
+  return result.columnNames.map((name, index) => {
+    const type = result.columnTypes[index]!;
     const isJson = type.typeId === TypeId.VARCHAR && type.alias === 'JSON';
     return { name, type: isJson ? 'JSON' : String(type) };
   });
 }
 
 export function writerOf(format: ResultFormat, result: Result): ResultWriter {
-  const encoders = result.columnTypes().map(encoderOf);
+  const encoders = result.columnTypes.map(encoderOf);
   return format === 'json' ? jsonWriter(result, encoders) : ndjsonWriter(result, encoders);
 }
 
@@ -77,9 +77,9 @@ function jsonWriter(result: Result, encoders: readonly ValueEncoder[]): ResultWr
 }
 
 function ndjsonWriter(result: Result, encoders: readonly ValueEncoder[]): ResultWriter {
-  const prefixes = result
-    .deduplicatedColumnNames()
-    .map((name, index) => `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`);
+  const prefixes = result.distinctColumnNames.map(
+    (name, index) => `${index === 0 ? '{' : ','}${JSON.stringify(name)}:`,
+  );
   return {
     begin() {},
     rows: (chunk, emit) => writeRows(chunk, encoders, prefixes, '}\n', '', '', emit),

@@ -9,6 +9,7 @@
  * - Scan bounds are set for this statement only, and cleared whatever happens.
  * - The next chunk is fetched only once the last one was taken: a slow reader stops the query.
  */
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -20,6 +21,7 @@ import {
   type Result,
   readProblem,
   type Statement,
+  StreamBrokenError,
 } from './duckdb.ts';
 import { type Failure, failure, failureFromProblem } from './failures.ts';
 import { type BoundCandidate, combineBounds, findBounds } from './pruning.ts';
@@ -90,9 +92,9 @@ export class StatementRunner {
     });
     let outcome: QueryOutcome;
     let writer: ResultWriter | null = null;
+    let parsed: ParsedStatement | null = null;
     try {
-      const parsed = await this.#parts.parser.parse(request.sql);
-      if ('code' in parsed) throw new StatementFailure(parsed);
+      parsed = await this.#parse(request.sql);
       this.#connection = await this.#parts.database.connect();
       const result = await this.#start(parsed, request.parameters, this.#connection);
       writer = writerOf(request.format, result);
@@ -101,7 +103,10 @@ export class StatementRunner {
       writer.end(outcome.statistics, progress.frame);
       await progress.flush();
     } catch (error) {
-      const failed = this.#failureOf(error, request.sql);
+      const failed =
+        error instanceof StreamBrokenError && parsed !== null
+          ? await this.#repeat(parsed, request)
+          : this.#failureOf(error, request.sql);
       outcome = { statistics: statistics(), failure: failed };
       if (writer !== null && progress.begun) {
         writer.fail(new TributaryError(failed.code, failed.parameters).toJSON(), progress.frame);
@@ -112,6 +117,12 @@ export class StatementRunner {
       this.#connection = null;
     }
     return outcome;
+  }
+
+  async #parse(sql: string): Promise<ParsedStatement> {
+    const parsed = await this.#parts.parser.parse(sql);
+    if ('code' in parsed) throw new StatementFailure(parsed);
+    return parsed;
   }
 
   async #start(
@@ -173,31 +184,54 @@ export class StatementRunner {
   }
 
   async #stream(result: Result, writer: ResultWriter, progress: Progress): Promise<void> {
-    let chunk = await result.fetchChunk();
+    let chunk = await result.nextChunk();
     this.#stopIfCancelled();
     progress.begin();
     writer.begin(progress.frame);
-    while (chunk !== null && chunk.rowCount > 0) {
+    while (chunk !== null) {
       progress.countRows(chunk.rowCount);
       writer.rows(chunk, progress.data);
       await progress.flush();
       this.#stopIfCancelled();
-      chunk = await result.fetchChunk();
+      chunk = await result.nextChunk();
       this.#stopIfCancelled();
     }
+  }
+
+  /**
+   * Finds the error that broke a stream: the binding does not tell it, so the statement runs again,
+   * for its error only. EXPLAIN ANALYZE computes all rows and keeps none.
+   */
+  async #repeat(parsed: ParsedStatement, request: ExecuteRequest): Promise<Failure> {
+    const prefix = parsed.explained ? '' : 'EXPLAIN ANALYZE ';
+    try {
+      this.#stopIfCancelled();
+      assert(this.#connection !== null, 'a broken stream still has its connection');
+      await this.#connection.run('ROLLBACK'); // the error has aborted the transaction
+      const statement = await this.#connection.prepare(prefix + parsed.sql);
+      bindParameters(statement, request.parameters);
+      this.#stopIfCancelled();
+      await statement.run();
+    } catch (error) {
+      return this.#failureOf(error, request.sql, prefix.length);
+    }
+    return failure('TRIBUTARY_QUERY_FAILED', { reason: 'it failed once, but not again' });
   }
 
   #stopIfCancelled(): void {
     if (this.#cancelled !== null) throw new StatementFailure(this.#cancelled);
   }
 
-  #failureOf(error: unknown, sql: string): Failure {
+  /** @param prefixBytes what stood before `sql` in the text that failed. */
+  #failureOf(error: unknown, sql: string, prefixBytes = 0): Failure {
     if (error instanceof StatementFailure) return error.failure;
     if (this.#cancelled !== null) return this.#cancelled;
     if (isTooLong(error)) {
       return failure('TRIBUTARY_QUERY_RESULT_TOO_LARGE', { limit: 'a value may be', unit: 'long' });
     }
-    return failureFromProblem(readProblem(error), sql, this.#parts.memoryLimitBytes);
+    const problem = readProblem(error);
+    const position = problem.position === null ? null : problem.position - prefixBytes;
+    return failureFromProblem({ ...problem, position }, sql, this.#parts.memoryLimitBytes);
   }
 }
 
