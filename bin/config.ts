@@ -29,7 +29,7 @@ export interface ConfigurationSources {
   readonly file?: ConfigurationFile;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Flags by their name without dashes: `data-dir`. */
-  readonly flags: Readonly<Record<string, string>>;
+  readonly flags: Readonly<Record<string, string | true>>;
 }
 
 export interface LoadedConfiguration {
@@ -117,7 +117,7 @@ function settingsOfEnvironment(environment: ConfigurationSources['environment'])
   return settings;
 }
 
-function settingsOfFlags(flags: Readonly<Record<string, string>>): Setting[] {
+function settingsOfFlags(flags: ConfigurationSources['flags']): Setting[] {
   return Object.entries(flags).map(([flag, written]) => {
     const origin = 'the command line';
     const name = NAMES.find((candidate) => flagOf(candidate) === flag);

@@ -6,7 +6,7 @@
  * Nothing durable is kept there: hot segments are rebuilt from the log.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, realpathSync, rmdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const SHARED_MEMORY = '/dev/shm';
@@ -34,5 +34,14 @@ function isWritable(path: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Removes the directory if nothing is left in it: shared memory would keep it until the next boot. */
+export function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // Something is left in it, or it is gone: either way it is not ours to remove.
   }
 }

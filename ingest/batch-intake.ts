@@ -67,8 +67,9 @@ export class BatchIntake {
   ): Promise<BatchOutcome> {
     const { statistics } = this;
     const startMs = this.#clock.monotonicMs();
+    const payloadBytes = bytes.length; // The buffer may be taken back at the first await.
     try {
-      if (bytes.length === 0) throw new TributaryError('TRIBUTARY_INGEST_BODY_EMPTY');
+      if (payloadBytes === 0) throw new TributaryError('TRIBUTARY_INGEST_BODY_EMPTY');
       const state = requireReady(this.#state());
       const { source, tenantId } = principal;
       const batch = { source, codec, bytes, receivedAtMicros };
@@ -76,7 +77,7 @@ export class BatchIntake {
         .writer(tenantId)
         .append(typeOfPath === undefined ? batch : { ...batch, typeOfPath });
       statistics.batches += 1;
-      statistics.bytes += bytes.length;
+      statistics.bytes += payloadBytes;
       statistics.received += outcome.received;
       statistics.accepted += outcome.accepted;
       statistics.duplicates += outcome.duplicates;

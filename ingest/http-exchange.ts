@@ -7,26 +7,10 @@
  * - At most one answer; a second is our own mistake.
  * - After an abort or an answer the response is not touched again.
  */
+import { STATUS_CODES } from 'node:http';
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { HttpRequest, HttpResponse } from './uws.ts';
-
-const STATUS_TEXTS: Readonly<Record<number, string>> = {
-  200: '200 OK',
-  204: '204 No Content',
-  400: '400 Bad Request',
-  401: '401 Unauthorized',
-  403: '403 Forbidden',
-  404: '404 Not Found',
-  405: '405 Method Not Allowed',
-  408: '408 Request Timeout',
-  413: '413 Content Too Large',
-  415: '415 Unsupported Media Type',
-  429: '429 Too Many Requests',
-  500: '500 Internal Server Error',
-  503: '503 Service Unavailable',
-  507: '507 Insufficient Storage',
-};
 
 /** Seconds after which a refused client should try again; clients read integers only. */
 const RETRY_AFTER_SECONDS = '1';
@@ -133,9 +117,7 @@ export class HttpExchange {
 }
 
 function statusText(status: number): string {
-  const text = STATUS_TEXTS[status];
-  assert(text !== undefined, `HTTP status ${status} has a text`);
-  return text;
+  return `${status} ${STATUS_CODES[status] ?? 'Unknown'}`;
 }
 
 /** Any thrown value as an error that may be told; what was not foreseen becomes TRIBUTARY_INGEST_INTERNAL. */

@@ -17,35 +17,33 @@ export interface BatchWriter {
   append(batch: IncomingBatch): Promise<BatchOutcome>;
 }
 
-export type SqlFormat = 'json' | 'ndjson';
-export type SqlParameter = string | number | boolean | null;
-
-export interface SqlRequest {
-  readonly tenantId: string;
-  readonly sql: string;
-  readonly params: readonly SqlParameter[];
-  readonly format: SqlFormat;
-  readonly timeoutMs?: number;
-}
-
-/** Where a result goes. `begin`, any number of `write`, then `end`; or `fail` at any point. */
+/** Where a result goes: `begin`, any number of `write`, then `end` or `fail`; or `fail` alone. */
 export interface SqlSink {
   begin(contentType: string, queryId: string): void;
-  /** @returns false when the client is slower than the query: wait for `resume` before the next. */
+  /** @returns false when the client is slower than the query: the next waits for the drain callback. */
   write(bytes: Uint8Array): boolean;
+  /** Called once, before any `write`: `callback` says that `write` may go on. */
+  onDrain(callback: () => void): void;
   end(): void;
-  fail(error: TributaryError): void;
+  /**
+   * What of the answer was sent: `none` of it, `explained` when its end tells of the error, `broken`
+   * when it stops anywhere.
+   */
+  fail(error: TributaryError, body: 'none' | 'explained' | 'broken'): void;
 }
 
-export interface SqlExecution {
-  /** The client has read what was waiting. */
-  resume(): void;
+export interface SqlQuery {
   /** The client is gone; nothing more is written. Harmless once the query has ended. */
   cancel(): void;
 }
 
 export interface SqlExecutor {
-  execute(request: SqlRequest, sink: SqlSink): SqlExecution;
+  /**
+   * Starts a query; `sink.fail` may be called before this returns.
+   * @param request the parsed JSON of the request, not yet checked.
+   * @throws TributaryError when the request is not one.
+   */
+  execute(tenantId: string, request: unknown, sink: SqlSink): SqlQuery;
 }
 
 /** What the appliance can do right now. */

@@ -14,8 +14,7 @@ import { readBody } from './body-reader.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { keyOfAuthorization } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
-import type { ApplianceState, Authenticator, SqlExecution, SqlRequest, SqlSink } from './ports.ts';
-import { formatOfHead, parseSqlRequest } from './sql-request.ts';
+import type { ApplianceState, Authenticator, SqlSink } from './ports.ts';
 import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
 
 export interface SqlContext {
@@ -38,12 +37,15 @@ export function serveSql(app: TemplatedApp, context: SqlContext): void {
 
 function handleSql(context: SqlContext, exchange: HttpExchange, request: HttpRequest): void {
   const { tenantId } = authenticate(request, context.authenticator);
-  const format = formatOfHead(request.getQuery('format') ?? '', request.getHeader('accept'));
+  const format = formatOfHead(request);
   const declaredBytes = Number(request.getHeader('content-length')) || 0;
   readBody(exchange, declaredBytes, LIMITS.requestBytesMax, context.inFlight, {
     receive(body, release) {
       try {
-        run(context, exchange, parseSqlRequest(body, tenantId, format));
+        const { sql } = requireReady(context.state());
+        const sink = new ResponseSink(exchange);
+        const query = sql.execute(tenantId, withFormat(parseJson(body), format), sink);
+        exchange.onGone(() => query.cancel());
       } catch (error) {
         const answered = asTributaryError(error);
         if (answered.status === 500) context.logger.log('error', 'a query failed', { error });
@@ -56,10 +58,27 @@ function handleSql(context: SqlContext, exchange: HttpExchange, request: HttpReq
   });
 }
 
-function run(context: SqlContext, exchange: HttpExchange, request: SqlRequest): void {
-  const { sql } = requireReady(context.state());
-  const sink = new ResponseSink(exchange);
-  sink.attach(sql.execute(request, sink));
+/** The format that `?format=` asks for, else the Accept header; undefined leaves it to the body. */
+function formatOfHead(request: HttpRequest): string | undefined {
+  const asked = request.getQuery('format');
+  if (asked !== undefined && asked !== '') return asked;
+  return /application\/(x-)?ndjson/.test(request.getHeader('accept')) ? 'ndjson' : undefined;
+}
+
+/** A `format` in the body wins over the head's. */
+function withFormat(value: unknown, format: string | undefined): unknown {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject && format !== undefined ? { format, ...value } : value;
+}
+
+/** @throws TributaryError TRIBUTARY_INGEST_JSON_MALFORMED */
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TributaryError('TRIBUTARY_INGEST_JSON_MALFORMED', { reason }, cause);
+  }
 }
 
 /** @throws TributaryError TRIBUTARY_ACCESS_KEY_MISSING or _KEY_UNKNOWN */
@@ -76,27 +95,13 @@ function authenticate(request: HttpRequest, authenticator: Authenticator): Admin
 class ResponseSink implements SqlSink {
   readonly #exchange: HttpExchange;
   readonly #response: HttpResponse;
-  #execution: SqlExecution | undefined;
-  #begun = false;
 
   constructor(exchange: HttpExchange) {
     this.#exchange = exchange;
     this.#response = exchange.response;
   }
 
-  /** Ties the query's life to the client's. */
-  attach(execution: SqlExecution): void {
-    this.#execution = execution;
-    this.#exchange.onGone(() => execution.cancel());
-    if (this.#exchange.over) return;
-    this.#response.onWritable(() => {
-      this.#execution?.resume();
-      return true;
-    });
-  }
-
   begin(contentType: string, queryId: string): void {
-    this.#begun = true;
     this.#exchange.begin(contentType, { 'X-Query-Id': queryId });
   }
 
@@ -109,12 +114,22 @@ class ResponseSink implements SqlSink {
     return isTaken;
   }
 
+  onDrain(callback: () => void): void {
+    if (this.#exchange.over) return;
+    this.#response.onWritable(() => {
+      callback();
+      return true;
+    });
+  }
+
   end(): void {
     this.#exchange.finish();
   }
 
-  fail(error: TributaryError): void {
-    if (this.#begun) this.#exchange.destroy();
-    else if (!this.#exchange.over) this.#exchange.answerError(error);
+  fail(error: TributaryError, body: 'none' | 'explained' | 'broken'): void {
+    if (this.#exchange.over) return;
+    if (body === 'none') this.#exchange.answerError(error);
+    else if (body === 'explained') this.#exchange.finish();
+    else this.#exchange.destroy();
   }
 }

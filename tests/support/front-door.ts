@@ -24,9 +24,9 @@ export interface FrontDoor {
 }
 
 const noSql: SqlExecutor = {
-  execute(_request, sink) {
+  execute(_tenantId, _request, sink) {
     sink.end();
-    return { resume() {}, cancel() {} };
+    return { cancel() {} };
   },
 };
 

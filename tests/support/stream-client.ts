@@ -53,10 +53,12 @@ export class StreamClient {
         if (end < 0) return;
         socket.off('data', onData);
         const status = head.toString('latin1', 0, head.indexOf('\r\n'));
-        if (status.includes(' 101 '))
-          return resolve(new StreamClient(socket, head.subarray(end + 4)));
-        socket.destroy();
-        reject(new Error(status));
+        if (status.includes(' 101 ')) {
+          resolve(new StreamClient(socket, head.subarray(end + 4)));
+        } else {
+          socket.destroy();
+          reject(new Error(status));
+        }
       };
       socket.on('data', onData);
       socket.on('error', reject);

@@ -1,0 +1,152 @@
+/**
+ * The appliance in one process: what is opened, in which order, and how it is closed in reverse.
+ *
+ *     lock → control → front door (answers 503) → engine (recovers) → query service → ready
+ *
+ * The front door opens first so that `/readyz` can tell how far recovery is, and because a taken port
+ * should be known before minutes of recovery. When anything fails to open, what is open is closed.
+ */
+import { mkdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { RandomSource } from '../base/random.ts';
+import { formatBytes } from '../base/units.ts';
+import { type BootstrapKeys, ControlPlane, type IssuedKeys } from '../engine/control.ts';
+import { fileControlStore } from '../engine/control-store.ts';
+import { Engine, lockDataDirectory } from '../engine/engine.ts';
+import type { RecoveryProgress } from '../engine/tenant.ts';
+import { Metrics } from '../ingest/metrics.ts';
+import { IngestServer } from '../ingest/server.ts';
+import { native } from '../native/index.ts';
+import { NodeFileSystem } from '../storage/node-file-system.ts';
+import { registerEngineMetrics, registerQueryMetrics } from './appliance-metrics.ts';
+import { prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
+import type { Configuration } from './options.ts';
+import { Queries } from './queries.ts';
+
+export interface ApplianceOptions {
+  readonly configuration: Configuration;
+  readonly bootstrap: BootstrapKeys;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  /** One line of a long recovery, for people. */
+  readonly onProgress?: (line: string) => void;
+}
+
+export class Appliance {
+  /** Real paths of what it works on. */
+  readonly dataDirectory: string;
+  readonly hotDirectory: string;
+  /** Keys of a first start, to be shown once. */
+  readonly issuedKeys: IssuedKeys | undefined;
+  readonly #server: IngestServer;
+  readonly #engine: Engine;
+  readonly #queries: Queries;
+  readonly #shutdownTimeoutMs: number;
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    parts: { server: IngestServer; engine: Engine; queries: Queries; control: ControlPlane },
+    directories: { data: string; hot: string },
+    shutdownTimeoutMs: number,
+  ) {
+    this.dataDirectory = directories.data;
+    this.hotDirectory = directories.hot;
+    this.issuedKeys = parts.control.issued;
+    this.#server = parts.server;
+    this.#engine = parts.engine;
+    this.#queries = parts.queries;
+    this.#shutdownTimeoutMs = shutdownTimeoutMs;
+  }
+
+  /** Resolves when the appliance takes batches and queries. */
+  static async open(options: ApplianceOptions): Promise<Appliance> {
+    const { bootstrap, clock, configuration, logger, random } = options;
+    const data = prepareDataDirectory(configuration.data_dir);
+    lockDataDirectory(data, `process ${process.pid}`);
+    const allocateAligned = (bytes: number): ArrayBuffer => native.allocateAligned(bytes);
+    const fileSystem = new NodeFileSystem({ allocateAligned });
+    const store = fileControlStore(fileSystem, join(data, 'control.json'));
+    const control = await ControlPlane.open({ store, clock, random, bootstrap });
+
+    const metrics = new Metrics();
+    const server = IngestServer.open({
+      ...configuration.listen,
+      authenticator: control,
+      inFlightBytesMax: configuration.in_flight_bytes_max,
+      metrics,
+      clock,
+      logger,
+    });
+    const hot = prepareHotDirectory(configuration.hot_dir, data);
+    let engine: Engine | undefined;
+    try {
+      engine = await Engine.open({
+        dataDirectory: data,
+        hotDirectory: hot,
+        fileSystem,
+        clock,
+        random,
+        logger,
+        tenants: control.tenants,
+        hotBytesMax: configuration.hot_bytes_max,
+        queueBytesMax: configuration.queue_bytes_max,
+        onRecoveryProgress(progress) {
+          const line = describeRecovery(progress);
+          server.setState({ phase: 'starting', progress: line });
+          if (progress.records > 0) options.onProgress?.(line);
+        },
+      });
+      const { tenants } = engine;
+      const ports = { fileSystem, clock, random, logger };
+      const queries = await Queries.open({ tenants, configuration, dataDirectory: data, ...ports });
+      registerEngineMetrics(metrics, engine);
+      registerQueryMetrics(metrics, queries);
+      const opened = engine;
+      server.setState({
+        phase: 'ready',
+        writer: (tenantId) => opened.tenant(tenantId),
+        sql: queries.executor,
+      });
+      const parts = { server, engine, queries, control };
+      return new Appliance(parts, { data, hot }, configuration.shutdown_timeout_ms);
+    } catch (error) {
+      server.close();
+      await engine?.close();
+      removeIfEmpty(hot);
+      throw error;
+    }
+  }
+
+  /** Where it listens. */
+  get url(): string {
+    const { host, port } = this.#server;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+
+  /** Answers what was taken, makes it durable, closes everything. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#server.drain(this.#shutdownTimeoutMs);
+    await this.#queries.close();
+    await this.#engine.close();
+    removeIfEmpty(this.hotDirectory);
+    this.#server.close();
+  }
+}
+
+/** Makes the directory when there is none; other users of the machine may not look into it. */
+function prepareDataDirectory(path: string): string {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return realpathSync(path);
+}
+
+function describeRecovery({ records, events, bytes }: RecoveryProgress): string {
+  return `recovering: ${records} records, ${events} events, ${formatBytes(bytes)} of log`;
+}

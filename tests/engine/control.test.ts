@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '../../base/clock.ts';
+import { TributaryError } from '../../base/errors.ts';
+import { seededRandomSource } from '../../base/random.ts';
+import { type BootstrapKeys, ControlPlane } from '../../engine/control.ts';
+import { parseControl } from '../../engine/control-file.ts';
+import { isMistyped, keyId, mintKey } from '../../engine/control-keys.ts';
+import { fileControlStore } from '../../engine/control-store.ts';
+import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+
+async function open(fileSystem: MemoryFileSystem, bootstrap: BootstrapKeys = {}) {
+  const store = fileControlStore(fileSystem, '/control.json');
+  const random = seededRandomSource(1);
+  return ControlPlane.open({ store, clock: systemClock, random, bootstrap });
+}
+
+test('the first start mints keys and shows them once', async () => {
+  const fileSystem = new MemoryFileSystem();
+  const first = await open(fileSystem);
+  const { writeKey, adminKey } = first.issued ?? {};
+  assert.ok(writeKey !== undefined && adminKey !== undefined);
+  const second = await open(fileSystem);
+  assert.equal(second.issued, undefined);
+  for (const control of [first, second]) {
+    const principal = control.authenticateWrite(writeKey);
+    assert.equal(principal?.tenantId, first.tenants[0]?.id);
+    assert.deepEqual(principal?.source, { ordinal: 1, name: 'default' });
+    assert.equal(control.authenticateWrite(writeKey), principal);
+    assert.equal(control.authenticateAdmin(adminKey)?.tenantId, first.tenants[0]?.id);
+  }
+});
+
+test('a key opens only what it is for', async () => {
+  const control = await open(new MemoryFileSystem());
+  assert.equal(control.authenticateAdmin(control.issued?.writeKey ?? ''), undefined);
+  assert.equal(control.authenticateWrite(control.issued?.adminKey ?? ''), undefined);
+  assert.equal(control.authenticateWrite(''), undefined);
+});
+
+test('bootstrap keys are any text, and are not shown', async () => {
+  const bootstrap = { writeKey: 'pass:word', adminKey: 'ключ-администратора' };
+  const control = await open(new MemoryFileSystem(), bootstrap);
+  assert.deepEqual(control.issued, {});
+  assert.ok(control.authenticateWrite(bootstrap.writeKey));
+  assert.ok(control.authenticateAdmin(bootstrap.adminKey));
+});
+
+test('a changed character of a minted key is a typing mistake', () => {
+  const key = mintKey('write', seededRandomSource(7));
+  assert.match(key, /^tributary_write_[0-9a-z]{8}_[0-9a-z]{39}$/);
+  assert.equal(isMistyped(key), false);
+  assert.equal(keyId(key), key.split('_')[2]);
+  for (let position = key.length - 39; position < key.length; position += 1) {
+    const other = key[position] === 'a' ? 'b' : 'a';
+    assert.ok(isMistyped(key.slice(0, position) + other + key.slice(position + 1)));
+  }
+});
+
+test('a key with a known id and another secret is not known', async () => {
+  const control = await open(new MemoryFileSystem());
+  const id = keyId(control.issued?.writeKey ?? '');
+  const forged = mintKey('write', { bytes: (count) => new Uint8Array(count) });
+  assert.equal(control.authenticateWrite(forged.replace(/_[0-9a-z]{8}_/, `_${id}_`)), undefined);
+});
+
+test('a control file that is damaged or of another version is refused', () => {
+  const key = { id: 'k', sha256: '0'.repeat(64), created_at: '' };
+  const source = { ordinal: 1, name: 's', keys: [key] };
+  const id = '00000000-0000-4000-8000-000000000000';
+  const tenant = { id, name: 't', sources: [source], admin_keys: [key] };
+  const written = (value: unknown) => () => parseControl(JSON.stringify(value), 'control.json');
+  written({ format_version: 1, tenants: [tenant] })();
+  for (const value of [
+    null,
+    { format_version: 2, tenants: [tenant] },
+    { format_version: 1, tenants: [] },
+    { format_version: 1, tenants: [tenant, tenant] },
+    { format_version: 1, tenants: [{ ...tenant, id: '../up' }] },
+    { format_version: 1, tenants: [{ ...tenant, sources: [source, source] }] },
+    { format_version: 1, tenants: [{ ...tenant, sources: [{ ...source, ordinal: 0 }] }] },
+    { format_version: 1, tenants: [{ ...tenant, admin_keys: [{ ...key, sha256: 'x' }] }] },
+  ]) {
+    assert.throws(written(value), (error) => error instanceof TributaryError);
+  }
+  assert.throws(() => parseControl('{', 'control.json'), /it is not JSON/);
+});
