@@ -40,9 +40,10 @@ export class HotTable {
   readonly #removeFile: (path: string) => void;
   readonly #slot: number;
   readonly #segments: SegmentFile[] = [];
+  /** What the budget was charged for each segment, bytes. */
+  readonly #charged = new Map<SegmentFile, number>();
   #active: SegmentFile;
   #rowWriter: SegmentRowWriter | undefined;
-  #activeCharged = 0;
   #publishedRows = 0;
   #nextSegmentId = 1;
 
@@ -123,7 +124,7 @@ export class HotTable {
   sealAndRotate(): SegmentFile {
     const sealed = this.#active;
     this.#rowWriter?.flushCounters();
-    this.#settle();
+    this.#settle(this.#active);
     const next = this.#addSegment(this.stagedRows);
     sealed.seal();
     this.#active = next;
@@ -138,7 +139,7 @@ export class HotTable {
     this.#rowWriter?.flushCounters();
     this.#publishedRows = tableRow;
     this.#registry.publish(this.#slot, tableRow);
-    this.#settle();
+    this.#settle(this.#active);
   }
 
   /** Hides a row from every scan that starts later. @returns false when it was hidden already. */
@@ -178,20 +179,15 @@ export class HotTable {
     );
     this.#registry.removeOldestSegments(this.#slot, count);
     for (const segment of this.#segments.splice(0, count)) {
-      const bytes = segment.usedBytes;
-      segment.close();
+      this.#close(segment);
       this.#removeFile(segment.path);
-      this.#budget.release(bytes);
     }
     return count;
   }
 
   /** Unmaps all segments and leaves their files. Idempotent. */
   close(): void {
-    for (const segment of this.#segments.splice(0)) {
-      this.#budget.release(segment === this.#active ? this.#activeCharged : segment.usedBytes);
-      segment.close();
-    }
+    for (const segment of this.#segments.splice(0)) this.#close(segment);
   }
 
   #addSegment(firstRow: number): SegmentFile {
@@ -206,17 +202,22 @@ export class HotTable {
     const path = join(this.#directory, segmentFile(this.plan.schema.name, segmentId));
     const segment = SegmentFile.create(path, this.plan, segmentId, firstRow);
     this.#nextSegmentId += 1;
-    this.#activeCharged = segment.usedBytes;
-    this.#budget.charge(this.#activeCharged);
     this.#registry.addSegment(this.#slot, { segmentId, firstRow });
     this.#segments.push(segment);
+    this.#settle(segment);
     return segment;
   }
 
-  /** Charges the budget for what the active segment took since the last time. */
-  #settle(): void {
-    const bytes = this.#active.usedBytes;
-    this.#budget.charge(bytes - this.#activeCharged);
-    this.#activeCharged = bytes;
+  /** Charges the budget for what a segment took since the last time. */
+  #settle(segment: SegmentFile): void {
+    const bytes = segment.usedBytes;
+    this.#budget.charge(bytes - (this.#charged.get(segment) ?? 0));
+    this.#charged.set(segment, bytes);
+  }
+
+  #close(segment: SegmentFile): void {
+    this.#budget.release(this.#charged.get(segment) ?? 0);
+    this.#charged.delete(segment);
+    segment.close();
   }
 }

@@ -34,7 +34,6 @@ export class SegmentFile {
   readonly region: NativeRegion;
   /** The whole file as 32-bit words. */
   readonly words: Uint32Array;
-  readonly #fixedBytes: number;
   readonly #u32Columns = new Map<string, Uint32Array>();
   #backedRows = 0;
 
@@ -71,7 +70,6 @@ export class SegmentFile {
         this.back(column.dictionaryOffset, 4 * (column.dictionaryCapacity + 1));
       }
     }
-    this.#fixedBytes = fixedBytes(plan);
     writeSegmentHeader(region.buffer, plan, segmentId, firstRow);
   }
 
@@ -112,15 +110,9 @@ export class SegmentFile {
     return free;
   }
 
-  /** Memory the segment takes, by its counters: what the hot budget is charged. */
+  /** Memory the segment takes: what was backed, by whoever fills it. Rounded up, never down. */
   get usedBytes(): number {
-    const rows = Math.min(alignUp(this.stagedRows, ROWS_STEP), this.plan.rowCapacity);
-    let bytes = this.#fixedBytes;
-    this.plan.columns.forEach((column, index) => {
-      bytes += rows * column.valueBytes;
-      if (column.heapCapacity > 0) bytes += alignUp(this.#heapUsed(index), HEAP_STEP_BYTES);
-    });
-    return bytes;
+    return this.region.backedBytes;
   }
 
   /** Makes [offset, offset + bytes) safe to touch. @throws TRIBUTARY_STORAGE_REGION_FULL */

@@ -27,6 +27,7 @@ export class SegmentRowWriter {
   readonly #words: Uint32Array;
   readonly #bytes: Buffer;
   readonly #int64: BigInt64Array;
+  readonly #float64: Float64Array;
   // One entry per column; positions in #words unless the name says bytes.
   readonly #types: Uint8Array;
   readonly #validity: Uint32Array;
@@ -53,6 +54,7 @@ export class SegmentRowWriter {
     this.#words = segment.words;
     this.#bytes = Buffer.from(segment.region.buffer);
     this.#int64 = new BigInt64Array(segment.region.buffer);
+    this.#float64 = new Float64Array(segment.region.buffer);
     this.#types = Uint8Array.from(columns, (column) => COLUMN_TYPE[column.type]);
     this.#validity = perColumn((index) => columns[index]!.validityOffset / 4);
     this.#values = perColumn((index) => columns[index]!.valuesOffset / 4);
@@ -89,6 +91,17 @@ export class SegmentRowWriter {
     this.#setTwoWords(column, value);
   }
 
+  /** `value` is a whole number between -2^53 and 2^53. */
+  setI64(column: number, value: number): void {
+    this.#mark(column, COLUMN_TYPE.int64);
+    this.#setTwoWords(column, value);
+  }
+
+  setF64(column: number, value: number): void {
+    this.#mark(column, COLUMN_TYPE.float64);
+    this.#float64[this.#values[column]! / 2 + this.#row] = value;
+  }
+
   setTimestamp(column: number, micros: number): void {
     this.#mark(column, COLUMN_TYPE.timestamp);
     this.#setTwoWords(column, micros);
@@ -97,6 +110,12 @@ export class SegmentRowWriter {
   /** Text of a utf8 column; a lone surrogate becomes U+FFFD. */
   setUtf8(column: number, text: string): void {
     this.#mark(column, COLUMN_TYPE.utf8);
+    this.#writeHeap(column, text);
+  }
+
+  /** `text` is valid JSON. */
+  setJson(column: number, text: string): void {
+    this.#mark(column, COLUMN_TYPE.json);
     this.#writeHeap(column, text);
   }
 
@@ -141,7 +160,7 @@ export class SegmentRowWriter {
       if (this.#isSet[column] === 1) {
         this.#validCount[column]! += 1;
         this.#words[validity]! |= bit;
-        if (type === COLUMN_TYPE.timestamp) this.#widen(column);
+        if (type === COLUMN_TYPE.timestamp || type === COLUMN_TYPE.int64) this.#widen(column);
       } else {
         this.#words[validity]! &= ~bit;
       }

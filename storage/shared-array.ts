@@ -6,12 +6,12 @@
  * - Only elements below {@link SharedArray.ensure}'s count may be touched; others end the process.
  * - Elements below the published count are visible. Those may still change, one word at a time
  *   (profile_of after a merge), and a reader sees the old or the new value.
- * - Views longer than 4 GiB do not exist in Node 20: byte arrays are reached through windows.
+ * - An array is at most 4 GiB long: Node 20 makes no larger buffer over memory that is not its own.
  */
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
-import { alignUp, MIB } from '../base/units.ts';
+import { alignUp, GIB, MIB } from '../base/units.ts';
 import { type NativeRegion, native } from '../native/index.ts';
 import { arrayFile, FORMAT_VERSION, PAGE_BYTES, writeText } from './segment-format.ts';
 
@@ -61,6 +61,7 @@ export class SharedArray<Type extends ElementType> {
     const elementBytes = elementBytesOf(options.type, options.elementBytes ?? 1);
     const path = join(options.directory, arrayFile(options.name));
     const reservedBytes = alignUp(PAGE_BYTES + options.capacity * elementBytes, PAGE_BYTES);
+    assert(reservedBytes <= 4 * GIB, 'a shared array is at most 4 GiB long');
     const region = native.createRegion(path, reservedBytes, PAGE_BYTES);
     if (typeof region === 'string') throw regionFull(path, PAGE_BYTES, region);
     return new SharedArray(path, region, options.type, elementBytes, options.capacity);

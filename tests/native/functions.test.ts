@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { SharedArray } from '../../storage/shared-array.ts';
+import { type HotFixture, openDuckDb, openHotFixture, rowsOf } from './scan-harness.ts';
+
+const ID = '9f8e7d6c-5b4a-4392-8170-00ffeeddccbb';
+const LOW_ID = '00000000-0000-4000-8000-000000000001';
+
+describe('profile functions', () => {
+  let duckdb: DuckDBConnection;
+  let fixture: HotFixture;
+  const arrays: { close(): void }[] = [];
+  const rows = (sql: string) => rowsOf(duckdb, sql);
+
+  before(async () => {
+    duckdb = await openDuckDb();
+  });
+  beforeEach(() => {
+    fixture = openHotFixture();
+  });
+  afterEach(() => {
+    for (const array of arrays.splice(0)) array.close();
+    fixture.close();
+  });
+  after(() => duckdb.closeSync());
+
+  function array<Type extends 'u32' | 'i64' | 'u64'>(
+    name: string,
+    type: Type,
+    values: readonly number[],
+  ): SharedArray<Type> {
+    const made = SharedArray.create({ directory: fixture.directory, name, type, capacity: 1000 });
+    arrays.push(made);
+    made.ensure(values.length);
+    for (const [index, value] of values.entries()) {
+      const elements: Uint32Array | BigInt64Array | BigUint64Array = made.values;
+      if (elements instanceof Uint32Array) elements[index] = value;
+      else elements[index] = BigInt(value);
+    }
+    made.publish(values.length);
+    return made;
+  }
+
+  function bytes(name: string, elementBytes: number, content: Uint8Array): void {
+    const made = SharedArray.create({
+      directory: fixture.directory,
+      name,
+      type: 'bytes',
+      elementBytes,
+      capacity: 1000,
+    });
+    arrays.push(made);
+    const count = content.length / elementBytes;
+    made.ensure(count);
+    made.window(0, count).set(content);
+    made.publish(count);
+  }
+
+  function profileIds(...ids: readonly string[]): void {
+    bytes(
+      'profile_ids',
+      16,
+      Buffer.from(['0'.repeat(32), ...ids].join('').replace(/-/g, ''), 'hex'),
+    );
+  }
+
+  it('missing files make empty results', async () => {
+    assert.deepEqual(await rows(`SELECT profile_of(1::UINTEGER), profile_id(1::UINTEGER)`), [
+      [null, null],
+    ]);
+    assert.deepEqual(await rows(`SELECT * FROM hot_profiles()`), []);
+    assert.deepEqual(await rows(`SELECT count(*) FROM hot_profiles()`), [[0n]]);
+  });
+
+  it('files that come later are found', async () => {
+    await rows(`SELECT profile_of(1::UINTEGER)`);
+    array('profile_of', 'u32', [0, 7]);
+    assert.deepEqual(await rows(`SELECT profile_of(1::UINTEGER)`), [[7]]);
+  });
+
+  it('profile_of answers published anchors, and NULL for every other value', async () => {
+    const profileOf = array('profile_of', 'u32', [9, 5, 0, 6]);
+    const sql = `SELECT profile_of(anchor::UINTEGER)
+      FROM (VALUES (0), (1), (2), (3), (4), (999), (1000), (4294967295), (NULL)) AS given(anchor)`;
+    const expected = [null, 5, null, 6, null, null, null, null, null];
+    assert.deepEqual((await rows(sql)).flat(), expected);
+    profileOf.values[1] = 6;
+    assert.deepEqual((await rows(sql)).flat()[1], 6);
+  });
+
+  it('profile_id gives the UUID of the bytes, in text and in order', async () => {
+    profileIds(ID, LOW_ID);
+    const sql = `SELECT profile_id(profile::UINTEGER)::VARCHAR
+      FROM (VALUES (1), (2), (0), (3), (4294967295), (NULL)) AS given(profile)`;
+    assert.deepEqual((await rows(sql)).flat(), [ID, LOW_ID, null, null, null, null]);
+    assert.deepEqual(
+      await rows(`SELECT profile_id(1::UINTEGER) = '${ID}'::UUID,
+        profile_id(2::UINTEGER) < profile_id(1::UINTEGER)`),
+      [[true, true]],
+    );
+  });
+
+  it('hot_profiles shows live profiles, with user ids of every length', async () => {
+    profileIds(ID, LOW_ID, ID.replace('9f', '1f'));
+    array('profile_sizes', 'u32', [0, 2, 0, 1]);
+    array('profile_users', 'u32', [0, 1, 1, 0]);
+    array('profile_first', 'i64', [0, 1_000_000, 0, 3_000_000]);
+    array('profile_last', 'i64', [0, 2_000_000, 0, 4_000_000]);
+    array('profile_events', 'u32', [0, 11, 0, 12]);
+    array('node_values', 'u64', [0, 8]);
+    const value = 'a user id of more than twelve bytes, ü';
+    const content = new Uint8Array(64);
+    new DataView(content.buffer).setUint32(8, Buffer.byteLength(value), true);
+    content.set(new TextEncoder().encode(value), 12);
+    bytes('identifier_values', 1, content);
+    assert.deepEqual(await rows(`SELECT * FROM hot_profiles() ORDER BY profile`), [
+      [1, ID, value, 2, '1970-01-01 00:00:01+00', '1970-01-01 00:00:02+00', 11],
+      [3, ID.replace('9f', '1f'), null, 1, '1970-01-01 00:00:03+00', '1970-01-01 00:00:04+00', 12],
+    ]);
+    assert.deepEqual(await rows(`SELECT count(*), sum(event_count) FROM hot_profiles()`), [
+      [2n, 23n],
+    ]);
+  });
+
+  it('a damaged node value is NULL, never a read outside the file', async () => {
+    profileIds(ID, ID, ID);
+    array('profile_sizes', 'u32', [0, 1, 1, 1]);
+    array('profile_users', 'u32', [0, 1, 2, 4_000_000]);
+    // Behind the end; a length that runs over the end.
+    array('node_values', 'u64', [0, 2 ** 52, 0]);
+    bytes('identifier_values', 1, new Uint8Array(16).fill(255));
+    assert.deepEqual(await rows(`SELECT user_id FROM hot_profiles()`), [[null], [null], [null]]);
+  });
+
+  it('many profiles come from many units, each once', async () => {
+    const count = 300_000;
+    const make = (name: string, elementBytes: number) => {
+      const made = SharedArray.create({
+        directory: fixture.directory,
+        name,
+        type: 'bytes',
+        elementBytes,
+        capacity: count,
+      });
+      arrays.push(made);
+      made.ensure(count);
+      made.publish(count);
+      return made;
+    };
+    make('profile_ids', 16);
+    make('profile_sizes', 4).window(0, count).fill(1);
+    assert.deepEqual(
+      await rows(`SELECT count(*), count(DISTINCT profile), min(profile), max(profile)
+        FROM hot_profiles()`),
+      [[BigInt(count - 1), BigInt(count - 1), 1, count - 1]],
+    );
+  });
+});
