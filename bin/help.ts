@@ -1,4 +1,5 @@
 /** The texts of `tributary help`. Options come from the table, so help cannot fall behind it. */
+import { formatBytes } from '../base/units.ts';
 import { flagOf, formatValue, OPTIONS, type OptionName, OTHER_VARIABLES } from './options.ts';
 
 const OVERVIEW = `tributary: a customer data platform on one machine
@@ -56,7 +57,8 @@ function serveOptions(): string {
   const names = Object.keys(OPTIONS) as OptionName[];
   const lines = names.map((name) => {
     const { fallback, help } = OPTIONS[name];
-    const shown = formatValue(fallback);
+    const isSize = name.endsWith('bytes_max') && typeof fallback === 'number';
+    const shown = isSize ? formatBytes(fallback).replace('.0 ', '') : formatValue(fallback);
     return `  --${flagOf(name).padEnd(24)} ${help}${shown === '' ? '' : ` (${shown})`}`;
   });
   const variables = Object.entries(OTHER_VARIABLES).map(

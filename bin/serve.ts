@@ -12,7 +12,12 @@ import { jsonLogger } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import type { BootstrapKeys } from '../engine/control.ts';
 import { Appliance } from './appliance.ts';
-import { type CommandContext, type CommandLine, parseCommandLine } from './command-line.ts';
+import {
+  type CommandContext,
+  type CommandLine,
+  parseCommandLine,
+  requireKnownFlags,
+} from './command-line.ts';
 import { type ConfigurationFile, type LoadedConfiguration, loadConfiguration } from './config.ts';
 import { helpFor } from './help.ts';
 import { flagOf, OPTIONS, type OptionName } from './options.ts';
@@ -30,6 +35,7 @@ const BOOTSTRAP_CHARACTERS_MIN = 8;
 /** @returns the exit code. */
 export async function serve(args: readonly string[], context: CommandContext): Promise<number> {
   const line = parseCommandLine(args, SERVE_FLAGS);
+  requireKnownFlags(line, SERVE_FLAGS);
   if (line.words.length > 0) {
     context.stderr.write(helpFor('serve')!);
     return 2;

@@ -48,7 +48,7 @@ export class HttpExchange {
 
   /** Answers with JSON, unless the client is gone. `close` ends the connection with it. */
   answer(status: number, body: unknown, close = false): void {
-    this.#send(status, 'application/json', JSON.stringify(body), undefined, close);
+    this.#send(status, 'application/json', `${JSON.stringify(body)}\n`, undefined, close);
   }
 
   answerText(status: number, contentType: string, text: string): void {
@@ -59,7 +59,7 @@ export class HttpExchange {
   answerError(error: TributaryError, close = false, details: object = {}): void {
     const retry = error.status === 429 || error.status === 503 ? RETRY_AFTER_SECONDS : undefined;
     const body = { success: false, ok: false, error: error.toJSON(), ...details };
-    this.#send(error.status, 'application/json', JSON.stringify(body), retry, close);
+    this.#send(error.status, 'application/json', `${JSON.stringify(body)}\n`, retry, close);
   }
 
   /** Starts a streamed answer. The caller writes to `response` and then calls `finish`. */

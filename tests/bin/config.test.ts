@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { TributaryError } from '../../base/errors.ts';
 import { GIB, MIB } from '../../base/units.ts';
 import { type ConfigurationSources, loadConfiguration } from '../../bin/config.ts';
 import { nearestName } from '../../bin/nearest-name.ts';
-import { formatValue, OPTIONS, type OptionName } from '../../bin/options.ts';
+import { formatValue, OPTIONS, type OptionName, OTHER_VARIABLES } from '../../bin/options.ts';
 
 function load(sources: Partial<ConfigurationSources>) {
   return loadConfiguration({ environment: {}, flags: {}, ...sources });
@@ -56,15 +57,15 @@ test('an unknown name is an error with the nearest name, wherever it is written'
   const expected = 'which is not an option; did you mean';
   assert.equal(
     messageOf(file('hot_byte_max = 1')),
-    `tributary.toml sets hot_byte_max, ${expected} hot_bytes_max?.`,
+    `tributary.toml sets hot_byte_max, ${expected} hot_bytes_max?`,
   );
   assert.equal(
     messageOf({ environment: { TRIBUTARY_DATADIR: 'x' } }),
-    `the environment sets TRIBUTARY_DATADIR, ${expected} TRIBUTARY_DATA_DIR?.`,
+    `the environment sets TRIBUTARY_DATADIR, ${expected} TRIBUTARY_DATA_DIR?`,
   );
   assert.equal(
     messageOf({ flags: { lisen: 'x' } }),
-    `the command line sets --lisen, ${expected} --listen?.`,
+    `the command line sets --lisen, ${expected} --listen?`,
   );
 });
 
@@ -95,3 +96,19 @@ test('a name is near when few letters differ', () => {
   assert.equal(nearestName('lsten', ['listen', 'log_level']), 'listen');
   assert.equal(nearestName('weather', ['listen', 'log_level']), undefined);
 });
+
+test('the documentation lists every option and variable with its help', () => {
+  const lines = readFileSync(findDocumentation(), 'utf8').split('\n');
+  for (const [name, help] of [
+    ...Object.entries(OPTIONS).map(([option, { help: text }]) => [option, text]),
+    ...Object.entries(OTHER_VARIABLES),
+  ]) {
+    const line = lines.find((candidate) => candidate.startsWith(`| \`${name}\` |`));
+    assert.ok(line?.endsWith(`| ${help} |`), `docs/configuration.md has ${name}: ${help}`);
+  }
+});
+
+/** This file runs from `dist/tests/bin/`. */
+function findDocumentation(): URL {
+  return new URL('../../../docs/configuration.md', import.meta.url);
+}
