@@ -47,7 +47,7 @@ const SIDES: Readonly<Record<string, readonly ('min' | 'max')[]>> = {
 };
 
 const CONSTANT_FUNCTIONS: ReadonlySet<string> = new Set([
-  ...['+', '-', 'now', 'get_current_timestamp', 'transaction_timestamp', 'today', 'current_date'],
+  ...['+', '-', 'now', 'get_current_timestamp', 'transaction_timestamp', 'today'],
   ...['date_trunc', 'trunc', 'to_years', 'to_quarters', 'to_months', 'to_weeks', 'to_days'],
   ...['to_hours', 'to_minutes', 'to_seconds', 'to_milliseconds', 'to_microseconds'],
 ]);

@@ -33,6 +33,8 @@ import { dateText, timestampText } from './time-text.ts';
 /** Text of a value that is not null. */
 export type ValueEncoder = (value: Value) => string;
 
+/** DuckDB's infinite dates, of either sign; its Node binding prints the negative one as a year. */
+const DATE_INFINITY_DAYS = 2 ** 31 - 1;
 /** Signs of JSON that only DuckDB accepts. */
 const DOUBTFUL_JSON = /nan|inf|,\s*[\]}]/i;
 /** Line breaks and tabs between tokens; inside JSON strings they are escaped. */
@@ -179,8 +181,11 @@ function timestampJson(value: Value): string {
 }
 
 function dateJson(value: Value): string {
-  const text = value instanceof DateValue ? dateText(value.days) : null;
-  return `"${text ?? String(value)}"`;
+  if (!(value instanceof DateValue)) return 'null';
+  if (Math.abs(value.days) === DATE_INFINITY_DAYS) {
+    return value.days > 0 ? '"infinity"' : '"-infinity"';
+  }
+  return `"${dateText(value.days) ?? String(value)}"`;
 }
 
 function blobJson(value: Value): string {
