@@ -99,17 +99,6 @@ export class SegmentFile {
     return free;
   }
 
-  /** New strings that every dictionary can take. Infinity without dictionaries. */
-  get dictionaryEntriesFree(): number {
-    let free = Number.POSITIVE_INFINITY;
-    this.plan.columns.forEach((column, index) => {
-      if (column.dictionaryCapacity === 0) return;
-      const count = this.words[(descriptorOffset(index) + COLUMN_DESCRIPTOR.dictionaryCount) / 4]!;
-      free = Math.min(free, column.dictionaryCapacity - count);
-    });
-    return free;
-  }
-
   /** Memory the segment takes: what was backed, by whoever fills it. Rounded up, never down. */
   get usedBytes(): number {
     return this.region.backedBytes;

@@ -43,6 +43,8 @@ export class SegmentRowWriter {
   readonly #max: Float64Array;
   readonly #dictionaries: readonly Map<string, number>[];
   #row = -1;
+  #heapBytesFree = Number.POSITIVE_INFINITY;
+  #dictionaryEntriesFree = Number.POSITIVE_INFINITY;
 
   /** @param segment an empty segment. */
   constructor(segment: SegmentFile) {
@@ -68,6 +70,22 @@ export class SegmentRowWriter {
     this.#min = new Float64Array(columns.length).fill(Number.POSITIVE_INFINITY);
     this.#max = new Float64Array(columns.length).fill(Number.NEGATIVE_INFINITY);
     this.#dictionaries = columns.map(() => new Map());
+    for (const { heapCapacity, dictionaryCapacity } of columns) {
+      if (heapCapacity > 0) this.#heapBytesFree = Math.min(this.#heapBytesFree, heapCapacity);
+      if (dictionaryCapacity > 0) {
+        this.#dictionaryEntriesFree = Math.min(this.#dictionaryEntriesFree, dictionaryCapacity);
+      }
+    }
+  }
+
+  /** Bytes that still fit into every heap; Infinity without heaps. */
+  get heapBytesFree(): number {
+    return this.#heapBytesFree;
+  }
+
+  /** New strings that every dictionary still takes; Infinity without dictionaries. */
+  get dictionaryEntriesFree(): number {
+    return this.#dictionaryEntriesFree;
   }
 
   /** @throws TRIBUTARY_STORAGE_REGION_FULL when the file system has no room; nothing was begun. */
@@ -139,6 +157,8 @@ export class SegmentRowWriter {
       this.#writeHeap(column, text);
       this.#words[plan.dictionaryOffset / 4 + code + 1] = this.#rowHeapUsed[column]!;
       dictionary.set(text, code);
+      const free = plan.dictionaryCapacity - dictionary.size;
+      if (free < this.#dictionaryEntriesFree) this.#dictionaryEntriesFree = free;
       // An entry outlives a row that is not ended.
       this.#heapUsed[column] = this.#rowHeapUsed[column]!;
     }
@@ -185,25 +205,6 @@ export class SegmentRowWriter {
     }
   }
 
-  /** Bytes that still fit into every heap, the rows not yet in the header's counters included. */
-  get heapBytesFree(): number {
-    let free = Number.POSITIVE_INFINITY;
-    for (let column = 0; column < this.#types.length; column += 1) {
-      if (this.#heapCapacity[column] === 0) continue;
-      free = Math.min(free, this.#heapCapacity[column]! - this.#heapUsed[column]!);
-    }
-    return free;
-  }
-
-  get dictionaryEntriesFree(): number {
-    let free = Number.POSITIVE_INFINITY;
-    this.#segment.plan.columns.forEach((column, index) => {
-      if (column.dictionaryCapacity === 0) return;
-      free = Math.min(free, column.dictionaryCapacity - this.#dictionaries[index]!.size);
-    });
-    return free;
-  }
-
   #mark(column: number, type: number): void {
     assert(this.#row >= 0, 'columns are set between beginRow and endRow');
     assert(this.#types[column] === type, 'a column is set by the setter of its type');
@@ -233,15 +234,21 @@ export class SegmentRowWriter {
     const needed = worst <= room ? worst : Buffer.byteLength(text);
     this.#backHeap(column, used, needed);
     const written = this.#bytes.write(text, this.#heapStart[column]! + used);
-    this.#rowHeapUsed[column] = used + written;
+    this.#useHeap(column, used + written);
   }
 
   /** Takes `bytes` of the column's heap. @returns where they start in the file. */
   #takeHeap(column: number, bytes: number): number {
     const used = this.#rowHeapUsed[column]!;
     this.#backHeap(column, used, bytes);
-    this.#rowHeapUsed[column] = used + bytes;
+    this.#useHeap(column, used + bytes);
     return this.#heapStart[column]! + used;
+  }
+
+  #useHeap(column: number, used: number): void {
+    this.#rowHeapUsed[column] = used;
+    const free = this.#heapCapacity[column]! - used;
+    if (free < this.#heapBytesFree) this.#heapBytesFree = free;
   }
 
   #backHeap(column: number, used: number, bytes: number): void {
