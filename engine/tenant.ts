@@ -83,11 +83,11 @@ interface Pending {
 
 export class Tenant {
   readonly id: string;
-  readonly hotDirectory: string;
   readonly recovery: WalRecovery;
   readonly #staging: EventStaging;
   readonly #fold: EventFold;
-  readonly #hot: HotStore;
+  /** Read-only outside the write path. */
+  readonly hot: HotStore;
   readonly #wal: WalWriter<Pending>;
   readonly #logger: Logger;
   readonly #queueBytesMax: number;
@@ -106,11 +106,10 @@ export class Tenant {
 
   private constructor(options: TenantOptions, state: RecoveredState, wal: WalWriter<Pending>) {
     this.id = options.id;
-    this.hotDirectory = options.hot.directory;
     this.recovery = state.recovery;
     this.#staging = state.staging;
     this.#fold = state.fold;
-    this.#hot = options.hot;
+    this.hot = options.hot;
     this.#wal = wal;
     this.#logger = options.logger;
     this.#queueBytesMax = options.queueBytesMax;
@@ -139,6 +138,11 @@ export class Tenant {
     });
     tenant = new Tenant(options, state, wal);
     return tenant;
+  }
+
+  /** Where query workers find the hot data. */
+  get hotDirectory(): string {
+    return this.hot.directory;
   }
 
   get statistics(): TenantStatistics {
@@ -207,7 +211,7 @@ export class Tenant {
   async close(): Promise<void> {
     await this.#wal.close();
     this.#fold.close();
-    this.#hot.close();
+    this.hot.close();
   }
 
   #append(
@@ -269,7 +273,7 @@ export class Tenant {
   #admit(bytes: number): void {
     if (this.#pendingBytes + bytes > this.#queueBytesMax) throw this.#queueFull();
     const pending = this.#pendingBytes + bytes;
-    this.#hot.budget.require(HOT_BYTES_PER_BYTE * pending);
+    this.hot.budget.require(HOT_BYTES_PER_BYTE * pending);
     this.#fold.identity.prepare(Math.ceil(pending / EVENT_BYTES_MIN), pending);
   }
 

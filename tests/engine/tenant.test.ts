@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Packr } from 'msgpackr';
+import type { TributaryError } from '../../base/errors.ts';
+import { HOUR_MICROS, MIB } from '../../base/units.ts';
+import { FaultFileSystem } from '../../storage/fault-file-system.ts';
+import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
+
+const open = (context: TestContext): Promise<TestEngine> =>
+  TestEngine.open(context, new MemoryFileSystem());
+
+const track = (messageId: string, more: TestEvent = {}): TestEvent => ({
+  type: 'track',
+  event: 'Seen',
+  userId: 'ann',
+  messageId,
+  ...more,
+});
+
+const visibleIds = (engine: TestEngine): unknown[] =>
+  engine
+    .rows()
+    .filter((row) => !row.hidden)
+    .map((row) => row['message_id']);
+
+const codeOf = async (promise: Promise<unknown>): Promise<string> => {
+  try {
+    await promise;
+    return 'accepted';
+  } catch (error) {
+    return (error as TributaryError).code;
+  }
+};
+
+test('a batch is acknowledged with what became of each event', async (context) => {
+  const engine = await open(context);
+  const outcome = await engine.send([track('a'), track('a'), { type: 'track', userId: 'ann' }]);
+  assert.deepEqual(outcome, {
+    received: 3,
+    accepted: 1,
+    duplicates: 1,
+    rejected: [
+      { index: 2, code: 'TRIBUTARY_INGEST_FIELD_MISSING', path: 'event', messageId: null },
+    ],
+    lastSequence: 3,
+  });
+  assert.equal(engine.tenant.hot.events.publishedRows, 3);
+});
+
+test('a message sent twice counts once, within a batch, across batches and after a restart', async (context) => {
+  const fileSystem = new MemoryFileSystem();
+  const first = await TestEngine.open(context, fileSystem);
+  await first.send([track('a'), track('b')]);
+  await first.send([track('b'), track('c'), track('c')]);
+  assert.deepEqual(visibleIds(first), ['a', 'b', 'c']);
+  await first.engine.close();
+  const second = await TestEngine.open(context, fileSystem);
+  assert.equal((await second.send([track('a'), track('d')])).duplicates, 1);
+  assert.deepEqual(visibleIds(second), ['a', 'b', 'c', 'd']);
+});
+
+test('a message sent again after the window is a new event', async (context) => {
+  const engine = await open(context);
+  await engine.send([track('a')], NOW);
+  assert.equal((await engine.send([track('a')], NOW + 24 * HOUR_MICROS)).duplicates, 1);
+  assert.equal((await engine.send([track('a')], NOW + 33 * HOUR_MICROS)).duplicates, 0);
+});
+
+test('events without a messageId are given one each and are never duplicates', async (context) => {
+  const engine = await open(context);
+  const event = { type: 'page', userId: 'ann' };
+  assert.equal((await engine.send([event, event])).accepted, 2);
+  assert.deepEqual(visibleIds(engine), ['seq-1', 'seq-2']);
+});
+
+test('msgpack, with and without records, stores what JSON would', async (context) => {
+  const fileSystem = new MemoryFileSystem();
+  const engine = await TestEngine.open(context, fileSystem);
+  const batch = (prefix: string): object => ({
+    batch: [
+      track(`${prefix}1`, { properties: { price: 1.5, tags: ['é', null], at: new Date(0) } }),
+      track(`${prefix}2`, { properties: { big: 2n ** 60n } }),
+    ],
+  });
+  for (const useRecords of [true, false]) {
+    const packr = new Packr({ useRecords });
+    await engine.sendBytes(packr.pack(batch(`r${useRecords}`)), 'msgpack');
+    await engine.sendBytes(packr.pack(batch(`s${useRecords}`)), 'msgpack');
+  }
+  const properties = engine.rows().map((row) => row['properties']);
+  assert.equal(properties.length, 8);
+  for (let index = 0; index < 8; index += 2) {
+    assert.equal(
+      properties[index],
+      '{"price":1.5,"tags":["é",null],"at":"1970-01-01T00:00:00.000Z"}',
+    );
+    assert.equal(properties[index + 1], '{"big":"1152921504606846976"}');
+  }
+  const rows = engine.rows();
+  await engine.engine.close();
+  assert.deepEqual((await TestEngine.open(context, fileSystem)).rows(), rows);
+  const malformed = engine.sendBytes(Uint8Array.of(0x92, 0x01), 'msgpack');
+  assert.equal(await codeOf(malformed), 'TRIBUTARY_ENGINE_CLOSED');
+});
+
+test('bytes that are no batch are refused, logged nowhere, and do no harm', async (context) => {
+  const engine = await open(context);
+  const send = (text: string): Promise<string> => codeOf(engine.sendBytes(Buffer.from(text)));
+  assert.equal(await send('{"batch":['), 'TRIBUTARY_INGEST_JSON_MALFORMED');
+  assert.equal(
+    await codeOf(engine.sendBytes(Uint8Array.of(0x92, 0x01), 'msgpack')),
+    'TRIBUTARY_INGEST_MSGPACK_MALFORMED',
+  );
+  await engine.send([track('a')]);
+  assert.deepEqual(visibleIds(engine), ['a']);
+  assert.equal(engine.rows()[0]!['sequence'], 1n);
+  assert.equal(engine.tenant.walStatistics.records, 1);
+});
+
+test('an empty batch is answered and not logged', async (context) => {
+  const engine = await open(context);
+  assert.equal((await engine.send([])).received, 0);
+  assert.equal(engine.tenant.walStatistics.records, 0);
+});
+
+test('the type of the path survives a restart', async (context) => {
+  const fileSystem = new MemoryFileSystem();
+  const engine = await TestEngine.open(context, fileSystem);
+  await engine.sendBytes(Buffer.from('{"userId":"ann"}'), 'json', NOW, 'screen');
+  const rows = engine.rows();
+  assert.equal(rows[0]!['type'], 'screen');
+  await engine.engine.close();
+  assert.deepEqual((await TestEngine.open(context, fileSystem)).rows(), rows);
+});
+
+test('a batch that finds the queue full is refused with 429 and can be sent again', async (context) => {
+  const engine = await TestEngine.open(context, new MemoryFileSystem(), { queueBytesMax: 4096 });
+  const large = track('a', { properties: { text: 'x'.repeat(3000) } });
+  const first = engine.send([large]);
+  const second = engine.send([track('b', { properties: { text: 'x'.repeat(3000) } })]);
+  assert.equal(await codeOf(second), 'TRIBUTARY_ENGINE_QUEUE_FULL');
+  await first;
+  assert.equal((await engine.send([track('b')])).accepted, 1);
+});
+
+test('hot storage at its limit refuses with 503 and keeps what it has', async (context) => {
+  const engine = await TestEngine.open(context, new MemoryFileSystem(), { hotBytesMax: 24 * MIB });
+  const text = 'x'.repeat(30_000);
+  let sent = 0;
+  let code = 'accepted';
+  while (code === 'accepted' && sent < 10_000) {
+    code = await codeOf(engine.send([track(`m${sent}`, { properties: { text } })]));
+    if (code === 'accepted') sent += 1;
+  }
+  assert.equal(code, 'TRIBUTARY_STORAGE_HOT_FULL');
+  assert.ok(sent > 0);
+  assert.equal(visibleIds(engine).length, sent);
+});
+
+for (const operation of ['write', 'sync'] as const) {
+  test(`after a failed ${operation} of the log nothing is shown or taken until a restart`, async (context) => {
+    const memory = new MemoryFileSystem();
+    const faulty = new FaultFileSystem(memory, {
+      faults: [{ operation, result: 'EIO', path: '/wal/', after: operation === 'sync' ? 3 : 3 }],
+    });
+    const engine = await TestEngine.open(context, faulty);
+    const outcomes: string[] = [];
+    for (let index = 0; index < 6; index += 1) {
+      outcomes.push(await codeOf(engine.send([track(`m${index}`)])));
+    }
+    const acknowledged = outcomes.filter((code) => code === 'accepted').length;
+    assert.ok(acknowledged < 6, 'the fault struck');
+    assert.equal(outcomes.at(-1), 'TRIBUTARY_ENGINE_POISONED');
+    assert.equal(engine.tenant.hot.events.publishedRows, acknowledged);
+    await engine.engine.close();
+    const again = await TestEngine.open(context, memory);
+    const ids = visibleIds(again);
+    for (let index = 0; index < acknowledged; index += 1) assert.equal(ids[index], `m${index}`);
+  });
+}
+
+test('a crash at any moment loses nothing acknowledged and invents nothing', async (context) => {
+  for (let seed = 1; seed <= 25; seed += 1) {
+    const fileSystem = new MemoryFileSystem();
+    const engine = await TestEngine.open(context, fileSystem);
+    const acknowledged: string[] = [];
+    const sent: string[] = [];
+    for (let batch = 0; batch < 8; batch += 1) {
+      const ids = Array.from(
+        { length: 1 + ((seed + batch) % 5) },
+        (_, index) => `${batch}-${index}`,
+      );
+      sent.push(...ids);
+      const done = engine
+        .send(ids.map((id) => track(id, { anonymousId: `d${batch % 3}` })))
+        .then(() => acknowledged.push(...ids));
+      if ((seed + batch) % 3 !== 0) await done;
+    }
+    const acknowledgedBefore = [...acknowledged];
+    const crashed = fileSystem.crash(seed);
+    await engine.engine.close();
+    const recovered = await TestEngine.open(context, crashed);
+    const ids = visibleIds(recovered);
+    assert.deepEqual(ids, sent.slice(0, ids.length), `seed ${seed}: a prefix of what was sent`);
+    for (const id of acknowledgedBefore)
+      assert.ok(ids.includes(id), `seed ${seed}: ${id} is there`);
+    await recovered.engine.close();
+  }
+});
+
+test('a tenant that does not exist is a named error', async (context) => {
+  const { engine } = await open(context);
+  assert.equal(engine.tenant(TENANT_ID).id, TENANT_ID);
+  assert.throws(() => engine.tenant('nobody'), { code: 'TRIBUTARY_ENGINE_TENANT_UNKNOWN' });
+});
