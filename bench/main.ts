@@ -1,0 +1,107 @@
+/**
+ * `npm run bench -- NAME`: runs one workload, or all of them.
+ *
+ * Figures go to standard output, progress to standard error. Numbers of different runs are not
+ * comparable; ratios within one run are. docs/benchmarks.md says what each figure means.
+ */
+import { parseArgs } from 'node:util';
+import { ingestInProcess } from './ingest-inprocess.ts';
+import { recovery } from './recovery.ts';
+import { type Figure, jsonLine, tableHeader, tableLine } from './report.ts';
+import { Scratch } from './scratch.ts';
+import type { BenchOptions, Workload } from './workload.ts';
+
+const WORKLOADS: readonly Workload[] = [ingestInProcess, recovery];
+
+const FLAGS = {
+  json: { type: 'boolean', default: false },
+  events: { type: 'string' },
+  seconds: { type: 'string', default: '2' },
+  seed: { type: 'string', default: '1' },
+  rounds: { type: 'string', default: '3' },
+  directory: { type: 'string', default: 'data' },
+  'no-peers': { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+const HELP = `usage: npm run bench -- NAME [flags]
+
+  all                 every workload, one after another
+${WORKLOADS.map(({ name, summary }) => `  ${name.padEnd(20)}${summary}`).join('\n')}
+
+  --json              one JSON object a figure
+  --events N          events of one round; each workload has its default
+  --seconds N         how long each repeated query runs (${FLAGS.seconds.default})
+  --rounds N          rounds of which figures are the median (${FLAGS.rounds.default})
+  --seed N            of the generated events (${FLAGS.seed.default})
+  --directory DIR     where data goes, on the disk to be measured (./${FLAGS.directory.default})
+  --no-peers          without the engines of bench/peers
+`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: FLAGS,
+    allowPositionals: true,
+  });
+  const [name] = positionals;
+  if (values.help || name === undefined) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const chosen = WORKLOADS.filter((workload) => name === 'all' || name === workload.name);
+  if (chosen.length === 0 || positionals.length > 1) {
+    process.stderr.write(`there is no workload ${positionals.join(' ')}\n\n${HELP}`);
+    return 2;
+  }
+  const options: BenchOptions = {
+    events: values.events === undefined ? undefined : wholeNumber('events', values.events, 1),
+    seconds: wholeNumber('seconds', values.seconds, 0),
+    seed: wholeNumber('seed', values.seed, 0),
+    rounds: wholeNumber('rounds', values.rounds, 1),
+    peers: !values['no-peers'],
+  };
+  if (!values.json) process.stdout.write(`${tableHeader()}\n`);
+  const print = (figure: Figure): void => {
+    process.stdout.write(`${values.json ? jsonLine(figure) : tableLine(figure)}\n`);
+  };
+  for (const workload of chosen) await runWorkload(workload, options, values.directory, print);
+  return 0;
+}
+
+async function runWorkload(
+  workload: Workload,
+  options: BenchOptions,
+  directory: string,
+  print: (figure: Figure) => void,
+): Promise<void> {
+  const scratch = new Scratch(directory);
+  const cleanUp = (): void => scratch.close();
+  process.on('exit', cleanUp);
+  try {
+    await workload.run({
+      options,
+      scratch,
+      report: (figure) => print({ workload: workload.name, ...figure }),
+      progress: (text) => process.stderr.write(`${workload.name}: ${text}\n`),
+    });
+  } finally {
+    process.off('exit', cleanUp);
+    cleanUp();
+  }
+}
+
+function wholeNumber(flag: string, written: string, minimum: number): number {
+  const value = Number(written);
+  if (/^\d+$/.test(written) && Number.isSafeInteger(value) && value >= minimum) return value;
+  throw new Error(`--${flag} is ${written}; expected a whole number from ${minimum}`);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,36 @@
+/** What a workload is: a named measurement that reports figures. */
+import type { Figure } from './report.ts';
+import type { Scratch } from './scratch.ts';
+
+export interface BenchOptions {
+  /** Events of one round; undefined for the workload's own default. */
+  readonly events: number | undefined;
+  /** How long each repeated query runs. */
+  readonly seconds: number;
+  readonly seed: number;
+  /** Ours and the peer in turn, so often; figures are medians over the rounds. */
+  readonly rounds: number;
+  /** Whether engines from bench/peers run too. */
+  readonly peers: boolean;
+}
+
+export interface WorkloadContext {
+  readonly options: BenchOptions;
+  readonly scratch: Scratch;
+  report(figure: Omit<Figure, 'workload'>): void;
+  /** A line for people who wait. */
+  progress(text: string): void;
+}
+
+export interface Workload {
+  readonly name: string;
+  readonly summary: string;
+  run(context: WorkloadContext): Promise<void>;
+}
+
+/** The unit of every rate. */
+export const EVENTS_PER_SECOND = { unit: 'events/s', higherIsBetter: true } as const;
+
+export function perSecond(events: number, elapsedMs: number): number {
+  return (events / elapsedMs) * 1000;
+}
