@@ -5,7 +5,7 @@
  * 512 bytes of extension metadata behind it. The loader of shared objects ignores them.
  */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, copyFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -50,8 +50,10 @@ if (build.status !== 0) {
 
 const built = join(here, 'build/Release/tributary.node');
 const extension = join(here, 'build/Release/tributary.duckdb_extension');
-copyFileSync(built, extension);
-appendFileSync(extension, duckdbMetadata());
+// A running appliance has the old file mapped: it is replaced by name, never written to.
+copyFileSync(built, `${extension}.new`);
+appendFileSync(`${extension}.new`, duckdbMetadata());
+renameSync(`${extension}.new`, extension);
 console.log('tributary: native addon built.');
 
 /** Eight 32-byte fields, last first, then a 256-byte signature of zeros: an unsigned extension. */

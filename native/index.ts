@@ -85,7 +85,7 @@ export interface NativeMessageWindow {
 }
 
 export interface NativeAddon {
-  /** Creates (or truncates) `path`, reserves `reservedBytes` of address space, backs the start. */
+  /** Creates `path`, in place of an old file, reserves `reservedBytes` of address space, backs the start. */
   createRegion(path: string, reservedBytes: number, backedBytes: number): NativeRegion | string;
   /** Page-aligned anonymous memory, zeroed, freed with the ArrayBuffer. */
   allocateAligned(bytes: number): ArrayBuffer;

@@ -35,7 +35,9 @@ int Populate(uint8_t* start, uint64_t length) {
 Region::~Region() { Close(); }
 
 std::string Region::Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes) {
-  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  // A reader may still map an old file of this name: cutting that one off would be its SIGBUS.
+  unlink(path.c_str());
+  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd_ < 0) return std::string("open: ") + strerror(errno);
   reserved_bytes_ = (reserved_bytes + kPage - 1) / kPage * kPage;
   if (ftruncate(fd_, static_cast<off_t>(reserved_bytes_)) != 0) {

@@ -18,7 +18,7 @@ class Region {
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
-  // Creates or truncates the file. Returns "" or the reason. The first `backed_bytes` are backed.
+  // Creates the file, in place of one of that name. Returns "" or the reason. The first `backed_bytes` are backed.
   std::string Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes);
   // Makes [offset, offset + bytes) safe to touch. Returns "" or the reason. Idempotent, and cheap
   // enough to call once per megabyte, not once per row.

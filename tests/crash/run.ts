@@ -1,0 +1,177 @@
+/**
+ * `npm run test:crash -- --rounds 200 --seed 1`: kill -9 under load, again and again.
+ *
+ * Each round loads the real appliance over HTTP with people, devices and aliases, kills it at a random
+ * moment, starts it again, sends once more what was not acknowledged (as an SDK does), and checks:
+ * - every acknowledged event is there, and no event is there twice;
+ * - nothing is there that was not sent;
+ * - the identity graph is the fold of the log: the same people, the same edges as the model of
+ *   tests/support/reference-identity.ts makes of the stored events in commit order.
+ * Data is kept over `--rounds-per-directory` rounds, so that logs of many lives are replayed.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { seededRandom } from '../../base/random.ts';
+import { ApplianceProcess } from '../support/appliance.ts';
+import type { TestEvent } from '../support/engine-fixture.ts';
+import { ReferenceIdentity } from '../support/reference-identity.ts';
+
+const CONNECTIONS = 4;
+const PEOPLE = 400;
+const DEVICES = 300;
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '200' },
+    seed: { type: 'string', default: '1' },
+    'rounds-per-directory': { type: 'string', default: '20' },
+    'load-ms': { type: 'string', default: '400' },
+  },
+});
+const rounds = Number(values.rounds);
+const roundsPerDirectory = Number(values['rounds-per-directory']);
+const random = seededRandom(Number(values.seed));
+console.log(`crash test: ${rounds} rounds, seed ${values.seed}`);
+
+/** What the world outside knows about one data directory. */
+class Witness {
+  readonly sent = new Set<string>();
+  readonly acknowledged = new Set<string>();
+  unacknowledged: TestEvent[][] = [];
+  #nextId = 0;
+
+  nextBatch(): TestEvent[] {
+    const batch = Array.from({ length: 1 + Math.floor(random() * 40) }, () => this.#nextEvent());
+    for (const event of batch) this.sent.add(event['messageId'] as string);
+    return batch;
+  }
+
+  #nextEvent(): TestEvent {
+    const messageId = `m${this.#nextId++}`;
+    const user = `u${Math.floor(random() ** 2 * PEOPLE)}`;
+    const device = `d${Math.floor(random() ** 2 * DEVICES)}`;
+    const kind = random();
+    if (kind < 0.5) return { type: 'page', messageId, anonymousId: device };
+    if (kind < 0.75) return { type: 'track', event: 'Seen', messageId, userId: user };
+    if (kind < 0.97) return { type: 'identify', messageId, userId: user, anonymousId: device };
+    const previousId = random() < 0.5 ? device : `u${Math.floor(random() * PEOPLE)}`;
+    return { type: 'alias', messageId, userId: user, previousId };
+  }
+}
+
+async function deliver(
+  appliance: ApplianceProcess,
+  witness: Witness,
+  batch: TestEvent[],
+): Promise<boolean> {
+  try {
+    const response = await appliance.send('/v1/batch', { batch });
+    if (response.status !== 200) throw new Error(`answered ${response.status}`);
+    await response.json();
+  } catch {
+    witness.unacknowledged.push(batch);
+    return false;
+  }
+  for (const event of batch) witness.acknowledged.add(event['messageId'] as string);
+  return true;
+}
+
+/** Sends until the appliance is gone. */
+async function load(appliance: ApplianceProcess, witness: Witness): Promise<void> {
+  await Promise.all(
+    Array.from({ length: CONNECTIONS }, async () => {
+      while (await deliver(appliance, witness, witness.nextBatch()));
+    }),
+  );
+}
+
+interface StoredEvent extends TestEvent {
+  readonly messageId: string;
+  readonly profile: string | null;
+}
+
+async function storedEvents(appliance: ApplianceProcess): Promise<StoredEvent[]> {
+  const { rows } = await appliance.sql(
+    `SELECT message_id, type, user_id, anonymous_id, previous_id, profile_id
+     FROM events ORDER BY sequence`,
+  );
+  return rows.map(([messageId, type, userId, anonymousId, previousId, profile]) => ({
+    messageId: messageId as string,
+    type,
+    ...(userId !== null && { userId }),
+    ...(anonymousId !== null && { anonymousId }),
+    ...(previousId !== null && { previousId }),
+    profile: profile as string | null,
+  }));
+}
+
+async function verify(appliance: ApplianceProcess, witness: Witness): Promise<string[]> {
+  const violations: string[] = [];
+  const events = await storedEvents(appliance);
+  const stored = new Set(events.map((event) => event.messageId));
+  if (stored.size !== events.length) violations.push(`${events.length - stored.size} stored twice`);
+  for (const id of witness.acknowledged) if (!stored.has(id)) violations.push(`${id} was lost`);
+  for (const id of stored) if (!witness.sent.has(id)) violations.push(`${id} was invented`);
+
+  const model = new ReferenceIdentity();
+  for (const event of events) model.add(event);
+  const profileOf = new Map<object, string | null>();
+  model.attributed.forEach((anchor, index) => {
+    const { messageId, profile } = events[index]!;
+    const person = anchor?.profile;
+    if (person === undefined) violations.push(`${messageId} names nobody`);
+    else if (!profileOf.has(person)) profileOf.set(person, profile);
+    else if (profileOf.get(person) !== profile) violations.push(`${messageId} has a wrong profile`);
+  });
+  if (new Set(profileOf.values()).size !== profileOf.size) violations.push('two people are one');
+  const edges = await appliance.sql(
+    'SELECT a_value, b_value, kind, state, reason FROM edges ORDER BY sequence',
+  );
+  const expected = model.edges.map(({ a, b, kind, state, reason }) => [a, b, kind, state, reason]);
+  if (JSON.stringify(edges.rows) !== JSON.stringify(expected)) {
+    violations.push(`the ${edges.rows.length} edges are not the ${expected.length} of the fold`);
+  }
+  const profiles = await appliance.sql('SELECT count(*), sum(event_count)::BIGINT FROM profiles');
+  if (JSON.stringify(profiles.rows[0]) !== JSON.stringify([profileOf.size, events.length])) {
+    violations.push(`profiles are ${profiles.rows[0]}, not ${profileOf.size},${events.length}`);
+  }
+  return violations;
+}
+
+let violationCount = 0;
+let acknowledgedCount = 0;
+let resentCount = 0;
+for (let round = 0; round < rounds; ) {
+  const appliance = await ApplianceProcess.start();
+  const witness = new Witness();
+  try {
+    for (let life = 0; life < roundsPerDirectory && round < rounds; life += 1, round += 1) {
+      const loading = load(appliance, witness);
+      await delay(random() * Number(values['load-ms']));
+      await appliance.kill();
+      await loading;
+      await appliance.restart();
+      const again = witness.unacknowledged;
+      witness.unacknowledged = [];
+      resentCount += again.length;
+      for (const batch of again) await deliver(appliance, witness, batch);
+      const violations = await verify(appliance, witness);
+      for (const violation of violations.slice(0, 5)) {
+        console.error(`round ${round + 1}, seed ${values.seed}: ${violation}`);
+      }
+      violationCount += violations.length;
+      if ((round + 1) % 10 === 0) {
+        console.log(`${round + 1} rounds, ${witness.acknowledged.size} events in this directory`);
+      }
+    }
+  } finally {
+    acknowledgedCount += witness.acknowledged.size;
+    await appliance.remove();
+  }
+}
+console.log(
+  `${rounds} rounds of kill -9, ${acknowledgedCount} events acknowledged, ` +
+    `${resentCount} batches sent again, ${violationCount} violations`,
+);
+process.exit(violationCount === 0 ? 0 : 1);
