@@ -29,7 +29,7 @@ export const ERRORS = {
   },
   // ── config ────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_CONFIG_UNKNOWN_KEY: {
-    message: '{origin} sets {key}, which is not an option{hint}',
+    message: '{origin} sets {key}, which is not an option{hint}.',
     status: 500,
     sqlstate: 'F0000',
     retryable: false,

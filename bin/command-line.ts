@@ -56,7 +56,7 @@ export function requireKnownFlags(line: CommandLine, known: readonly string[]): 
   for (const flag of Object.keys(line.flags)) {
     if (flag === 'help' || known.includes(flag)) continue;
     const nearest = nearestName(flag, known);
-    const hint = nearest === undefined ? '.' : `; did you mean --${nearest}?`;
+    const hint = nearest === undefined ? '' : ` (did you mean --${nearest}?)`;
     const parameters = { origin: 'the command line', key: `--${flag}`, hint };
     throw new TributaryError('TRIBUTARY_CONFIG_UNKNOWN_KEY', parameters);
   }

@@ -128,6 +128,6 @@ function settingsOfFlags(flags: ConfigurationSources['flags']): Setting[] {
 
 function refuse(origin: string, key: string, known: readonly string[]): never {
   const nearest = nearestName(key, known);
-  const hint = nearest === undefined ? '.' : `; did you mean ${nearest}?`;
+  const hint = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
   throw new TributaryError('TRIBUTARY_CONFIG_UNKNOWN_KEY', { origin, key, hint });
 }

@@ -45,7 +45,7 @@ export async function serve(args: readonly string[], context: CommandContext): P
   process.umask(0o077);
   const stopping = signalled();
   context.stdout.write(`Tributary ${readVersion()}\n`);
-  const appliance = await Appliance.open({
+  const opening = Appliance.open({
     configuration: values,
     bootstrap,
     clock: systemClock,
@@ -53,6 +53,12 @@ export async function serve(args: readonly string[], context: CommandContext): P
     logger: jsonLogger(values.log_level, (text) => context.stderr.write(text)),
     onProgress: (text) => context.stdout.write(`${text}\n`),
   });
+  const appliance = await Promise.race([opening, stopping]);
+  if (appliance === undefined) {
+    // Recovery only reads what matters; there is nothing to close that the kernel does not.
+    context.stdout.write('stopped before it was ready\n');
+    process.exit(0);
+  }
   context.stdout.write(describeStart(appliance));
   await stopping;
   context.stdout.write('stopping; a second signal stops at once\n');
@@ -102,13 +108,13 @@ function bootstrapOf({ environment }: CommandContext): BootstrapKeys {
 }
 
 /** Resolves at the first signal to stop; the second one ends the process. */
-function signalled(): Promise<void> {
+function signalled(): Promise<undefined> {
   return new Promise((resolve) => {
     let count = 0;
     const onSignal = (): void => {
       count += 1;
       if (count > 1) process.exit(130);
-      resolve();
+      resolve(undefined);
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);

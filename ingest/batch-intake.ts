@@ -115,7 +115,11 @@ export function describeOutcome(outcome: BatchOutcome): OutcomeBody {
     messageId: rejection.messageId,
     code: rejection.code,
     path: rejection.path,
-    message: fillTemplate(ERRORS[rejection.code].message, { path: rejection.path }),
+    message: describeRejection(rejection),
   }));
   return { received, accepted, duplicates, rejected };
+}
+
+function describeRejection({ code, path }: Rejection): string {
+  return fillTemplate(ERRORS[code].message, { path, limit: LIMITS.eventBytesMax });
 }

@@ -54,18 +54,18 @@ test('flags win over the environment, the environment over the file', () => {
 });
 
 test('an unknown name is an error with the nearest name, wherever it is written', () => {
-  const expected = 'which is not an option; did you mean';
+  const expected = 'which is not an option (did you mean';
   assert.equal(
     messageOf(file('hot_byte_max = 1')),
-    `tributary.toml sets hot_byte_max, ${expected} hot_bytes_max?`,
+    `tributary.toml sets hot_byte_max, ${expected} hot_bytes_max?).`,
   );
   assert.equal(
     messageOf({ environment: { TRIBUTARY_DATADIR: 'x' } }),
-    `the environment sets TRIBUTARY_DATADIR, ${expected} TRIBUTARY_DATA_DIR?`,
+    `the environment sets TRIBUTARY_DATADIR, ${expected} TRIBUTARY_DATA_DIR?).`,
   );
   assert.equal(
     messageOf({ flags: { lisen: 'x' } }),
-    `the command line sets --lisen, ${expected} --listen?`,
+    `the command line sets --lisen, ${expected} --listen?).`,
   );
 });
 

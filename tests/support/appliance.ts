@@ -46,7 +46,12 @@ export class ApplianceProcess {
   static async start(settings: ApplianceSettings = {}): Promise<ApplianceProcess> {
     const directory = mkdtempSync(join(tmpdir(), 'tributary-test-'));
     const appliance = new ApplianceProcess(directory, await freePort(), settings);
-    await appliance.restart();
+    try {
+      await appliance.restart();
+    } catch (error) {
+      await appliance.remove();
+      throw error;
+    }
     return appliance;
   }
 

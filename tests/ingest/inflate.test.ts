@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { type ErrorCode, TributaryError } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
+import { KIB, MIB } from '../../base/units.ts';
+import { ByteBudget } from '../../ingest/byte-budget.ts';
+import { inflate } from '../../ingest/inflate.ts';
+
+const hasCode = (code: ErrorCode) => (error: unknown) =>
+  error instanceof TributaryError && error.code === code;
+
+test('output at the limit passes, one byte more does not, and nothing stays taken', async () => {
+  const budget = new ByteBudget(MIB);
+  const text = Buffer.alloc(60 * KIB, 'ab');
+  const inflated = await inflate(gzipSync(text), text.length, budget);
+  assert.deepEqual(Buffer.from(inflated), text);
+  assert.equal(budget.used, text.length);
+  budget.release(text.length);
+  const refused = inflate(gzipSync(text), text.length - 1, budget);
+  await assert.rejects(refused, hasCode('TRIBUTARY_INGEST_BODY_TOO_LARGE'));
+  assert.equal(budget.used, 0);
+});
+
+test('a ratio beyond the limit is refused whatever the size allows', async () => {
+  const budget = new ByteBudget(64 * MIB);
+  const bomb = gzipSync(Buffer.alloc(16 * MIB));
+  assert.ok(bomb.length * LIMITS.gzipRatioMax < 15 * MIB);
+  await assert.rejects(inflate(bomb, 64 * MIB, budget), hasCode('TRIBUTARY_INGEST_GZIP_RATIO'));
+  assert.equal(budget.used, 0);
+});
+
+test('output that finds no room is refused', async () => {
+  const budget = new ByteBudget(10 * KIB);
+  const body = gzipSync(Buffer.alloc(20 * KIB, 'ab'));
+  await assert.rejects(inflate(body, MIB, budget), hasCode('TRIBUTARY_INGEST_IN_FLIGHT_FULL'));
+  assert.equal(budget.used, 0);
+});
+
+test('a body that is cut short is refused', async () => {
+  const budget = new ByteBudget(MIB);
+  const body = gzipSync(Buffer.from('some text')).subarray(0, -4);
+  await assert.rejects(inflate(body, MIB, budget), hasCode('TRIBUTARY_INGEST_GZIP_MALFORMED'));
+  assert.equal(budget.used, 0);
+});

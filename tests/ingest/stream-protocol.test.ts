@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseFrame } from '../../ingest/stream-protocol.ts';
+
+const ids = fc.integer({ min: 0, max: 0xffff_ffff });
+
+test('a text frame is taken apart into its id and its payload, whatever that holds', () => {
+  fc.assert(
+    fc.property(ids, fc.uint8Array(), (id, payload) => {
+      const frame = parseFrame(Buffer.concat([Buffer.from(`${id}\n`), payload]), false);
+      assert.ok(frame.kind === 'batch');
+      assert.equal(frame.id, id);
+      assert.equal(frame.codec, 'json');
+      assert.deepEqual(Buffer.from(frame.payload), Buffer.from(payload));
+    }),
+  );
+});
+
+test('a binary frame is taken apart wherever it lies in its buffer', () => {
+  const codecs = fc.constantFrom([1, 'json'] as const, [2, 'msgpack'] as const);
+  fc.assert(
+    fc.property(ids, codecs, fc.uint8Array(), fc.nat(9), (id, [byte, codec], payload, offset) => {
+      const bytes = Buffer.alloc(offset + 5 + payload.length);
+      bytes[offset] = byte;
+      bytes.writeUInt32LE(id, offset + 1);
+      bytes.set(payload, offset + 5);
+      const frame = parseFrame(new Uint8Array(bytes).subarray(offset), true);
+      assert.ok(frame.kind === 'batch');
+      assert.deepEqual([frame.id, frame.codec], [id, codec]);
+      assert.deepEqual(Buffer.from(frame.payload), Buffer.from(payload));
+    }),
+  );
+});
+
+test('no bytes make the parser throw', () => {
+  fc.assert(
+    fc.property(fc.uint8Array(), fc.boolean(), (bytes, isBinary) => {
+      assert.ok(['batch', 'hello', 'malformed'].includes(parseFrame(bytes, isBinary).kind));
+    }),
+  );
+});

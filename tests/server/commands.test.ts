@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ADMIN_KEY, ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/tributary.js', import.meta.url));
+
+let appliance: ApplianceProcess;
+before(async () => {
+  appliance = await ApplianceProcess.start();
+});
+after(() => appliance.remove());
+
+interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(args: readonly string[], key = '', input = ''): Promise<Run> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { TRIBUTARY_URL: appliance.url, ...(key !== '' && { TRIBUTARY_KEY: key }) },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (bytes: Buffer) => {
+    stdout += bytes.toString('utf8');
+  });
+  child.stderr.on('data', (bytes: Buffer) => {
+    stderr += bytes.toString('utf8');
+  });
+  child.stdin.end(input);
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+}
+
+const line = (index: number): string =>
+  JSON.stringify({ type: 'track', event: 'Sent', userId: 'u1', messageId: `send-${index}` });
+
+test('send takes a file in batches, and a second time counts duplicates', async () => {
+  const path = join(appliance.directory, 'events.ndjson');
+  const lines = Array.from({ length: 1234 }, (_, index) => line(index));
+  writeFileSync(path, `${lines.join('\n')}\n\n`);
+  const first = await run(['send', path, '--batch-events', '100'], WRITE_KEY);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /: 1234 accepted, 0 duplicates, 0 rejected$/m);
+  const second = await run(['send', path], WRITE_KEY);
+  assert.match(second.stdout, /: 0 accepted, 1234 duplicates, 0 rejected$/m);
+});
+
+test('send reads standard input, and tells of rejected events', async () => {
+  const input = `${line(9999)}\n{"type":"track","userId":"u1"}`;
+  const { code, stdout, stderr } = await run(['send', '-'], WRITE_KEY, input);
+  assert.equal(code, 1);
+  assert.match(stdout, /: 1 accepted, 0 duplicates, 1 rejected$/m);
+  assert.match(stderr, /^rejected: TRIBUTARY_INGEST_\w+ at event$/m);
+});
+
+test('send with an unknown key fails with what the appliance says', async () => {
+  const { code, stderr } = await run(['send', '-'], 'unknown-key', line(1));
+  assert.equal(code, 1);
+  assert.match(stderr, /TRIBUTARY_ACCESS_KEY_UNKNOWN/);
+});
+
+test('sql prints a table, JSON or NDJSON', async () => {
+  const statement = 'SELECT $1 AS one, $2 AS two, NULL AS nothing';
+  const args = ['sql', statement, '-p', '41', '-p', 'x'];
+  const table = await run(args, ADMIN_KEY);
+  assert.equal(table.code, 0, table.stderr);
+  assert.match(table.stdout, /^one {2}two {2}nothing\n---/);
+  assert.match(table.stdout, /^ ?41 +x\s*$/m);
+  const rows = await run([...args, '--format', 'ndjson'], ADMIN_KEY);
+  assert.deepEqual(JSON.parse(rows.stdout), { one: 41, two: 'x', nothing: null });
+});
+
+test('sql reads a statement from standard input, and fails with its error', async () => {
+  const { stdout } = await run(['sql', '-'], ADMIN_KEY, 'SELECT 7 AS seven');
+  assert.match(stdout, /\b7\b/);
+  const wrong = await run(['sql', 'SELEC'], ADMIN_KEY);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /TRIBUTARY_QUERY_/);
+});
+
+test('wrong use is told from failure', async () => {
+  assert.equal((await run(['nothing'])).code, 2);
+  assert.equal((await run(['send'], WRITE_KEY)).code, 2);
+  assert.equal((await run(['send', '--help'])).code, 0);
+  const flag = await run(['serve', '--lisen', '1']);
+  assert.equal(flag.code, 1);
+  assert.match(flag.stderr, /did you mean --listen\?/);
+});
