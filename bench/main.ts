@@ -6,12 +6,13 @@
  */
 import { parseArgs } from 'node:util';
 import { ingestInProcess } from './ingest-inprocess.ts';
+import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
 import { recovery } from './recovery.ts';
 import { type Figure, jsonLine, tableHeader, tableLine } from './report.ts';
 import { Scratch } from './scratch.ts';
 import type { BenchOptions, Workload } from './workload.ts';
 
-const WORKLOADS: readonly Workload[] = [ingestInProcess, recovery];
+const WORKLOADS: readonly Workload[] = [ingestInProcess, ingestWebSocket, ingestHttp, recovery];
 
 const FLAGS = {
   json: { type: 'boolean', default: false },

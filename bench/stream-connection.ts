@@ -1,0 +1,134 @@
+/** A producer over the WebSocket protocol of docs/websocket.md: binary frames, many under way. */
+import { randomBytes } from 'node:crypto';
+import { AnswerSocket, acceptedOf, type BatchConnection } from './batch-connection.ts';
+
+/** Final fragment, binary; masked with a key of zeros, which leaves the payload as it is. */
+const FINAL_BINARY = 0x82;
+const MASKED = 0x80;
+const LENGTH_16 = 126;
+const LENGTH_64 = 127;
+const CODEC_JSON = 1;
+const BATCH_HEAD_BYTES = 5;
+const HEAD_END = '\r\n\r\n';
+
+interface Waiting {
+  readonly resolve: (accepted: number) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class StreamConnection implements BatchConnection {
+  readonly #waiting = new Map<number, Waiting>();
+  #socket: AnswerSocket | undefined;
+  #isUpgraded = false;
+  #batches = 0;
+  /** Who waits for the hello; undefined once it has come. */
+  #opening: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+
+  private constructor() {}
+
+  /** Resolves when the server has said hello. */
+  static async open(port: number, writeKey: string): Promise<StreamConnection> {
+    const connection = new StreamConnection();
+    const hello = new Promise<void>((resolve, reject) => {
+      connection.#opening = { resolve, reject };
+    });
+    connection.#socket = await AnswerSocket.open(
+      port,
+      (received) => connection.#takeFrames(received),
+      (error) => connection.#fail(error),
+    );
+    connection.#socket.socket.write(upgradeRequest(writeKey));
+    await hello;
+    return connection;
+  }
+
+  /** At most as many may be under way as the credit of the hello says. */
+  send(payload: Buffer): Promise<number> {
+    const id = this.#batches;
+    this.#batches += 1;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#socket!.write(frameHead(id, payload.length), payload);
+    });
+  }
+
+  close(): void {
+    this.#waiting.clear();
+    this.#socket?.socket.destroy();
+  }
+
+  #takeFrames(received: Buffer): number {
+    let position = 0;
+    if (!this.#isUpgraded) {
+      const end = received.indexOf(HEAD_END);
+      if (end < 0) return 0;
+      this.#isUpgraded = true;
+      position = end + HEAD_END.length;
+      const head = received.toString('latin1', 0, end);
+      if (!head.startsWith('HTTP/1.1 101')) this.#fail(new Error(`not upgraded: ${head}`));
+    }
+    for (;;) {
+      const frame = readFrame(received, position);
+      if (frame === undefined) return position;
+      position = frame.end;
+      this.#receive(frame.text);
+    }
+  }
+
+  #receive(text: string): void {
+    if (text.startsWith('{"ack"')) {
+      const id = Number.parseInt(text.slice('{"ack":'.length), 10);
+      this.#waiting.get(id)?.resolve(acceptedOf(text));
+      this.#waiting.delete(id);
+    } else if (text.startsWith('{"hello"')) {
+      this.#opening?.resolve();
+      this.#opening = undefined;
+    } else if (text.startsWith('{"nack"')) this.#fail(new Error(`not acknowledged: ${text}`));
+  }
+
+  #fail(error: Error): void {
+    this.#opening?.reject(error);
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+function upgradeRequest(writeKey: string): string {
+  return [
+    'GET /v1/stream HTTP/1.1',
+    'Host: 127.0.0.1',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+    'Sec-WebSocket-Protocol: tributary.v1',
+    `Authorization: Bearer ${writeKey}${HEAD_END}`,
+  ].join('\r\n');
+}
+
+function frameHead(id: number, payloadBytes: number): Buffer {
+  const bytes = BATCH_HEAD_BYTES + payloadBytes;
+  const head = Buffer.alloc(14 + BATCH_HEAD_BYTES);
+  head[0] = FINAL_BINARY;
+  let end = 2;
+  if (bytes < LENGTH_16) head[1] = MASKED | bytes;
+  else if (bytes < 2 ** 16) {
+    head[1] = MASKED | LENGTH_16;
+    end = head.writeUInt16BE(bytes, end);
+  } else {
+    head[1] = MASKED | LENGTH_64;
+    end = head.writeBigUInt64BE(BigInt(bytes), end);
+  }
+  end = head.writeUInt32BE(0, end); // the mask
+  end = head.writeUInt8(CODEC_JSON, end);
+  return head.subarray(0, head.writeUInt32LE(id, end));
+}
+
+/** Frames of a server are not masked, and ours are short and not fragmented. */
+function readFrame(received: Buffer, start: number): { text: string; end: number } | undefined {
+  if (received.length < start + 4) return undefined;
+  const short = received[start + 1]! & 0x7f;
+  const head = start + (short < LENGTH_16 ? 2 : 4);
+  const end = head + (short < LENGTH_16 ? short : received.readUInt16BE(start + 2));
+  return received.length < end ? undefined : { text: received.toString('utf8', head, end), end };
+}
