@@ -11,6 +11,7 @@ import { performance } from 'node:perf_hooks';
 import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
 import { type EventRun, prepareRun } from './event-run.ts';
 import { ClickHouse } from './peers.ts';
+import type { Figure } from './report.ts';
 import { allocatedBytes, type Scratch } from './scratch.ts';
 import { median } from './statistics.ts';
 import { EVENTS_PER_SECOND, perSecond, type Workload } from './workload.ts';
@@ -40,31 +41,40 @@ export const ingestInProcess: Workload = {
       ? await ClickHouse.open(scratch.makeDiskDirectory('clickhouse'), progress)
       : undefined;
     const rounds: Round[] = [];
-    const peerRates: number[] = [];
+    const peerRounds: Pick<Round, 'eventsPerSecond' | 'cpuMicrosPerEvent'>[] = [];
     try {
       for (let round = 1; round <= roundCount; round += 1) {
         rounds.push(await measureRound(run, scratch));
         progress(`round ${round}: ${Math.round(rounds.at(-1)!.eventsPerSecond)} events/s`);
         if (clickHouse === undefined || run.ndjsonPath === undefined) continue;
-        const { rows, elapsedMs } = await clickHouse.insert(run.ndjsonPath);
-        peerRates.push(perSecond(rows, elapsedMs));
-        progress(`round ${round}: ClickHouse ${Math.round(peerRates.at(-1)!)} events/s`);
+        const { rows, elapsedMs, cpuMicros } = await clickHouse.insert(run.ndjsonPath);
+        const eventsPerSecond = perSecond(rows, elapsedMs);
+        peerRounds.push({ eventsPerSecond, cpuMicrosPerEvent: cpuMicros / rows });
+        progress(`round ${round}: ClickHouse ${Math.round(eventsPerSecond)} events/s`);
       }
     } finally {
       await clickHouse?.close();
     }
     const of = (key: keyof Round): number => median(rounds.map((round) => round[key]));
+    const peerOf = (key: 'eventsPerSecond' | 'cpuMicrosPerEvent'): Pick<Figure, 'peer'> =>
+      peerRounds.length === 0
+        ? {}
+        : { peer: { name: ClickHouse.peerName, value: median(peerRounds.map((r) => r[key])) } };
     report({
       metric: 'events_per_second',
       value: of('eventsPerSecond'),
       ...EVENTS_PER_SECOND,
-      ...(peerRates.length > 0 && {
-        peer: { name: ClickHouse.peerName, value: median(peerRates) },
-      }),
+      ...peerOf('eventsPerSecond'),
+    });
+    report({
+      metric: 'cpu_per_event',
+      value: of('cpuMicrosPerEvent'),
+      unit: 'µs',
+      higherIsBetter: false,
+      ...peerOf('cpuMicrosPerEvent'),
     });
     const lower = (metric: string, key: keyof Round, unit: string): void =>
       report({ metric, value: of(key), unit, higherIsBetter: false });
-    lower('cpu_per_event', 'cpuMicrosPerEvent', 'µs');
     lower('wal_bytes_per_event', 'walBytesPerEvent', 'bytes');
     lower('disk_wait_share', 'diskWaitShare', 'share of wall time');
     lower('disk_busy_share', 'diskBusyShare', 'share of wall time');

@@ -5,6 +5,7 @@
  * comparable; ratios within one run are. docs/benchmarks.md says what each figure means.
  */
 import { parseArgs } from 'node:util';
+import { hotGroupBy } from './hot-groupby.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
 import { recovery } from './recovery.ts';
@@ -12,7 +13,13 @@ import { type Figure, jsonLine, tableHeader, tableLine } from './report.ts';
 import { Scratch } from './scratch.ts';
 import type { BenchOptions, Workload } from './workload.ts';
 
-const WORKLOADS: readonly Workload[] = [ingestInProcess, ingestWebSocket, ingestHttp, recovery];
+const WORKLOADS: readonly Workload[] = [
+  ingestInProcess,
+  ingestWebSocket,
+  ingestHttp,
+  hotGroupBy,
+  recovery,
+];
 
 const FLAGS = {
   json: { type: 'boolean', default: false },

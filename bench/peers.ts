@@ -19,6 +19,14 @@ const packageDirectory = [join(here, 'peers'), join(here, '../../bench/peers')].
 
 type Answer = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string });
 
+/** What loading a file took. */
+export interface Insertion {
+  readonly rows: number;
+  readonly elapsedMs: number;
+  /** Processor time of all threads, microseconds. */
+  readonly cpuMicros: number;
+}
+
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -50,8 +58,8 @@ export class ClickHouse {
   }
 
   /** Loads an NDJSON file of events into a new table `events`. */
-  async insert(path: string): Promise<{ rows: number; elapsedMs: number }> {
-    return (await this.#request('insert', path)) as { rows: number; elapsedMs: number };
+  async insert(path: string): Promise<Insertion> {
+    return (await this.#request('insert', path)) as Insertion;
   }
 
   /** Runs a query again and again for `seconds`. */

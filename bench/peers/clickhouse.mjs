@@ -36,14 +36,16 @@ const methods = {
   async insert(path) {
     session.query('DROP TABLE IF EXISTS events SYNC');
     session.query(`CREATE TABLE events (${COLUMNS}) ENGINE = MergeTree ORDER BY timestamp`);
+    const cpu = process.cpuUsage();
     const startMs = performance.now();
     await session.queryAsync(`
       INSERT INTO events SELECT * FROM file(${quote(path)}, JSONEachRow, ${quote(COLUMNS)})
       SETTINGS date_time_input_format = 'best_effort', max_threads = ${THREADS},
         max_insert_threads = ${THREADS}, input_format_parallel_parsing = 1`);
     const elapsedMs = performance.now() - startMs;
+    const { user, system } = process.cpuUsage(cpu);
     const rows = Number(session.query('SELECT count() FROM events'));
-    return { rows, elapsedMs };
+    return { rows, elapsedMs, cpuMicros: user + system };
   },
 
   /** Runs a query again and again for `seconds`. */
