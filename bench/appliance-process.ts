@@ -14,10 +14,10 @@ export class ApplianceProcess {
   readonly #process: ChildProcess;
   readonly #gone: Promise<void>;
 
-  private constructor(process: ChildProcess, port: number) {
-    this.#process = process;
+  private constructor(child: ChildProcess, port: number) {
+    this.#process = child;
     this.port = port;
-    this.#gone = new Promise((resolve) => process.once('exit', () => resolve()));
+    this.#gone = new Promise((resolve) => child.once('exit', () => resolve()));
   }
 
   /** Resolves when it takes batches. @throws Error with its last words when it ends before. */
@@ -35,6 +35,10 @@ export class ApplianceProcess {
         },
       },
     );
+    // It must not outlive a benchmark that is interrupted.
+    const kill = (): boolean => child.kill();
+    process.once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
     let lastWords = '';
     child.stderr.on('data', (bytes: Buffer) => {
       lastWords = (lastWords + bytes.toString('utf8')).slice(-LAST_WORDS_CHARACTERS_MAX);

@@ -8,82 +8,54 @@
  * share of the wall time is the share the writer waits for the disk.
  */
 import { performance } from 'node:perf_hooks';
-import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
-import { type EventRun, prepareRun } from './event-run.ts';
-import { ClickHouse } from './peers.ts';
-import type { Figure } from './report.ts';
+import { appendAll, openEngine } from './engine-run.ts';
+import type { EventRun } from './event-run.ts';
 import { allocatedBytes, type Scratch } from './scratch.ts';
 import { median } from './statistics.ts';
+import { type IngestRound, peerMedian, takeTurns } from './turns.ts';
 import { EVENTS_PER_SECOND, perSecond, type Workload } from './workload.ts';
 
 const EVENTS = 1_000_000;
 
-interface Round {
-  readonly eventsPerSecond: number;
+interface Round extends IngestRound {
+  readonly cpuMicrosPerEvent: number;
   readonly walBytesPerEvent: number;
-  readonly eventsPerSync: number;
   readonly diskWaitShare: number;
   readonly diskBusyShare: number;
-  readonly cpuMicrosPerEvent: number;
+  readonly eventsPerSync: number;
   readonly hotBytesPerEvent: number;
   readonly identityBytesPerEvent: number;
 }
 
+const SHARE = 'share of wall time';
+
 export const ingestInProcess: Workload = {
   name: 'ingest-inprocess',
   summary: 'events into the engine, durable, deduplicated and attributed; against ClickHouse',
-  async run({ options, scratch, report, progress }) {
-    const { seed, peers, rounds: roundCount, events = EVENTS } = options;
-    progress(`generating ${events} events`);
-    const ndjsonPath = peers ? scratch.diskPath('events.ndjson') : undefined;
-    const run = prepareRun({ seed, events, batchEvents: BATCH_EVENTS }, ndjsonPath);
-    const clickHouse = peers
-      ? await ClickHouse.open(scratch.makeDiskDirectory('clickhouse'), progress)
-      : undefined;
-    const rounds: Round[] = [];
-    const peerRounds: Pick<Round, 'eventsPerSecond' | 'cpuMicrosPerEvent'>[] = [];
-    try {
-      for (let round = 1; round <= roundCount; round += 1) {
-        rounds.push(await measureRound(run, scratch));
-        progress(`round ${round}: ${Math.round(rounds.at(-1)!.eventsPerSecond)} events/s`);
-        if (clickHouse === undefined || run.ndjsonPath === undefined) continue;
-        const { rows, elapsedMs, cpuMicros } = await clickHouse.insert(run.ndjsonPath);
-        const eventsPerSecond = perSecond(rows, elapsedMs);
-        peerRounds.push({ eventsPerSecond, cpuMicrosPerEvent: cpuMicros / rows });
-        progress(`round ${round}: ClickHouse ${Math.round(eventsPerSecond)} events/s`);
-      }
-    } finally {
-      await clickHouse?.close();
-    }
-    const of = (key: keyof Round): number => median(rounds.map((round) => round[key]));
-    const peerOf = (key: 'eventsPerSecond' | 'cpuMicrosPerEvent'): Pick<Figure, 'peer'> =>
-      peerRounds.length === 0
-        ? {}
-        : { peer: { name: ClickHouse.peerName, value: median(peerRounds.map((r) => r[key])) } };
+  async run(context) {
+    const { scratch, report } = context;
+    const turns = await takeTurns(context, EVENTS, (run) => measureRound(run, scratch));
+    const of = (key: keyof Round): number => median(turns.ours.map((round) => round[key]));
+    const lower = (metric: string, key: keyof Round, unit: string): void =>
+      report({ metric, value: of(key), unit, higherIsBetter: false });
     report({
       metric: 'events_per_second',
       value: of('eventsPerSecond'),
       ...EVENTS_PER_SECOND,
-      ...peerOf('eventsPerSecond'),
+      ...peerMedian(turns.peers, 'eventsPerSecond'),
     });
     report({
       metric: 'cpu_per_event',
       value: of('cpuMicrosPerEvent'),
       unit: 'µs',
       higherIsBetter: false,
-      ...peerOf('cpuMicrosPerEvent'),
+      ...peerMedian(turns.peers, 'cpuMicrosPerEvent'),
     });
-    const lower = (metric: string, key: keyof Round, unit: string): void =>
-      report({ metric, value: of(key), unit, higherIsBetter: false });
     lower('wal_bytes_per_event', 'walBytesPerEvent', 'bytes');
-    lower('disk_wait_share', 'diskWaitShare', 'share of wall time');
-    lower('disk_busy_share', 'diskBusyShare', 'share of wall time');
-    report({
-      metric: 'events_per_sync',
-      value: of('eventsPerSync'),
-      unit: 'events',
-      higherIsBetter: true,
-    });
+    lower('disk_wait_share', 'diskWaitShare', SHARE);
+    lower('disk_busy_share', 'diskBusyShare', SHARE);
+    const events = { unit: 'events', higherIsBetter: true };
+    report({ metric: 'events_per_sync', value: of('eventsPerSync'), ...events });
     lower('hot_bytes_per_event', 'hotBytesPerEvent', 'bytes');
     lower('identity_bytes_per_event', 'identityBytesPerEvent', 'bytes');
   },

@@ -8,13 +8,12 @@
  */
 import { ApplianceProcess } from './appliance-process.ts';
 import type { BatchConnection } from './batch-connection.ts';
-import { BATCH_EVENTS } from './engine-run.ts';
-import { type EventRun, prepareRun } from './event-run.ts';
+import type { EventRun } from './event-run.ts';
 import { HttpConnection } from './http-connection.ts';
-import { ClickHouse } from './peers.ts';
 import type { Scratch } from './scratch.ts';
 import { median, percentile } from './statistics.ts';
 import { StreamConnection } from './stream-connection.ts';
+import { peerMedian, takeTurns } from './turns.ts';
 import { EVENTS_PER_SECOND, perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
 const EVENTS = 500_000;
@@ -51,34 +50,16 @@ export const ingestHttp: Workload = {
 };
 
 async function measure(context: WorkloadContext, protocol: Protocol): Promise<void> {
-  const { options, scratch, report, progress } = context;
-  const { seed, peers, rounds: roundCount, events = EVENTS } = options;
-  progress(`generating ${events} events`);
-  const ndjsonPath = peers ? scratch.diskPath('events.ndjson') : undefined;
-  const run = prepareRun({ seed, events, batchEvents: BATCH_EVENTS }, ndjsonPath);
-  const clickHouse = peers
-    ? await ClickHouse.open(scratch.makeDiskDirectory('clickhouse'), progress)
-    : undefined;
-  const rates: number[] = [];
-  const peerRates: number[] = [];
+  const { scratch, report } = context;
   const latenciesMs: number[] = [];
-  try {
-    for (let round = 1; round <= roundCount; round += 1) {
-      rates.push(await measureRound(run, scratch, protocol, latenciesMs));
-      progress(`round ${round}: ${Math.round(rates.at(-1)!)} events/s`);
-      if (clickHouse === undefined || run.ndjsonPath === undefined) continue;
-      const { rows, elapsedMs } = await clickHouse.insert(run.ndjsonPath);
-      peerRates.push(perSecond(rows, elapsedMs));
-      progress(`round ${round}: ClickHouse ${Math.round(peerRates.at(-1)!)} events/s`);
-    }
-  } finally {
-    await clickHouse?.close();
-  }
+  const turns = await takeTurns(context, EVENTS, async (run) => ({
+    eventsPerSecond: await measureRound(run, scratch, protocol, latenciesMs),
+  }));
   report({
     metric: 'events_per_second',
-    value: median(rates),
+    value: median(turns.ours.map(({ eventsPerSecond }) => eventsPerSecond)),
     ...EVENTS_PER_SECOND,
-    ...(peerRates.length > 0 && { peer: { name: ClickHouse.peerName, value: median(peerRates) } }),
+    ...peerMedian(turns.peers, 'eventsPerSecond'),
   });
   for (const [metric, share] of [
     ['ack_latency_p50', 0.5],

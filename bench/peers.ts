@@ -41,10 +41,9 @@ export class ClickHouse {
   private constructor(program: string) {
     this.#process = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     this.#process.on('message', (answer) => this.#settle(answer as Answer));
+    this.#process.on('error', (error) => this.#fail(error));
     this.#process.on('exit', (code, signal) => {
-      const error = new Error(`ClickHouse ended: ${signal ?? `exit code ${code}`}`);
-      for (const { reject } of this.#waiting.values()) reject(error);
-      this.#waiting.clear();
+      this.#fail(new Error(`ClickHouse ended: ${signal ?? `exit code ${code}`}`));
     });
   }
 
@@ -82,6 +81,11 @@ export class ClickHouse {
       this.#waiting.set(id, { resolve, reject });
       this.#process.send({ id, method, argument });
     });
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
   }
 
   #settle(answer: Answer): void {

@@ -73,6 +73,7 @@ function quote(text) {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
+process.on('disconnect', () => process.exit());
 process.on('message', async ({ id, method, argument }) => {
   try {
     process.send({ id, result: (await methods[method](argument)) ?? null });

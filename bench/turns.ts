@@ -1,0 +1,70 @@
+/**
+ * Ours and ClickHouse in turns over the same events, so that a slow minute of the machine hits both.
+ */
+import { BATCH_EVENTS } from './engine-run.ts';
+import { type EventRun, prepareRun } from './event-run.ts';
+import { ClickHouse } from './peers.ts';
+import type { Figure } from './report.ts';
+import { median } from './statistics.ts';
+import { perSecond, type WorkloadContext } from './workload.ts';
+
+/** What every round of ingest measures, whoever ran it. */
+export interface IngestRound {
+  readonly eventsPerSecond: number;
+}
+
+/** One round of ClickHouse. */
+export interface PeerRound extends IngestRound {
+  readonly cpuMicrosPerEvent: number;
+}
+
+export interface Turns<Round> {
+  readonly ours: readonly Round[];
+  /** Empty without peers. */
+  readonly peers: readonly PeerRound[];
+}
+
+/** Generates the events, then runs `measureOurs` and ClickHouse's insert once a round. */
+export async function takeTurns<Round extends IngestRound>(
+  { options, scratch, progress }: WorkloadContext,
+  eventsDefault: number,
+  measureOurs: (run: EventRun) => Promise<Round>,
+): Promise<Turns<Round>> {
+  const { seed, events = eventsDefault } = options;
+  progress(`generating ${events} events`);
+  const ndjsonPath = options.peers ? scratch.diskPath('events.ndjson') : undefined;
+  const run = prepareRun({ seed, events, batchEvents: BATCH_EVENTS }, ndjsonPath);
+  const clickHouse = options.peers
+    ? await ClickHouse.open(scratch.makeDiskDirectory('clickhouse'), progress)
+    : undefined;
+  const ours: Round[] = [];
+  const peers: PeerRound[] = [];
+  const tell = (who: string, { eventsPerSecond }: IngestRound): void =>
+    progress(`round ${ours.length}: ${who} ${Math.round(eventsPerSecond)} events/s`);
+  try {
+    while (ours.length < options.rounds) {
+      ours.push(await measureOurs(run));
+      tell('ours', ours.at(-1)!);
+      if (clickHouse === undefined || ndjsonPath === undefined) continue;
+      const { rows, elapsedMs, cpuMicros } = await clickHouse.insert(ndjsonPath);
+      if (rows !== events) throw new Error(`ClickHouse took ${rows} of ${events} events`);
+      peers.push({
+        eventsPerSecond: perSecond(rows, elapsedMs),
+        cpuMicrosPerEvent: cpuMicros / rows,
+      });
+      tell('ClickHouse', peers.at(-1)!);
+    }
+  } finally {
+    await clickHouse?.close();
+  }
+  return { ours, peers };
+}
+
+/** ClickHouse's median of `key`, as a figure wants it. */
+export function peerMedian(
+  peers: readonly PeerRound[],
+  key: keyof PeerRound,
+): Pick<Figure, 'peer'> {
+  if (peers.length === 0) return {};
+  return { peer: { name: ClickHouse.peerName, value: median(peers.map((round) => round[key])) } };
+}
