@@ -5,7 +5,7 @@
 // - The table holds (32 hash bits, node) in 8 bytes a slot, linear probing, at most 5/8 full; a hit is
 //   confirmed against the value's bytes, so equal hashes never mix two people.
 // - Values live in two shared arrays that query workers read: node_values (offsets) and
-//   identifier_values (u32 length, bytes, padded to 8).
+//   identifier_values (u32 length, bytes, u8 type, padded to 8): a look-up touches one line of each.
 #include <napi.h>
 #include <sys/random.h>
 
@@ -62,7 +62,6 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
     uint64_t bytes_max = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
     std::string failure = offsets_.Create(directory + "/node_values.array", 8, nodes_max + 1);
     if (failure.empty()) failure = values_.Create(directory + "/identifier_values.array", 1, bytes_max);
-    if (failure.empty()) failure = types_.Create(directory + "/node_types.array", 1, nodes_max + 1);
     if (failure.empty()) failure = Ensure(1, 0);
     if (!failure.empty()) {
       Napi::Error::New(info.Env(), failure).ThrowAsJavaScriptException();
@@ -74,7 +73,6 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
  private:
   std::string Ensure(uint64_t nodes, uint64_t bytes) {
     std::string failure = offsets_.Ensure(count_ + 1 + nodes);
-    if (failure.empty()) failure = types_.Ensure(count_ + 1 + nodes);
     if (failure.empty()) failure = values_.Ensure(values_used_ + bytes);
     return failure;
   }
@@ -93,11 +91,17 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
   }
 
   bool Equals(uint32_t node, uint8_t type, const Slice& value) const {
-    if (types_.data<uint8_t>()[node] != type) return false;
+    Slice known = ValueAt(node);
+    return known.length == value.length && memcmp(known.data, value.data, known.length) == 0 &&
+           static_cast<uint8_t>(known.data[known.length]) == type;
+  }
+
+  // The value of a given node; its type is the byte behind it.
+  Slice ValueAt(uint32_t node) const {
     const char* at = values_.data<char>() + offsets_.data<uint64_t>()[node];
     uint32_t length;
     memcpy(&length, at, 4);
-    return length == value.length && memcmp(at + 4, value.data, length) == 0;
+    return {at + 4, length};
   }
 
   size_t SlotOf(uint64_t hash) const { return (hash & 0xffffffffu) & (slots_.size() - 1); }
@@ -131,9 +135,9 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
     char* at = values_.data<char>() + values_used_;
     memcpy(at, &value.length, 4);
     memcpy(at + 4, value.data, value.length);
+    at[4 + value.length] = static_cast<char>(type);
     offsets_.data<uint64_t>()[node] = values_used_;
-    types_.data<uint8_t>()[node] = type;
-    values_used_ += (4ull + value.length + 7) / 8 * 8;
+    values_used_ += (4ull + value.length + 1 + 7) / 8 * 8;
     return node;
   }
 
@@ -226,29 +230,27 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
   Napi::Value ValueOf(const Napi::CallbackInfo& info) {
     uint32_t node;
     if (!Known(info, &node)) return info.Env().Undefined();
-    const char* at = values_.data<char>() + offsets_.data<uint64_t>()[node];
-    uint32_t length;
-    memcpy(&length, at, 4);
-    return Napi::String::New(info.Env(), at + 4, length);
+    Slice value = ValueAt(node);
+    return Napi::String::New(info.Env(), value.data, value.length);
   }
 
   Napi::Value TypeOf(const Napi::CallbackInfo& info) {
     uint32_t node;
-    return Napi::Number::New(info.Env(), Known(info, &node) ? types_.data<uint8_t>()[node] : 0);
+    if (!Known(info, &node)) return Napi::Number::New(info.Env(), 0);
+    Slice value = ValueAt(node);
+    return Napi::Number::New(info.Env(), static_cast<uint8_t>(value.data[value.length]));
   }
 
   // Lets readers see the nodes given so far.
   Napi::Value Publish(const Napi::CallbackInfo& info) {
     values_.Publish(values_used_);
     offsets_.Publish(count_ + 1);
-    types_.Publish(count_ + 1);
     return info.Env().Undefined();
   }
 
   Napi::Value Close(const Napi::CallbackInfo& info) {
     offsets_.Close();
     values_.Close();
-    types_.Close();
     count_ = 0;
     slots_.assign(1 << 4, 0);
     return info.Env().Undefined();
@@ -259,13 +261,12 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
   }
 
   Napi::Value MemoryBytes(const Napi::CallbackInfo& info) {
-    uint64_t bytes = offsets_.backed_bytes() + values_.backed_bytes() + types_.backed_bytes() +
-                     slots_.size() * sizeof(uint64_t);
+    uint64_t bytes = offsets_.backed_bytes() + values_.backed_bytes() + slots_.size() * sizeof(uint64_t);
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
   }
 
   const uint64_t seed_;
-  ArrayFile offsets_, values_, types_;
+  ArrayFile offsets_, values_;
   uint64_t values_used_ = 0;
   uint32_t count_ = 0;
   std::vector<uint64_t> slots_;

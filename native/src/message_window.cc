@@ -25,8 +25,11 @@ constexpr uint32_t kBlockRows = 16;
 class HashSet {
  public:
   HashSet() : slots_(1 << 12, 0) {}
-  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  void Prefetch(uint64_t hash) const {
+    if (count_ > 0) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+  }
   bool Contains(uint64_t hash) const {
+    if (count_ == 0) return false;
     for (size_t slot = hash & (slots_.size() - 1);; slot = (slot + 1) & (slots_.size() - 1)) {
       if (slots_[slot] == hash) return true;
       if (slots_[slot] == 0) return false;

@@ -117,7 +117,7 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 //   profile_last      i64   [profile] -> last seen, microseconds
 //   profile_events    u32   [profile] -> events
 //   node_values       u64   [node]    -> byte offset of the value in identifier_values
-//   identifier_values 1 B   per value: u32 length, then the UTF-8 bytes, padded to 8
+//   identifier_values 1 B   per value: u32 length, the UTF-8 bytes, u8 type, padded to 8
 // profile_ids publishes the count of profiles; a reader takes that as the number for all profile_*.
 
 }  // namespace tributary

@@ -183,9 +183,8 @@ void SegmentWriter::SetText(uint32_t index, const char* data, uint32_t length) {
   uint32_t row = header_->staged_rows;
   uint32_t start = static_cast<uint32_t>(d->heap_used);
   memcpy(column.heap + start, data, length);
-  uint32_t* offsets = reinterpret_cast<uint32_t*>(column.values);
-  offsets[row] = start;
-  offsets[row + 1] = start + length;
+  // The start was written as the end of the row before; that of row 0 is zero.
+  reinterpret_cast<uint32_t*>(column.values)[row + 1] = start + length;
   d->heap_used = start + length;
   SetValid(column, row);
 }
@@ -195,9 +194,8 @@ void SegmentWriter::SetNull(uint32_t index) {
   ColumnDescriptor* d = column.descriptor;
   d->null_count++;
   if (d->type == ColumnType::kUtf8 || d->type == ColumnType::kJson) {
-    uint32_t* offsets = reinterpret_cast<uint32_t*>(column.values);
-    offsets[header_->staged_rows] = static_cast<uint32_t>(d->heap_used);
-    offsets[header_->staged_rows + 1] = static_cast<uint32_t>(d->heap_used);
+    reinterpret_cast<uint32_t*>(column.values)[header_->staged_rows + 1] =
+        static_cast<uint32_t>(d->heap_used);
   }
 }
 
