@@ -12,13 +12,12 @@ import { appendAll, openEngine } from './engine-run.ts';
 import type { EventRun } from './event-run.ts';
 import { allocatedBytes, type Scratch } from './scratch.ts';
 import { median } from './statistics.ts';
-import { type IngestRound, peerMedian, takeTurns } from './turns.ts';
+import { type CpuRound, peerMedian, takeTurns } from './turns.ts';
 import { EVENTS_PER_SECOND, perSecond, type Workload } from './workload.ts';
 
 const EVENTS = 1_000_000;
 
-interface Round extends IngestRound {
-  readonly cpuMicrosPerEvent: number;
+interface Round extends CpuRound {
   readonly walBytesPerEvent: number;
   readonly diskWaitShare: number;
   readonly diskBusyShare: number;

@@ -9,23 +9,20 @@ import { median } from './statistics.ts';
 import { perSecond, type WorkloadContext } from './workload.ts';
 
 /** What every round of ingest measures, whoever ran it. */
-export interface IngestRound {
+export interface CpuRound {
   readonly eventsPerSecond: number;
-}
-
-/** One round of ClickHouse. */
-export interface PeerRound extends IngestRound {
+  /** Of all threads of the process. */
   readonly cpuMicrosPerEvent: number;
 }
 
 export interface Turns<Round> {
   readonly ours: readonly Round[];
   /** Empty without peers. */
-  readonly peers: readonly PeerRound[];
+  readonly peers: readonly CpuRound[];
 }
 
 /** Generates the events, then runs `measureOurs` and ClickHouse's insert once a round. */
-export async function takeTurns<Round extends IngestRound>(
+export async function takeTurns<Round extends CpuRound>(
   { options, scratch, progress }: WorkloadContext,
   eventsDefault: number,
   measureOurs: (run: EventRun) => Promise<Round>,
@@ -38,8 +35,8 @@ export async function takeTurns<Round extends IngestRound>(
     ? await ClickHouse.open(scratch.makeDiskDirectory('clickhouse'), progress)
     : undefined;
   const ours: Round[] = [];
-  const peers: PeerRound[] = [];
-  const tell = (who: string, { eventsPerSecond }: IngestRound): void =>
+  const peers: CpuRound[] = [];
+  const tell = (who: string, { eventsPerSecond }: CpuRound): void =>
     progress(`round ${ours.length}: ${who} ${Math.round(eventsPerSecond)} events/s`);
   try {
     while (ours.length < options.rounds) {
@@ -61,10 +58,7 @@ export async function takeTurns<Round extends IngestRound>(
 }
 
 /** ClickHouse's median of `key`, as a figure wants it. */
-export function peerMedian(
-  peers: readonly PeerRound[],
-  key: keyof PeerRound,
-): Pick<Figure, 'peer'> {
+export function peerMedian(peers: readonly CpuRound[], key: keyof CpuRound): Pick<Figure, 'peer'> {
   if (peers.length === 0) return {};
   return { peer: { name: ClickHouse.peerName, value: median(peers.map((round) => round[key])) } };
 }
