@@ -2,9 +2,10 @@
  * Queries over hot segments, scanned in place, against DuckDB's own in-memory table with the same rows
  * and against ClickHouse with the same events on disk, all with two threads.
  *
- * Ours and DuckDB's run in one database, so that only the scan differs. The same queries also run through
- * a query worker as the appliance configures it: over the `events` view, in its own process, with the
- * gate before and the JSON result behind; those figures are held against the bare DuckDB table too.
+ * Ours and DuckDB's run in one database and take turns, so that only the scan differs. The same queries
+ * also run through a query worker as the appliance configures it: over the `events` view, in its own
+ * process, with the gate before and the JSON result behind; those figures are held against the bare
+ * DuckDB table too.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { Bench } from 'tinybench';
@@ -19,14 +20,15 @@ import { SQL_SERVICE_DEFAULTS, SqlService } from '../query/sql-service.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
 import { generateBatches } from './event-generator.ts';
-import { HOT_QUERIES } from './hot-queries.ts';
+import { HOT_QUERIES, type HotQuery } from './hot-queries.ts';
 import { ClickHouse } from './peers.ts';
 import type { Scratch } from './scratch.ts';
-import type { Workload, WorkloadContext } from './workload.ts';
+import { median } from './statistics.ts';
+import type { BenchOptions, Workload, WorkloadContext } from './workload.ts';
 
 const EVENTS = 5_000_000;
 const THREADS = 2;
-const ITERATIONS_MIN = 5;
+const ITERATIONS_MIN = 3;
 const WORKER_MEMORY_BYTES = 4 * GIB;
 const TIMEOUT_MS = 600_000;
 
@@ -37,7 +39,7 @@ export const hotGroupBy: Workload = {
   name: 'hot-groupby',
   summary: "queries over hot segments; against DuckDB's own table and ClickHouse",
   async run(context) {
-    const { options, scratch, progress } = context;
+    const { options, scratch, progress, report } = context;
     const { seed, peers, events = EVENTS } = options;
     const dataDirectory = scratch.makeDiskDirectory('data');
     const { engine, tenant } = await openEngine(dataDirectory, scratch.hotPath('hot'));
@@ -46,20 +48,18 @@ export const hotGroupBy: Workload = {
       const ndjsonPath = peers ? scratch.diskPath('events.ndjson') : undefined;
       await appendAll(tenant, payloads({ seed, events, batchEvents: BATCH_EVENTS }, ndjsonPath));
       const clickHouseMs = await measureClickHouse(context, ndjsonPath);
-      progress("copying the rows into DuckDB's own table");
-      const { hotMs, ownMs } = await measureDatabase(tenant.hotDirectory, options.seconds);
-      progress('through a query worker');
-      const workerMs = await measureWorker(tenant.hotDirectory, scratch, options.seconds);
+      const times = await measureDuckDb(context, tenant.hotDirectory);
       for (const { metric } of HOT_QUERIES) {
-        const duckDb = { name: "DuckDB's own table", value: ownMs.get(metric)! };
         const lower = { unit: 'ms', higherIsBetter: false };
-        const hot = { metric, value: hotMs.get(metric)!, ...lower };
-        context.report({ ...hot, peer: duckDb });
-        const value = clickHouseMs.get(metric);
-        if (value !== undefined)
-          context.report({ ...hot, peer: { name: ClickHouse.peerName, value } });
-        const worker = { metric: `worker_${metric}`, value: workerMs.get(metric)!, ...lower };
-        context.report({ ...worker, peer: duckDb });
+        const duckDb = { name: "DuckDB's own table", value: times.own.get(metric)! };
+        const hot = { metric, value: times.hot.get(metric)!, ...lower };
+        report({ ...hot, peer: duckDb });
+        const clickHouse = clickHouseMs.get(metric);
+        if (clickHouse !== undefined) {
+          report({ ...hot, peer: { name: ClickHouse.peerName, value: clickHouse } });
+        }
+        const worker = { metric: `worker_${metric}`, value: times.worker.get(metric)!, ...lower };
+        report({ ...worker, peer: duckDb });
       }
     } finally {
       await engine.close();
@@ -105,31 +105,77 @@ async function measureClickHouse(
   return medians;
 }
 
-interface DatabaseMedians {
-  readonly hotMs: ReadonlyMap<string, number>;
-  readonly ownMs: ReadonlyMap<string, number>;
-}
+/** Ways to the same rows: the scan, a table of DuckDB, the scan behind a query worker. */
+type Way = 'hot' | 'own' | 'worker';
+type Runner = (query: HotQuery) => Promise<unknown>;
 
-async function measureDatabase(hotDirectory: string, seconds: number): Promise<DatabaseMedians> {
-  const reason = native.openHotDirectory(hotDirectory);
-  if (reason !== '') throw new Error(`the hot directory cannot be scanned: ${reason}`);
-  const database = await Database.open({
-    threads: String(THREADS),
-    allow_unsigned_extensions: 'true',
-  });
+/** @returns for each way the median time of each query, milliseconds. */
+async function measureDuckDb(
+  context: WorkloadContext,
+  hotDirectory: string,
+): Promise<Readonly<Record<Way, ReadonlyMap<string, number>>>> {
+  const database = await openDatabase(hotDirectory);
   const connection = await database.connect();
+  const service = await openService(hotDirectory, context.scratch);
   try {
-    await connection.run(`LOAD '${extensionPath}'`);
-    await connection.run(`SET TimeZone = 'UTC'`);
+    context.progress("copying the rows into DuckDB's own table");
     await connection.run(`CREATE TABLE ${OWN} AS SELECT * FROM ${HOT}`);
-    const ours = tasksOver(connection, HOT);
-    const theirs = tasksOver(connection, OWN);
     await requireSameRows(connection);
-    return { hotMs: await medianTimes(ours, seconds), ownMs: await medianTimes(theirs, seconds) };
+    context.progress('timing the queries');
+    return await timeInTurns(context.options, {
+      hot: ({ sql }) => connection.rows(sql(HOT)),
+      own: ({ sql }) => connection.rows(sql(OWN)),
+      worker: ({ sql }) => execute(service, sql('events')),
+    });
   } finally {
+    await service.close();
     connection.close();
     database.close();
   }
+}
+
+/** Query by query, the three ways one behind another, in `rounds` rounds. */
+async function timeInTurns(
+  { rounds, seconds }: BenchOptions,
+  ways: Readonly<Record<Way, Runner>>,
+): Promise<Record<Way, Map<string, number>>> {
+  const times: Record<Way, Map<string, number>> = {
+    hot: new Map(),
+    own: new Map(),
+    worker: new Map(),
+  };
+  const names = Object.keys(times) as Way[];
+  for (const query of HOT_QUERIES) {
+    const samples: Record<Way, number[]> = { hot: [], own: [], worker: [] };
+    for (let round = 0; round < rounds; round += 1) {
+      const bench = new Bench({
+        time: (seconds * 1000) / rounds,
+        iterations: ITERATIONS_MIN,
+        warmupTime: 0,
+        warmupIterations: 1,
+        throws: true,
+      });
+      for (const way of names) bench.add(way, () => ways[way](query));
+      for (const { name, result } of await bench.run()) {
+        if (result.state !== 'completed') throw new Error(`${query.metric}: ${result.state}`);
+        samples[name as Way].push(result.latency.p50);
+      }
+    }
+    for (const way of names) times[way].set(query.metric, median(samples[way]));
+  }
+  return times;
+}
+
+async function openDatabase(hotDirectory: string): Promise<Database> {
+  const reason = native.openHotDirectory(hotDirectory);
+  if (reason !== '') throw new Error(`the hot directory cannot be scanned: ${reason}`);
+  const settings = { threads: String(THREADS), allow_unsigned_extensions: 'true' };
+  const database = await Database.open(settings);
+  const connection = await database.connect();
+  await connection.run(`LOAD '${extensionPath}'`);
+  await connection.run(`SET GLOBAL TimeZone = 'UTC'`);
+  connection.close();
+  return database;
 }
 
 /** A scan that skips rows would be fast. */
@@ -143,37 +189,8 @@ async function requireSameRows(connection: Connection): Promise<void> {
   }
 }
 
-type Tasks = ReadonlyMap<string, () => Promise<unknown>>;
-
-function tasksOver(connection: Connection, relation: string): Tasks {
-  return new Map(
-    HOT_QUERIES.map(({ metric, sql }) => [metric, () => connection.rows(sql(relation))] as const),
-  );
-}
-
-async function medianTimes(tasks: Tasks, seconds: number): Promise<ReadonlyMap<string, number>> {
-  const bench = new Bench({
-    time: seconds * 1000,
-    iterations: ITERATIONS_MIN,
-    warmupTime: 0,
-    warmupIterations: 1,
-    throws: true,
-  });
-  for (const [metric, task] of tasks) bench.add(metric, task);
-  const medians = new Map<string, number>();
-  for (const { name, result } of await bench.run()) {
-    if (result.state !== 'completed') throw new Error(`${name} did not complete: ${result.state}`);
-    medians.set(name, result.latency.p50);
-  }
-  return medians;
-}
-
-async function measureWorker(
-  hotDirectory: string,
-  scratch: Scratch,
-  seconds: number,
-): Promise<ReadonlyMap<string, number>> {
-  const service = await SqlService.open(
+function openService(hotDirectory: string, scratch: Scratch): Promise<SqlService> {
+  return SqlService.open(
     {
       ...SQL_SERVICE_DEFAULTS,
       workerCount: 1,
@@ -194,14 +211,6 @@ async function measureWorker(
       logger: jsonLogger('warn', (line) => process.stderr.write(line)),
     },
   );
-  try {
-    const tasks = HOT_QUERIES.map(
-      ({ metric, sql }) => [metric, () => execute(service, sql('events'))] as const,
-    );
-    return await medianTimes(new Map(tasks), seconds);
-  } finally {
-    await service.close();
-  }
 }
 
 function execute(service: SqlService, sql: string): Promise<void> {
