@@ -5,6 +5,7 @@
       "sources": [
         "src/addon.cc",
         "src/region.cc",
+        "src/page_warmer.cc",
         "src/process.cc",
         "src/crc32c.cc",
         "src/segment_writer.cc",

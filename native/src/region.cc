@@ -4,31 +4,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include "addon_data.h"
+#include "page_warmer.h"
 
 namespace tributary {
 
 namespace {
 
 constexpr uint64_t kPage = 4096;
-
-// Allocates and maps the pages of a range in one call (Linux 5.14), which spares a fault per page
-// later. Returns 0 or an errno; EINVAL where the kernel does not know how.
-int Populate(uint8_t* start, uint64_t length) {
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-  int failed;
-  do {
-    failed = madvise(start, length, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
-  } while (failed == EINTR || failed == EAGAIN);
-  // "A SIGBUS would have been generated": the file system has no room.
-  return failed == EFAULT ? ENOSPC : failed;
-}
 
 }  // namespace
 
@@ -58,7 +46,7 @@ std::string Region::Back(uint64_t offset, uint64_t bytes) {
   }
   uint64_t start = offset / kPage * kPage;
   uint64_t length = (offset + bytes + kPage - 1) / kPage * kPage - start;
-  int failed = Populate(base_ + start, length);
+  int failed = PopulatePages(base_ + start, length);
   if (failed == EINVAL) {
     do {
       failed = posix_fallocate(fd_, static_cast<off_t>(start), static_cast<off_t>(length));
@@ -69,8 +57,18 @@ std::string Region::Back(uint64_t offset, uint64_t bytes) {
   return "";
 }
 
+void Region::BackAhead(uint64_t offset, uint64_t bytes) {
+  if (base_ == nullptr || bytes == 0 || offset >= reserved_bytes_) return;
+  uint64_t start = offset / kPage * kPage;
+  uint64_t end = std::min((offset + bytes + kPage - 1) / kPage * kPage, reserved_bytes_);
+  PageWarmer::Instance().Add(base_ + start, end - start);
+}
+
 void Region::Close() {
-  if (base_ != nullptr) munmap(base_, reserved_bytes_);
+  if (base_ != nullptr) {
+    PageWarmer::Instance().Forget(base_, reserved_bytes_);
+    munmap(base_, reserved_bytes_);
+  }
   if (fd_ >= 0) close(fd_);
   base_ = nullptr;
   fd_ = -1;

@@ -23,6 +23,9 @@ class Region {
   // Makes [offset, offset + bytes) safe to touch. Returns "" or the reason. Idempotent, and cheap
   // enough to call once per megabyte, not once per row.
   std::string Back(uint64_t offset, uint64_t bytes);
+  // Asks the background thread to allocate the pages of a range that Back() will be asked for soon.
+  // A hint: it promises nothing, and what it could not do is Back()'s to find out.
+  void BackAhead(uint64_t offset, uint64_t bytes);
   void Close();
 
   uint8_t* base() const { return base_; }

@@ -114,6 +114,11 @@ std::string SegmentWriter::BackFor(uint32_t rows, uint64_t heap_bytes) {
       }
     }
     if (!failure.empty()) return failure;
+    for (const Column& column : columns_) {
+      uint64_t width = ValueBytes(column.descriptor->type);
+      uint64_t ahead = std::min(kRowsBackedStep, header_->row_capacity - goal);
+      region_->BackAhead(column.descriptor->values_offset + goal * width, ahead * width);
+    }
     rows_backed_ = goal;
   }
   for (Column& column : columns_) {
@@ -126,6 +131,7 @@ std::string SegmentWriter::BackFor(uint32_t rows, uint64_t heap_bytes) {
         region_->Back(d->heap_offset + column.heap_backed, goal - column.heap_backed);
     if (!failure.empty()) return failure;
     column.heap_backed = goal;
+    region_->BackAhead(d->heap_offset + goal, std::min(kHeapBackedStep, d->heap_capacity - goal));
   }
   return "";
 }

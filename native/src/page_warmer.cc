@@ -1,0 +1,72 @@
+#include "page_warmer.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+namespace tributary {
+
+namespace {
+constexpr size_t kQueueMax = 1024;
+// Served in small steps, so that Forget() never waits long.
+constexpr uint64_t kStepBytes = 256 * 1024;
+}  // namespace
+
+int PopulatePages(uint8_t* start, uint64_t bytes) {
+  int failed;
+  do {
+    failed = madvise(start, bytes, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
+  } while (failed == EINTR || failed == EAGAIN);
+  // "A SIGBUS would have been generated": the file system has no room.
+  return failed == EFAULT ? ENOSPC : failed;
+}
+
+PageWarmer& PageWarmer::Instance() {
+  // Never destroyed: its thread runs until the process ends.
+  static PageWarmer* warmer = new PageWarmer();
+  return *warmer;
+}
+
+void PageWarmer::Add(uint8_t* start, uint64_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (queue_.size() >= kQueueMax) return;
+  queue_.push_back({start, bytes});
+  if (!started_) {
+    started_ = true;
+    std::thread([this] { Run(); }).detach();
+  }
+  changed_.notify_all();
+}
+
+void PageWarmer::Forget(uint8_t* start, uint64_t bytes) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  queue_.erase(std::remove_if(queue_.begin(), queue_.end(),
+                              [&](const Range& range) { return range.Within(start, bytes); }),
+               queue_.end());
+  changed_.wait(lock, [&] { return !serving_.Within(start, bytes); });
+}
+
+void PageWarmer::Run() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return !queue_.empty(); });
+    Range& next = queue_.front();
+    serving_ = {next.start, std::min(next.bytes, kStepBytes)};
+    next.start += serving_.bytes;
+    next.bytes -= serving_.bytes;
+    if (next.bytes == 0) queue_.pop_front();
+    Range step = serving_;
+    lock.unlock();
+    PopulatePages(step.start, step.bytes);
+    lock.lock();
+    serving_ = {nullptr, 0};
+    changed_.notify_all();
+  }
+}
+
+}  // namespace tributary
