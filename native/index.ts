@@ -18,6 +18,8 @@ export interface NativeRegion {
   readonly backedBytes: number;
   /** Makes the range [offset, offset + bytes) safe to touch. @returns '' or why it could not. */
   back(offset: number, bytes: number): string;
+  /** Asks the background thread to allocate what `back` will be asked for soon. Only a hint. */
+  backAhead(offset: number, bytes: number): void;
   /** Unmaps; the file stays. Idempotent. */
   close(): void;
 }

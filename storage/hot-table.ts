@@ -43,6 +43,8 @@ export class HotTable {
   /** What the budget was charged for each segment, bytes. */
   readonly #charged = new Map<SegmentFile, number>();
   #active: SegmentFile;
+  /** The file of the segment after the active one, its first pages already allocated. */
+  #prepared: NativeRegion | undefined;
   #rowWriter: SegmentRowWriter | undefined;
   #publishedRows = 0;
   #nextSegmentId = 1;
@@ -140,6 +142,7 @@ export class HotTable {
     this.#publishedRows = tableRow;
     this.#registry.publish(this.#slot, tableRow);
     this.#settle(this.#active);
+    this.#prepareNext();
   }
 
   /** Hides a row from every scan that starts later. @returns false when it was hidden already. */
@@ -188,6 +191,23 @@ export class HotTable {
   /** Unmaps all segments and leaves their files. Idempotent. */
   close(): void {
     for (const segment of this.#segments.splice(0)) this.#close(segment);
+    this.#prepared?.close();
+    this.#prepared = undefined;
+  }
+
+  /**
+   * Once a quarter of the active segment is used, makes the file of the next one. Where that fails,
+   * rotation will fail too, and say so.
+   */
+  #prepareNext(): void {
+    const { stagedRows, plan } = this.#active;
+    if (this.#prepared !== undefined || stagedRows * 4 < plan.rowCapacity) return;
+    const prepared = SegmentFile.prepare(this.#pathOf(this.#nextSegmentId), this.plan);
+    if (typeof prepared !== 'string') this.#prepared = prepared;
+  }
+
+  #pathOf(segmentId: number): string {
+    return join(this.#directory, segmentFile(this.plan.schema.name, segmentId));
   }
 
   #addSegment(firstRow: number): SegmentFile {
@@ -199,8 +219,14 @@ export class HotTable {
     }
     this.#budget.require(fixedBytes(this.plan));
     const segmentId = this.#nextSegmentId;
-    const path = join(this.#directory, segmentFile(this.plan.schema.name, segmentId));
-    const segment = SegmentFile.create(path, this.plan, segmentId, firstRow);
+    const segment = SegmentFile.create(
+      this.#pathOf(segmentId),
+      this.plan,
+      segmentId,
+      firstRow,
+      this.#prepared,
+    );
+    this.#prepared = undefined;
     this.#nextSegmentId += 1;
     this.#registry.addSegment(this.#slot, { segmentId, firstRow });
     this.#segments.push(segment);

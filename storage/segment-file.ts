@@ -37,11 +37,43 @@ export class SegmentFile {
   readonly #u32Columns = new Map<string, Uint32Array>();
   #backedRows = 0;
 
-  /** @throws TRIBUTARY_STORAGE_REGION_FULL when the file system has no room. */
-  static create(path: string, plan: SegmentPlan, segmentId: number, firstRow: number): SegmentFile {
-    const headerBytes = descriptorOffset(plan.columns.length);
-    const region = native.createRegion(path, plan.fileBytes, headerBytes);
-    if (typeof region === 'string') throw regionFull(path, headerBytes, region);
+  /**
+   * Makes the file of a segment to come and has its first pages allocated in the background, so that
+   * `create` with the same path finds the work done.
+   * @returns why it could not, when it could not.
+   */
+  static prepare(path: string, plan: SegmentPlan): NativeRegion | string {
+    const region = native.createRegion(path, plan.fileBytes, descriptorOffset(plan.columns.length));
+    if (typeof region === 'string') return region;
+    region.backAhead(plan.maskOffset, plan.bitmapBytes);
+    for (const column of plan.columns) {
+      region.backAhead(column.validityOffset, plan.bitmapBytes);
+      region.backAhead(column.valuesOffset, column.valueBytes * ROWS_STEP);
+      if (column.dictionaryCapacity > 0) {
+        region.backAhead(column.dictionaryOffset, 4 * (column.dictionaryCapacity + 1));
+      }
+      if (column.heapCapacity > 0) {
+        region.backAhead(column.heapOffset, Math.min(HEAP_STEP_BYTES, column.heapCapacity));
+      }
+    }
+    return region;
+  }
+
+  /**
+   * @param prepared what `prepare` made for this path, if it did.
+   * @throws TRIBUTARY_STORAGE_REGION_FULL when the file system has no room.
+   */
+  static create(
+    path: string,
+    plan: SegmentPlan,
+    segmentId: number,
+    firstRow: number,
+    prepared?: NativeRegion,
+  ): SegmentFile {
+    const region = prepared ?? SegmentFile.prepare(path, plan);
+    if (typeof region === 'string') {
+      throw regionFull(path, descriptorOffset(plan.columns.length), region);
+    }
     try {
       return new SegmentFile(path, plan, segmentId, firstRow, region);
     } catch (failure) {

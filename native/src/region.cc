@@ -79,6 +79,7 @@ Napi::Function RegionObject::Define(Napi::Env env) {
                      {InstanceAccessor<&RegionObject::Buffer>("buffer"),
                       InstanceAccessor<&RegionObject::BackedBytes>("backedBytes"),
                       InstanceMethod<&RegionObject::Back>("back"),
+                      InstanceMethod<&RegionObject::BackAhead>("backAhead"),
                       InstanceMethod<&RegionObject::Close>("close")});
 }
 
@@ -115,6 +116,12 @@ Napi::Value RegionObject::Back(const Napi::CallbackInfo& info) {
   uint64_t offset = static_cast<uint64_t>(info[0].ToNumber().Int64Value());
   uint64_t bytes = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
   return Napi::String::New(info.Env(), region_.Back(offset, bytes));
+}
+
+Napi::Value RegionObject::BackAhead(const Napi::CallbackInfo& info) {
+  region_.BackAhead(static_cast<uint64_t>(info[0].ToNumber().Int64Value()),
+                    static_cast<uint64_t>(info[1].ToNumber().Int64Value()));
+  return info.Env().Undefined();
 }
 
 Napi::Value RegionObject::Close(const Napi::CallbackInfo& info) {

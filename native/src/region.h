@@ -53,6 +53,7 @@ class RegionObject : public Napi::ObjectWrap<RegionObject> {
   Napi::Value Buffer(const Napi::CallbackInfo& info);
   Napi::Value BackedBytes(const Napi::CallbackInfo& info);
   Napi::Value Back(const Napi::CallbackInfo& info);
+  Napi::Value BackAhead(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   Region region_;
