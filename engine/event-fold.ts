@@ -42,7 +42,7 @@ export class EventFold {
   constructor(options: EventFoldOptions) {
     const { directory, events, edges, secret } = options;
     this.#events = events;
-    this.#edges = new EdgeTable(edges, () => this.identity);
+    this.#edges = new EdgeTable(edges);
     this.#window = new native.MessageWindow(DEDUPE_WINDOW_MICROS, secret.messageIds);
     this.identity = new IdentityGraph({
       directory,

@@ -141,10 +141,6 @@ export class IdentityGraph {
     return value;
   }
 
-  typeOf(node: number): number {
-    return this.#index.typeOf(node);
-  }
-
   /** Unmaps everything. Idempotent. */
   close(): void {
     this.#index.close();

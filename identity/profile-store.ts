@@ -53,6 +53,8 @@ export class ProfileStore {
   #anchorCount = 0;
   #profileCount = 0;
   #idsWritten = 0;
+  /** Elements that every array has room for. */
+  #preparedCount = 0;
 
   /** Creates the arrays, empty. @throws TRIBUTARY_STORAGE_REGION_FULL */
   constructor(options: ProfileStoreOptions) {
@@ -106,7 +108,9 @@ export class ProfileStore {
   /** Makes room for `count` more anchors and profiles. @throws TRIBUTARY_STORAGE_REGION_FULL */
   prepare(count: number): void {
     const needed = this.#anchorCount + count + 1;
+    if (needed <= this.#preparedCount) return;
     for (const array of this.#arrays) array.ensure(needed);
+    this.#preparedCount = Math.min(...this.#arrays.map((array) => array.ensuredCount));
   }
 
   /** A new anchor of `node` in a new profile. Room was prepared. */

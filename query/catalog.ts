@@ -84,7 +84,11 @@ export const HOT_CATALOG: Catalog = {
     },
     {
       name: 'edges',
-      select: `SELECT * FROM hot_scan('edges')`,
+      select: `SELECT sequence, received_at,
+        identifier_type(a_node) AS a_type, identifier_value(a_node) AS a_value,
+        identifier_type(b_node) AS b_type, identifier_value(b_node) AS b_value,
+        kind, state, reason
+        FROM hot_scan('edges')`,
       scans: ['edges'],
       boundColumns: [],
     },

@@ -1,5 +1,6 @@
 /**
  * The `edges` table: one row per statement that two identifiers are the same person, in commit order.
+ * Identifiers are stored as nodes; identity's shared arrays say which value a node stands for.
  * {@link EDGES} gives each column its position, for the row writer.
  */
 import type { TableSchema } from './segment-format.ts';
@@ -10,10 +11,8 @@ export const EDGES_SCHEMA = {
   columns: [
     { name: 'sequence', type: 'uint64' },
     { name: 'received_at', type: 'timestamp' },
-    { name: 'a_type', type: 'dictionary' },
-    { name: 'a_value', type: 'utf8' },
-    { name: 'b_type', type: 'dictionary' },
-    { name: 'b_value', type: 'utf8' },
+    { name: 'a_node', type: 'uint32' },
+    { name: 'b_node', type: 'uint32' },
     { name: 'kind', type: 'dictionary' },
     { name: 'state', type: 'dictionary' },
     { name: 'reason', type: 'dictionary' },
@@ -23,11 +22,9 @@ export const EDGES_SCHEMA = {
 export const EDGES = Object.freeze({
   sequence: 0,
   receivedAt: 1,
-  aType: 2,
-  aValue: 3,
-  bType: 4,
-  bValue: 5,
-  kind: 6,
-  state: 7,
-  reason: 8,
+  aNode: 2,
+  bNode: 3,
+  kind: 4,
+  state: 5,
+  reason: 6,
 });

@@ -2,6 +2,8 @@
 //
 //   profile_of(anchor UINTEGER) -> UINTEGER   the profile an anchor belongs to now
 //   profile_id(profile UINTEGER) -> UUID      the public id of a profile
+//   identifier_value(node UINTEGER) -> VARCHAR
+//   identifier_type(node UINTEGER) -> VARCHAR
 //   hot_profiles()                            one row per live profile
 //
 // - Ordinal 0 is "none": it, NULL and ordinals that are not published yet give NULL.
@@ -11,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -35,6 +38,46 @@ DuckdbHugeint UuidOf(const uint8_t* bytes) {
   upper = __builtin_bswap64(upper) ^ (uint64_t{1} << 63);
   return {__builtin_bswap64(lower), static_cast<int64_t>(upper)};
 }
+
+// The values of identifiers by node; strings point into the mapping.
+class IdentifierValues {
+ public:
+  IdentifierValues()
+      : offsets_(HotDirectory::Instance().Array("node_values")),
+        bytes_(HotDirectory::Instance().Array("identifier_values")) {}
+
+  // False when the node has no value.
+  bool Find(uint32_t node, DuckdbString* value) const {
+    uint32_t length;
+    const uint8_t* record = RecordOf(node, &length);
+    if (record == nullptr) return false;
+    *value = StringOver(reinterpret_cast<const char*>(record + 4), length);
+    return true;
+  }
+
+  // The number of its type, which lies behind the value; 0 when the node has no value.
+  uint8_t TypeOf(uint32_t node) const {
+    uint32_t length;
+    const uint8_t* record = RecordOf(node, &length);
+    return record == nullptr ? 0 : record[4 + length];
+  }
+
+ private:
+  const uint8_t* RecordOf(uint32_t node, uint32_t* length) const {
+    if (node == 0 || node >= std::min(offsets_.count(), offsets_.CapacityOf(8))) return nullptr;
+    uint64_t bytes = bytes_.CapacityOf(1);
+    uint64_t offset = offsets_.As<uint64_t>()[node];
+    if (offset > bytes || bytes - offset < 5) return nullptr;
+    const uint8_t* record = bytes_.elements() + offset;
+    memcpy(length, record, sizeof *length);
+    return *length > bytes - offset - 5 ? nullptr : record;
+  }
+
+  MappedArray offsets_, bytes_;
+};
+
+// By the number of a type; shared with identity/identifier-types.ts.
+constexpr const char* kIdentifierTypes[] = {nullptr, "user_id", "anonymous_id"};
 
 // ── scalar functions ─────────────────────────────────────────────────────────────────────────────
 
@@ -75,6 +118,39 @@ void ProfileId(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
       out[row] = UuidOf(array.elements() + uint64_t{profile} * 16);
     }
   }
+}
+
+// Calls `find(node, &value)` for each node of the argument; false makes the result NULL.
+template <typename Find>
+void MapNodes(DuckdbChunk input, DuckdbVector output, Find find) {
+  idx_t rows = duckdb.data_chunk_get_size(input);
+  DuckdbVector argument = duckdb.data_chunk_get_vector(input, 0);
+  const uint32_t* nodes = static_cast<const uint32_t*>(duckdb.vector_get_data(argument));
+  const uint64_t* argument_validity = duckdb.vector_get_validity(argument);
+  auto* out = static_cast<DuckdbString*>(duckdb.vector_get_data(output));
+  uint64_t* validity = WritableValidity(output);
+  for (idx_t row = 0; row < rows; row += 1) {
+    uint32_t node = IsSet(argument_validity, row) ? nodes[row] : 0;
+    if (!find(node, &out[row])) SetNull(validity, row);
+  }
+}
+
+void IdentifierValue(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
+  IdentifierValues identifiers;
+  MapNodes(input, output, [&](uint32_t node, DuckdbString* value) {
+    return identifiers.Find(node, value);
+  });
+}
+
+void IdentifierType(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
+  IdentifierValues identifiers;
+  MapNodes(input, output, [&](uint32_t node, DuckdbString* name) {
+    uint8_t type = identifiers.TypeOf(node);
+    if (type == 0 || type >= std::size(kIdentifierTypes)) return false;
+    const char* text = kIdentifierTypes[type];
+    *name = StringOver(text, static_cast<uint32_t>(strlen(text)));
+    return true;
+  });
 }
 
 bool RegisterScalar(DuckdbConnection connection, const char* name, DuckdbType result,
@@ -118,7 +194,8 @@ constexpr uint32_t kChunkRows = 2048;
 constexpr uint64_t kUnitProfiles = 64 * kChunkRows;
 
 struct ProfileScan {
-  MappedArray ids, users, sizes, first, last, events, node_values, values;
+  MappedArray ids, users, sizes, first, last, events;
+  IdentifierValues identifiers;
   uint64_t count = 0;  // ordinals below it are published
   std::vector<idx_t> projected;
   std::atomic<uint64_t> next{0};
@@ -148,8 +225,6 @@ void InitProfiles(DuckdbInitInfo info) {
   scan->first = directory.Array("profile_first");
   scan->last = directory.Array("profile_last");
   scan->events = directory.Array("profile_events");
-  scan->node_values = directory.Array("node_values");
-  scan->values = directory.Array("identifier_values");
   scan->count = std::min({scan->ids.count(), scan->ids.CapacityOf(16), scan->sizes.CapacityOf(4)});
   for (idx_t output = 0; output < duckdb.init_get_column_count(info); output += 1) {
     scan->projected.push_back(duckdb.init_get_column_index(info, output));
@@ -201,20 +276,6 @@ void FillFrom(DuckdbVector vector, const MappedArray& array, const ProfileWorker
   }
 }
 
-// The value of a node as a string over the mapping. False when the node has none.
-bool ValueOf(const ProfileScan& scan, uint32_t node, DuckdbString* string) {
-  if (node == 0 || node >= scan.node_values.CapacityOf(8)) return false;
-  uint64_t bytes = scan.values.CapacityOf(1);
-  uint64_t offset = scan.node_values.As<uint64_t>()[node];
-  if (offset > bytes || bytes - offset < 4) return false;
-  const uint8_t* value = scan.values.elements() + offset;
-  uint32_t length;
-  memcpy(&length, value, sizeof length);
-  if (length > bytes - offset - 4) return false;
-  *string = StringOver(reinterpret_cast<const char*>(value + 4), length);
-  return true;
-}
-
 void FillUserIds(DuckdbVector vector, const ProfileScan& scan, const ProfileWorker& worker) {
   uint64_t capacity = scan.users.CapacityOf(4);
   auto* out = static_cast<DuckdbString*>(duckdb.vector_get_data(vector));
@@ -222,7 +283,7 @@ void FillUserIds(DuckdbVector vector, const ProfileScan& scan, const ProfileWork
   for (uint32_t row = 0; row < worker.count; row += 1) {
     uint32_t profile = worker.profiles[row];
     uint32_t node = profile < capacity ? scan.users.As<uint32_t>()[profile] : 0;
-    if (!ValueOf(scan, node, &out[row])) SetNull(validity, row);
+    if (!scan.identifiers.Find(node, &out[row])) SetNull(validity, row);
   }
 }
 
@@ -277,6 +338,8 @@ bool RegisterProfiles(DuckdbConnection connection) {
 bool RegisterFunctions(DuckdbConnection connection) {
   return RegisterScalar(connection, "profile_of", DuckdbType::kUinteger, ProfileOf) &&
          RegisterScalar(connection, "profile_id", DuckdbType::kUuid, ProfileId) &&
+         RegisterScalar(connection, "identifier_value", DuckdbType::kVarchar, IdentifierValue) &&
+         RegisterScalar(connection, "identifier_type", DuckdbType::kVarchar, IdentifierType) &&
          RegisterProfiles(connection);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -49,6 +50,27 @@ void PageWarmer::Forget(uint8_t* start, uint64_t bytes) {
                               [&](const Range& range) { return range.Within(start, bytes); }),
                queue_.end());
   changed_.wait(lock, [&] { return !serving_.Within(start, bytes); });
+  served_.erase(served_.lower_bound(start), served_.lower_bound(start + bytes));
+}
+
+bool PageWarmer::Served(const uint8_t* start, uint64_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto after = served_.upper_bound(start);
+  return after != served_.begin() && std::prev(after)->second >= start + bytes;
+}
+
+void PageWarmer::NoteServed(const uint8_t* start, uint64_t bytes) {
+  const uint8_t* end = start + bytes;
+  auto after = served_.upper_bound(start);
+  if (after != served_.end() && after->first == end) {
+    end = after->second;
+    after = served_.erase(after);
+  }
+  if (after != served_.begin() && std::prev(after)->second == start) {
+    std::prev(after)->second = end;
+  } else {
+    served_.emplace(start, end);
+  }
 }
 
 void PageWarmer::Run() {
@@ -62,8 +84,9 @@ void PageWarmer::Run() {
     if (next.bytes == 0) queue_.pop_front();
     Range step = serving_;
     lock.unlock();
-    PopulatePages(step.start, step.bytes);
+    bool populated = PopulatePages(step.start, step.bytes) == 0;
     lock.lock();
+    if (populated) NoteServed(step.start, step.bytes);
     serving_ = {nullptr, 0};
     changed_.notify_all();
   }

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -20,6 +21,8 @@ class PageWarmer {
  public:
   static PageWarmer& Instance();
   void Add(uint8_t* start, uint64_t bytes);
+  // Whether all pages of a range were allocated by hints, so that nothing is left to do.
+  bool Served(const uint8_t* start, uint64_t bytes);
   // Drops the hints inside a range and waits for one that is being served: call before unmapping.
   void Forget(uint8_t* start, uint64_t bytes);
 
@@ -33,11 +36,13 @@ class PageWarmer {
   };
 
   void Run();
+  void NoteServed(const uint8_t* start, uint64_t bytes);
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Range> queue_;
   Range serving_{nullptr, 0};
+  std::map<const uint8_t*, const uint8_t*> served_;  // start to end, disjoint and not adjacent
   bool started_ = false;
 };
 

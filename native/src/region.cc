@@ -46,7 +46,8 @@ std::string Region::Back(uint64_t offset, uint64_t bytes) {
   }
   uint64_t start = offset / kPage * kPage;
   uint64_t length = (offset + bytes + kPage - 1) / kPage * kPage - start;
-  int failed = PopulatePages(base_ + start, length);
+  bool served = PageWarmer::Instance().Served(base_ + start, length);
+  int failed = served ? 0 : PopulatePages(base_ + start, length);
   if (failed == EINVAL) {
     do {
       failed = posix_fallocate(fd_, static_cast<off_t>(start), static_cast<off_t>(length));

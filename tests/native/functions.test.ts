@@ -113,7 +113,18 @@ describe('profile functions', () => {
     const content = new Uint8Array(64);
     new DataView(content.buffer).setUint32(8, Buffer.byteLength(value), true);
     content.set(new TextEncoder().encode(value), 12);
+    content[12 + Buffer.byteLength(value)] = 2;
     bytes('identifier_values', 1, content);
+    assert.deepEqual(
+      await rows(`SELECT node, identifier_type(node::UINTEGER), identifier_value(node::UINTEGER)
+        FROM (VALUES (0), (1), (2), (NULL)) AS given(node)`),
+      [
+        [0, null, null],
+        [1, 'anonymous_id', value],
+        [2, null, null],
+        [null, null, null],
+      ],
+    );
     assert.deepEqual(await rows(`SELECT * FROM hot_profiles() ORDER BY profile`), [
       [1, ID, value, 2, '1970-01-01 00:00:01+00', '1970-01-01 00:00:02+00', 11],
       [3, ID.replace('9f', '1f'), null, 1, '1970-01-01 00:00:03+00', '1970-01-01 00:00:04+00', 12],

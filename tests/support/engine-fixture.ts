@@ -74,7 +74,15 @@ export class TestEngine {
     return this.tenant.hot.events.segments.flatMap((segment) => readRows(segment));
   }
 
-  edges(): Row[] {
-    return this.tenant.hot.edges.segments.flatMap((segment) => readRows(segment));
+  /** Staged rows of `edges`, with the identifiers their nodes stand for. */
+  edges(): Record<string, unknown>[] {
+    const { identity, hot } = this.tenant;
+    return hot.edges.segments.flatMap((segment) =>
+      readRows(segment).map((row) => ({
+        ...row,
+        a_value: identity.valueOf(Number(row['a_node'])),
+        b_value: identity.valueOf(Number(row['b_node'])),
+      })),
+    );
   }
 }
