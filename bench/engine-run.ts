@@ -1,4 +1,5 @@
 /** The engine in this process, as the appliance opens it, and a producer that keeps it busy. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../base/clock.ts';
 import { jsonLogger } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
@@ -9,8 +10,10 @@ import { native } from '../native/index.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 
 export const BATCH_EVENTS = 100;
-/** Batches a producer has unanswered: about the bytes of one full group of the log. */
-export const BATCHES_IN_FLIGHT = 128;
+/** Batches the producer has unanswered: about 11 MB. */
+export const BATCHES_IN_FLIGHT = 256;
+/** Batches that arrive in one turn of the event loop. */
+const BATCHES_PER_TURN = 16;
 
 const TENANT_ID = '00000000-0000-4000-8000-000000000001';
 const SOURCE = { ordinal: 1, name: 'bench' } as const;
@@ -42,27 +45,37 @@ export async function openEngine(
 }
 
 /**
- * Appends all payloads with BATCHES_IN_FLIGHT of them unanswered at any time.
+ * Appends all payloads, with up to BATCHES_IN_FLIGHT of them unanswered. Like the producers of a real
+ * appliance it comes in turns of the event loop, not all at once: otherwise no answer of the disk would
+ * be heard before the last of them was decoded.
  * @returns events accepted.
  * @throws Error when an event was not accepted: the figures would be of another workload.
  */
 export async function appendAll(tenant: Tenant, payloads: Iterable<Buffer>): Promise<number> {
-  const source = payloads[Symbol.iterator]();
   let accepted = 0;
-  const lane = async (): Promise<void> => {
-    for (let next = source.next(); !next.done; next = source.next()) {
-      const outcome = await tenant.append({
-        source: SOURCE,
-        codec: 'json',
-        bytes: next.value,
-        receivedAtMicros: systemClock.nowMicros(),
-      });
-      if (outcome.accepted !== outcome.received) {
-        throw new Error(`${outcome.received - outcome.accepted} events were not accepted`);
-      }
-      accepted += outcome.accepted;
+  let inFlight = 0;
+  let failure: unknown;
+  const append = async (bytes: Buffer): Promise<void> => {
+    inFlight += 1;
+    const receivedAtMicros = systemClock.nowMicros();
+    const outcome = await tenant.append({ source: SOURCE, codec: 'json', bytes, receivedAtMicros });
+    if (outcome.accepted !== outcome.received) {
+      throw new Error(`${outcome.received - outcome.accepted} events were not accepted`);
     }
+    accepted += outcome.accepted;
+    inFlight -= 1;
   };
-  await Promise.all(Array.from({ length: BATCHES_IN_FLIGHT }, lane));
+  let burst = 0;
+  for (const bytes of payloads) {
+    append(bytes).catch((error: unknown) => {
+      failure = error;
+    });
+    burst += 1;
+    if (burst % BATCHES_PER_TURN === 0) await turn();
+    while (inFlight >= BATCHES_IN_FLIGHT && failure === undefined) await turn();
+    if (failure !== undefined) throw failure;
+  }
+  while (inFlight > 0 && failure === undefined) await turn();
+  if (failure !== undefined) throw failure;
   return accepted;
 }
