@@ -109,8 +109,8 @@ export interface NativeAddon {
   /** Points the DuckDB functions of this process at a tenant's hot directory. @returns '' or why not. */
   openHotDirectory(path: string): string;
   /**
-   * Lets scans of `table` in this process skip segments whose `column` lies wholly outside
-   * [min, max]. The bound holds until cleared; it may only drop segments, never rows in them.
+   * Lets scans of `table` in this process leave out rows, and whole segments, whose `column` lies
+   * outside [min, max] or is NULL. Holds until cleared.
    */
   setScanBound(table: string, column: string, min: bigint, max: bigint): void;
   clearScanBounds(): void;

@@ -8,6 +8,8 @@
 // - Mappings live as long as the scan state, which DuckDB keeps until the query is over; what DuckDB
 //   holds longer (hash tables, results) it has copied.
 // - Chunks start at multiples of 2,048 rows of a segment, so bitmaps are copied by whole words.
+// - Rows outside a bound that was set for the statement are dropped here, before their other columns
+//   are touched; DuckDB filters again, so a bound need only be wide enough.
 // - A column the segment does not have (an older schema) is NULL; one of another type is an error.
 // - String offsets and codes are checked per row: a damaged segment is an error, never a crash.
 #include <algorithm>
@@ -15,6 +17,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "duckdb_api.h"
@@ -44,11 +47,19 @@ struct Unit {
   uint32_t end;
 };
 
+// A bound on a column of one segment. Bounds are signed; a uint64 above 2^63 is above any of them.
+struct RowBound {
+  int column;
+  int64_t min;
+  int64_t max;
+};
+
 // Shared by the threads of one scan; constant but for `next_unit`.
 struct Scan {
   Snapshot snapshot;
   std::vector<idx_t> projected;           // positions in the plan, or beyond it for a row id
   std::vector<std::vector<int>> sources;  // [segment][output column]: column of the segment, or -1
+  std::vector<std::vector<RowBound>> bounds;  // [segment]
   std::vector<Unit> units;
   std::atomic<size_t> next_unit{0};
 };
@@ -251,6 +262,38 @@ ChunkRows VisibleRows(const Segment& segment, uint32_t begin, uint32_t end, uint
   return {begin, count, listed};
 }
 
+// Keeps the rows whose value of the bound's column lies in it; NULL satisfies no comparison.
+template <typename T>
+ChunkRows RowsWithin(const SegmentColumn& column, const RowBound& bound, const ChunkRows& rows,
+                     uint32_t* listed) {
+  const T* values = reinterpret_cast<const T*>(column.values);
+  const T min = static_cast<T>(std::max<int64_t>(bound.min, std::is_signed<T>::value ? bound.min : 0));
+  const T max = static_cast<T>(bound.max);
+  bool has_null = column.null_count() > 0;
+  uint32_t count = 0;
+  for (uint32_t index = 0; index < rows.count; index += 1) {
+    uint32_t row = rows.listed == nullptr ? rows.begin + index : rows.listed[index];
+    listed[count] = row;
+    count += (values[row] >= min) & (values[row] <= max) & (!has_null || IsValid(column.validity, row));
+  }
+  if (count == rows.count) return rows;
+  return {rows.begin, count, listed};
+}
+
+ChunkRows RowsWithin(const Segment& segment, const std::vector<RowBound>& bounds, ChunkRows rows,
+                     uint32_t* listed) {
+  for (const RowBound& bound : bounds) {
+    const SegmentColumn& column = segment.columns()[bound.column];
+    if (column.type == ColumnType::kUint64) {
+      if (bound.max < 0) return {rows.begin, 0, nullptr};
+      rows = RowsWithin<uint64_t>(column, bound, rows, listed);
+    } else {
+      rows = RowsWithin<int64_t>(column, bound, rows, listed);
+    }
+  }
+  return rows;
+}
+
 // ── the table function ───────────────────────────────────────────────────────────────────────────
 
 void Bind(DuckdbBindInfo info) {
@@ -291,6 +334,20 @@ bool IsSkipped(const Segment& segment, const std::vector<ScanBound>& bounds) {
   return false;
 }
 
+// The bounds that can be tried row by row.
+std::vector<RowBound> RowBoundsOf(const Segment& segment, const std::vector<ScanBound>& bounds) {
+  std::vector<RowBound> found;
+  for (const ScanBound& bound : bounds) {
+    int index = segment.Find(bound.column);
+    if (index < 0) continue;
+    ColumnType type = segment.columns()[index].type;
+    bool comparable = type == ColumnType::kInt64 || type == ColumnType::kTimestampMicros ||
+                      type == ColumnType::kUint64;
+    if (comparable) found.push_back({index, bound.min, bound.max});
+  }
+  return found;
+}
+
 // Finds the planned columns in a segment. False when one has another type by now.
 bool MatchColumns(const ScanPlan& plan, const std::vector<idx_t>& projected, const Segment& segment,
                   std::vector<int>* sources) {
@@ -318,6 +375,7 @@ void Init(DuckdbInitInfo info) {
   }
   std::vector<ScanBound> bounds = directory.BoundsOf(plan.table);
   scan->sources.resize(scan->snapshot.segments.size());
+  scan->bounds.resize(scan->snapshot.segments.size());
   for (uint32_t index = 0; index < scan->snapshot.segments.size(); index += 1) {
     const SnapshotSegment& part = scan->snapshot.segments[index];
     if (part.rows == 0) continue;
@@ -328,6 +386,7 @@ void Init(DuckdbInitInfo info) {
     if (!MatchColumns(plan, scan->projected, *part.segment, &scan->sources[index])) {
       return duckdb.init_set_error(info, "the table changed its columns; run the statement again");
     }
+    scan->bounds[index] = RowBoundsOf(*part.segment, bounds);
     directory.counts().segments_scanned += 1;
     for (uint32_t begin = 0; begin < part.rows; begin += kUnitRows) {
       scan->units.push_back({index, begin, std::min(begin + kUnitRows, part.rows)});
@@ -360,6 +419,7 @@ bool NextChunk(Scan& scan, Worker& worker, ChunkRows* rows) {
     worker.unit.begin = end;
     const Segment& segment = *scan.snapshot.segments[worker.segment].segment;
     *rows = VisibleRows(segment, begin, end, worker.rows);
+    *rows = RowsWithin(segment, scan.bounds[worker.segment], *rows, worker.rows);
     if (rows->count > 0) return true;
   }
 }

@@ -203,6 +203,26 @@ describe('hot_scan', () => {
     assert.equal(native.takeScanCounts().segmentsSkipped, 0);
   });
 
+  it('a bound leaves out rows outside it, NULLs and hidden ones, on every ordered type', async () => {
+    append(9_000);
+    table.publishTo(9_000);
+    table.hide(100);
+    const count = `SELECT count(*), min(sequence), max(sequence) FROM hot_scan('samples')`;
+    const inside = (await rows(
+      `${count} WHERE happened BETWEEN make_timestamptz(50) AND make_timestamptz(4100)`,
+    )) as unknown[];
+    native.setScanBound('samples', 'happened', 50n, 4_100n);
+    assert.deepEqual(await rows(count), inside);
+    native.clearScanBounds();
+    const bySequence = await rows(`${count} WHERE sequence BETWEEN 3000 AND 3003`);
+    native.setScanBound('samples', 'sequence', 3_000n, 3_003n);
+    assert.deepEqual(await rows(count), bySequence);
+    native.clearScanBounds();
+    native.setScanBound('samples', 'sequence', -10n, -1n);
+    assert.deepEqual(await rows(`SELECT count(*) FROM hot_scan('samples')`), [[0n]]);
+    native.clearScanBounds();
+  });
+
   it('a bound of another table or an unknown column skips nothing', async () => {
     append(10);
     table.publishTo(10);
