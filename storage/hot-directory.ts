@@ -3,7 +3,7 @@
  * not through the file-system port: it holds nothing a crash could lose, since every start makes it
  * anew from the log.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { REGISTRY_FILE } from './segment-format.ts';
 
@@ -22,6 +22,7 @@ export function clearHotDirectory(directory: string): (path: string) => void {
 
 /** Removes the hot files of `directory`, and the directory when nothing else is in it. */
 export function removeHotDirectory(directory: string): void {
+  if (!existsSync(directory)) return;
   clearHotDirectory(directory);
   if (readdirSync(directory).length === 0) rmSync(directory, { recursive: true });
 }
