@@ -10,6 +10,7 @@
         "src/crc32c.cc",
         "src/segment_writer.cc",
         "src/array_file.cc",
+        "src/event_decoder.cc",
         "src/decoder.cc",
         "src/tracking_event.cc",
         "src/timestamp.cc",

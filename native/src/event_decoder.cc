@@ -1,0 +1,228 @@
+#include "event_decoder.h"
+
+#include <cstdio>
+#include <cstring>
+
+#include "timestamp.h"
+
+namespace tributary {
+
+namespace {
+
+// Positions of the columns in `events`, as storage/events-schema.ts orders them.
+enum EventColumn : uint32_t {
+  kSequence, kMessageId, kType, kEvent, kName, kUserId, kAnonymousId, kGroupId, kPreviousId, kAnchor,
+  kTimestamp, kOriginalTimestamp, kSentAt, kReceivedAt, kSource, kProperties, kTraits, kContext,
+  kIntegrations, kExtra, kEventColumnCount,
+};
+
+constexpr const char* kEventColumnNames[] = {
+    "sequence", "message_id", "type", "event", "name", "user_id", "anonymous_id", "group_id",
+    "previous_id", "anchor", "timestamp", "original_timestamp", "sent_at", "received_at", "source",
+    "properties", "traits", "context", "integrations", "extra"};
+
+constexpr const char* kTypeNames[] = {"track", "identify", "page", "screen", "group", "alias"};
+
+constexpr int64_t kSkewThresholdMicros = 60ll * 1000000;
+constexpr int64_t kFutureMaxMicros = 24ll * 3600 * 1000000;
+// A generated message id is "seq-" and the sequence: unique in the tenant, the same on replay.
+constexpr uint32_t kGeneratedIdBytesMax = 24;
+
+// When the event happened, by the rule of docs/http.md: the client's clock is corrected by the skew
+// between sentAt and our clock when that is more than a minute; the future is refused.
+int64_t HappenedAt(const TrackingEvent& event, bool has_sent, int64_t sent, int64_t received) {
+  int64_t happened;
+  if (event.has_timestamp && event.has_original_timestamp) {
+    happened = event.timestamp;  // the user set it: RudderStack's SDKs send both
+  } else {
+    happened = event.has_original_timestamp ? event.original_timestamp
+               : event.has_timestamp        ? event.timestamp
+                                            : received;
+    int64_t skew = has_sent ? received - sent : 0;
+    if (skew > kSkewThresholdMicros || skew < -kSkewThresholdMicros) happened += skew;
+  }
+  return happened > received + kFutureMaxMicros ? received : happened;
+}
+
+}  // namespace
+
+std::string EventDecoder::Attach(Region* region) {
+  std::string failure = writer_.Attach(region);
+  if (failure.empty() && writer_.ColumnCount() < kEventColumnCount) failure = "too few columns";
+  for (uint32_t i = 0; failure.empty() && i < kEventColumnCount; i++) {
+    if (writer_.FindColumn(kEventColumnNames[i]) != static_cast<int>(i)) {
+      failure = std::string("column ") + kEventColumnNames[i] + " is not where it should be";
+    }
+  }
+  return failure;
+}
+
+DecodeFailure EventDecoder::Decode(const char* payload, uint32_t length, const BatchFields& batch,
+                                   Rejections* rejections, uint32_t* events) {
+  batch_ = batch;
+  rejections_ = rejections;
+  rejections->count = 0;
+  *events = 0;
+  DecodeFailure failure = Parse(payload, length);
+  return failure == DecodeFailure::kNone ? StageAll(payload, length, events) : failure;
+}
+
+DecodeFailure EventDecoder::Parse(const char* bytes, uint32_t length) {
+  if (parser_.max_depth() != limits_.json_depth_max || parser_.capacity() < length) {
+    size_t capacity = parser_.capacity() * 2 > length ? parser_.capacity() * 2 : length + 65536;
+    if (parser_.allocate(capacity, limits_.json_depth_max)) return DecodeFailure::kRegionFull;
+  }
+  auto parsed = parser_.parse(reinterpret_cast<const uint8_t*>(bytes), length, false);
+  if (parsed.error() == simdjson::SUCCESS) return DecodeFailure::kNone;
+  failure_ = simdjson::error_message(parsed.error());
+  switch (parsed.error()) {
+    case simdjson::DEPTH_ERROR:
+      return DecodeFailure::kTooDeep;
+    case simdjson::NUMBER_ERROR:
+      return DecodeFailure::kNumberOutOfRange;
+    case simdjson::UTF8_ERROR:
+      return DecodeFailure::kInvalidUtf8;
+    default:
+      return DecodeFailure::kMalformed;
+  }
+}
+
+DecodeFailure EventDecoder::StageAll(const char* bytes, uint32_t length, uint32_t* events) {
+  PayloadWalker walker(parser_, bytes);
+  Position root = walker.root();
+  if (walker.type_at(root) != '{') return DecodeFailure::kNotAnEvent;
+  uint64_t batch_tape = FindBatch(walker, root);
+  bool has_batch = batch_tape != 0;
+  if (has_batch && walker.type_at({batch_tape, 0}) != '[') return DecodeFailure::kNotAnEvent;
+  uint32_t count = has_batch ? walker.count_at({batch_tape, 0}) : 1;
+  if (count > limits_.batch_events_max) return DecodeFailure::kBatchTooLarge;
+  uint64_t heap_bytes = uint64_t{length} + uint64_t{count} * kGeneratedIdBytesMax;
+  if (!writer_.HasRoom(count, heap_bytes)) return DecodeFailure::kSegmentFull;
+  failure_ = writer_.BackFor(count, heap_bytes);
+  if (!failure_.empty()) return DecodeFailure::kRegionFull;
+
+  writer_.Save();
+  bool staged = true;
+  if (!has_batch) {
+    Stage(walker, root, 0, &staged);
+  } else {
+    uint32_t index = 0;
+    walker.EachMember(root, [&](Slice, uint32_t, Position value) {
+      if (value.tape != batch_tape) return walker.Skip(value);
+      return walker.EachElement(value, [&](Position element) {
+        return Stage(walker, element, index++, &staged);
+      });
+    });
+  }
+  if (!staged) {
+    writer_.Restore();
+    return DecodeFailure::kSegmentFull;
+  }
+  *events = count;
+  return DecodeFailure::kNone;
+}
+
+// The tape index of the value of the last `batch` member, or 0; notes the batch's sentAt. Runs over
+// the tape alone, where an array is skipped in one step.
+uint64_t EventDecoder::FindBatch(const PayloadWalker& walker, Position root) {
+  uint64_t batch = 0;
+  has_batch_sent_at_ = false;
+  const uint64_t* tape = parser_.doc.tape.get();
+  uint64_t at = root.tape + 1;
+  while (static_cast<char>(tape[at] >> 56) != '}') {
+    Slice key = walker.string_at(at);
+    uint64_t value = at + 1;
+    char type = static_cast<char>(tape[value] >> 56);
+    if (key.length == 5 && memcmp(key.data, "batch", 5) == 0) batch = value;
+    if (key.length == 6 && memcmp(key.data, "sentAt", 6) == 0 && type == '"') {
+      Slice text = walker.string_at(value);
+      has_batch_sent_at_ = ParseTimestamp(text.data, text.length, &batch_sent_at_);
+    }
+    if (type == '{' || type == '[') at = tape[value] & 0xffffffffu;
+    else at = value + (type == 'l' || type == 'u' || type == 'd' ? 2 : 1);
+  }
+  return batch;
+}
+
+Position EventDecoder::Stage(const PayloadWalker& walker, Position at, uint32_t index,
+                             bool* staged) {
+  TrackingEvent event;
+  Position end = ReadEvent(walker, at, batch_.type_of_path, limits_.event, &extra_, &event);
+  if (*staged) *staged = WriteRow(event, index);
+  return end;
+}
+
+bool EventDecoder::WriteRow(const TrackingEvent& event, uint32_t index) {
+  uint64_t sequence = batch_.sequence + index;
+  bool rejected = event.reject != RejectCode::kNone;
+  writer_.SetUint64(kSequence, sequence);
+  writer_.SetInt64(kReceivedAt, batch_.received_at);
+  bool fits = writer_.SetDictionary(kSource, batch_.source.data, batch_.source.length);
+  WriteMessageId(event, sequence);
+  writer_.SetUint32(kAnchor, 0);
+  if (rejected) {
+    NoteRejection(event, index);
+    for (uint32_t column = kType; column < kEventColumnCount; column++) {
+      if (column != kAnchor && column != kReceivedAt && column != kSource) writer_.SetNull(column);
+    }
+    writer_.Hide();
+  } else {
+    const char* type = kTypeNames[static_cast<int>(event.type)];
+    fits &= writer_.SetDictionary(kType, type, static_cast<uint32_t>(strlen(type)));
+    fits &= WriteDictionary(kEvent, event[Field::kEvent]);
+    fits &= WriteDictionary(kName, event[Field::kName]);
+    WriteText(kUserId, event[Field::kUserId]);
+    WriteText(kAnonymousId, event[Field::kAnonymousId]);
+    WriteText(kGroupId, event[Field::kGroupId]);
+    WriteText(kPreviousId, event[Field::kPreviousId]);
+    WriteTimes(event);
+    WriteText(kProperties, event[Field::kProperties]);
+    WriteText(kTraits, event[Field::kTraits]);
+    WriteText(kContext, event[Field::kContext]);
+    WriteText(kIntegrations, event[Field::kIntegrations]);
+    WriteText(kExtra, event[Field::kExtra]);
+  }
+  writer_.EndRow();
+  return fits;
+}
+
+void EventDecoder::WriteMessageId(const TrackingEvent& event, uint64_t sequence) {
+  const Slice& id = event[Field::kMessageId];
+  if (id.present()) return writer_.SetText(kMessageId, id.data, id.length);
+  char generated[kGeneratedIdBytesMax];
+  int length = snprintf(generated, sizeof(generated), "seq-%llu",
+                        static_cast<unsigned long long>(sequence));
+  writer_.SetText(kMessageId, generated, static_cast<uint32_t>(length));
+}
+
+void EventDecoder::WriteTimes(const TrackingEvent& event) {
+  bool has_sent = event.has_sent_at || has_batch_sent_at_;
+  int64_t sent = event.has_sent_at ? event.sent_at : batch_sent_at_;
+  writer_.SetInt64(kTimestamp, HappenedAt(event, has_sent, sent, batch_.received_at));
+  // What the device's clock said, as sent.
+  if (event.has_original_timestamp) writer_.SetInt64(kOriginalTimestamp, event.original_timestamp);
+  else if (event.has_timestamp) writer_.SetInt64(kOriginalTimestamp, event.timestamp);
+  else writer_.SetNull(kOriginalTimestamp);
+  if (has_sent) writer_.SetInt64(kSentAt, sent);
+  else writer_.SetNull(kSentAt);
+}
+
+void EventDecoder::WriteText(uint32_t column, const Slice& text) {
+  if (text.present()) writer_.SetText(column, text.data, text.length);
+  else writer_.SetNull(column);
+}
+
+bool EventDecoder::WriteDictionary(uint32_t column, const Slice& text) {
+  if (text.present()) return writer_.SetDictionary(column, text.data, text.length);
+  writer_.SetNull(column);
+  return true;
+}
+
+void EventDecoder::NoteRejection(const TrackingEvent& event, uint32_t index) {
+  uint32_t ordinal = rejections_->count++;
+  if (ordinal >= rejections_->capacity) return;
+  rejections_->entries[ordinal] = {index, static_cast<uint32_t>(event.reject),
+                                   static_cast<uint32_t>(event.reject_field)};
+}
+
+}  // namespace tributary
