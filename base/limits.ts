@@ -49,6 +49,14 @@ export const LIMITS = Object.freeze({
   streamHelloMs: 5_000,
   /** Time a stream may be silent, seconds; the server pings, so only a dead peer reaches it. */
   streamIdleSeconds: 120,
+  /** Characters of the name a client gives its stream. */
+  streamNameCharactersMax: 64,
+  /** Named streams without a connection that are remembered, and for how long, milliseconds. */
+  streamsRememberedMax: 10_000,
+  streamMemoryMs: 600_000,
+  /** Outcomes and rejections remembered of one stream, and of all; about 150 bytes each. */
+  streamOutcomesMax: 4096,
+  streamOutcomesTotalMax: 500_000,
   /** Body of a control or SQL request, bytes. */
   requestBytesMax: MIB,
 

@@ -17,6 +17,7 @@ import type { Metrics } from './metrics.ts';
 import type { ApplianceState, Authenticator } from './ports.ts';
 import { serveSql } from './sql-route.ts';
 import { serveStatus } from './status-routes.ts';
+import { StreamLedger } from './stream-ledger.ts';
 import { StreamServer } from './stream-server.ts';
 import { serveTracking } from './tracking-routes.ts';
 import { createApp, type ListeningSocket, listen, type TemplatedApp } from './uws.ts';
@@ -55,7 +56,11 @@ export class IngestServer {
     serveTracking(this.#app, context);
     serveSql(this.#app, context);
     serveStatus(this.#app, state, metrics, logger);
-    this.#streams = new StreamServer(this.#app, context, state);
+    this.#streams = new StreamServer(
+      this.#app,
+      { ...context, ledger: new StreamLedger(clock) },
+      state,
+    );
     serveFallbacks(this.#app);
     registerIngestMetrics(metrics, intake, inFlight, this.#streams);
 

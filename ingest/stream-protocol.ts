@@ -7,13 +7,16 @@
  *
  *     text     <id>\n<JSON>                          id: decimal, 0 to 4294967295
  *     binary   u8 codec, u32 id, payload             little-endian; codec 1 JSON, 2 msgpack
- *     text     {"hello":{"key":"…"}}                 the key, when the upgrade carried none
+ *     text     {"hello":{"key":"…","stream":"…"}}    when the upgrade carried no key
  *
  * What the server sends is JSON text, one object a frame.
  */
 import type { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { BatchOutcome, Codec } from '../engine/types.ts';
 import { describeOutcome } from './batch-intake.ts';
+import type { StreamRecord } from './stream-ledger.ts';
+import { parseResume, RESUME_RULE, type StreamResume } from './stream-resume.ts';
 
 export const STREAM_PROTOCOL = 'tributary.v1';
 
@@ -22,6 +25,8 @@ export const CLOSE = Object.freeze({
   goingAway: 1001,
   protocolError: 1002,
   policyViolation: 1008,
+  /** Private use: the stream has another connection now. */
+  replaced: 4001,
 });
 
 /** Bytes the server puts up with beyond a payload, for the frame's own head. */
@@ -42,7 +47,7 @@ export type Frame =
       /** A view of the frame, valid as long as that is. */
       readonly payload: Uint8Array;
     }
-  | { readonly kind: 'hello'; readonly key: string }
+  | { readonly kind: 'hello'; readonly key: string; readonly resume: StreamResume | undefined }
   | { readonly kind: 'malformed'; readonly reason: string };
 
 /** What a client may send more: batches, and bytes of their payloads. */
@@ -82,26 +87,42 @@ function parseText(message: Uint8Array): Frame {
 }
 
 function parseHello(message: Uint8Array): Frame {
+  const text = Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString('utf8');
+  let hello: { key?: unknown; stream?: unknown; acknowledged?: unknown } | null | undefined;
   try {
-    const value: unknown = JSON.parse(
-      Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString('utf8'),
-    );
-    const key = (value as { hello?: { key?: unknown } | null }).hello?.key;
-    if (typeof key === 'string') return { kind: 'hello', key };
+    const value = JSON.parse(text) as { hello?: typeof hello };
+    hello = value.hello;
   } catch {
     return malformed('a frame that starts with { is JSON');
   }
-  return malformed('a frame that starts with { is {"hello":{"key":"…"}}');
+  if (typeof hello?.key !== 'string') {
+    return malformed('a frame that starts with { is {"hello":{"key":"…"}}');
+  }
+  const { acknowledged, key, stream } = hello;
+  if (stream === undefined) return { kind: 'hello', key, resume: undefined };
+  const resume = parseResume(stream, acknowledged);
+  return resume === undefined ? malformed(RESUME_RULE) : { kind: 'hello', key, resume };
 }
 
 function malformed(reason: string): Frame {
   return { kind: 'malformed', reason };
 }
 
-/** The server's first frame: what the client may send from now on. */
-export function helloFrame(credit: Credit, batchBytesMax: number, batchEventsMax: number): string {
-  const limits = { batch_bytes_max: batchBytesMax, batch_events_max: batchEventsMax };
-  return JSON.stringify({ hello: { protocol: STREAM_PROTOCOL, credit, ...limits } });
+/** The server's first frame: what the client may send from now on, and what it need not send again. */
+export function helloFrame(credit: Credit, record: StreamRecord | undefined): string {
+  const resume =
+    record === undefined
+      ? {}
+      : { resume: { durable: [...record.answered.keys()], under_way: [...record.underWay] } };
+  return JSON.stringify({
+    hello: {
+      protocol: STREAM_PROTOCOL,
+      credit,
+      batch_bytes_max: LIMITS.batchBytesMax,
+      batch_events_max: LIMITS.batchEventsMax,
+      ...resume,
+    },
+  });
 }
 
 /** The batch is durable. */

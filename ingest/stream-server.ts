@@ -13,6 +13,7 @@ import { keyOfAuthorization, keyOfProtocols } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
 import type { ApplianceState } from './ports.ts';
 import { CLOSE, FRAME_HEAD_BYTES_MAX, STREAM_PROTOCOL } from './stream-protocol.ts';
+import { parseResume, RESUME_RULE, type StreamResume } from './stream-resume.ts';
 import { type StreamContext, StreamSession } from './stream-session.ts';
 import {
   type HttpRequest,
@@ -26,12 +27,13 @@ import {
 /** What travels with a socket of the library. */
 interface SocketData {
   readonly principal: WritePrincipal | undefined;
+  readonly resume: StreamResume | undefined;
   session: StreamSession | undefined;
   helloTimer: NodeJS.Timeout | undefined;
 }
 
-/** How often credit that is owed is looked at again. */
-const CREDIT_INTERVAL_MS = 50;
+/** How often credit that is owed is looked at again, and streams that are gone for long are forgotten. */
+const TICK_INTERVAL_MS = 50;
 /** How often a closing server looks whether everything is answered. */
 const DRAIN_INTERVAL_MS = 5;
 /** A batch slightly too large gets a nack; a message beyond this ends the connection. */
@@ -41,7 +43,7 @@ export class StreamServer {
   readonly #context: StreamContext;
   readonly #state: () => ApplianceState;
   readonly #sessions = new Set<StreamSession>();
-  readonly #creditTimer: NodeJS.Timeout;
+  readonly #tickTimer: NodeJS.Timeout;
 
   constructor(app: TemplatedApp, context: StreamContext, state: () => ApplianceState) {
     this.#context = context;
@@ -56,8 +58,8 @@ export class StreamServer {
         socket.getUserData().session?.receive(new Uint8Array(message), isBinary),
       close: (socket) => this.#close(socket),
     });
-    this.#creditTimer = setInterval(() => this.#settleCredit(), CREDIT_INTERVAL_MS);
-    this.#creditTimer.unref();
+    this.#tickTimer = setInterval(() => this.#tick(), TICK_INTERVAL_MS);
+    this.#tickTimer.unref();
   }
 
   get socketCount(): number {
@@ -74,7 +76,7 @@ export class StreamServer {
     while (this.#outstanding() > 0 && clock.monotonicMs() < deadline) await pause();
     for (const session of this.#sessions) session.end(CLOSE.goingAway, 'the appliance stops');
     while (this.#sessions.size > 0 && clock.monotonicMs() < deadline) await pause();
-    clearInterval(this.#creditTimer);
+    clearInterval(this.#tickTimer);
   }
 
   #outstanding(): number {
@@ -83,14 +85,16 @@ export class StreamServer {
     return outstanding;
   }
 
-  #settleCredit(): void {
+  #tick(): void {
     for (const session of this.#sessions) session.settleCredit();
+    this.#context.ledger.prune();
   }
 
   #upgrade(response: HttpResponse, request: HttpRequest, upgrade: UpgradeContext): void {
     try {
       const principal = this.#admit(request);
-      const data: SocketData = { principal, session: undefined, helloTimer: undefined };
+      const resume = resumeOfQuery(request);
+      const data: SocketData = { principal, resume, session: undefined, helloTimer: undefined };
       const offered = request.getHeader('sec-websocket-protocol');
       response.upgrade(
         data,
@@ -125,7 +129,7 @@ export class StreamServer {
       send: (text: string) => void socket.send(text),
       end: (code: number, reason: string) => void socket.end(code, reason),
     };
-    const session = new StreamSession(port, this.#context, data.principal);
+    const session = new StreamSession(port, this.#context, data.principal, data.resume);
     data.session = session;
     this.#sessions.add(session);
     if (session.isAuthenticated) return;
@@ -141,6 +145,16 @@ export class StreamServer {
     data.session.close();
     this.#sessions.delete(data.session);
   }
+}
+
+/** @throws TributaryError TRIBUTARY_INGEST_REQUEST_INVALID when the stream of the URL cannot be one. */
+function resumeOfQuery(request: HttpRequest): StreamResume | undefined {
+  const stream = request.getQuery('stream');
+  if (stream === undefined) return undefined;
+  const acknowledged = request.getQuery('acknowledged');
+  const resume = parseResume(stream, acknowledged === undefined ? undefined : +acknowledged);
+  if (resume !== undefined) return resume;
+  throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason: RESUME_RULE });
 }
 
 function pause(): Promise<void> {

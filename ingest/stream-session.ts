@@ -6,6 +6,7 @@
  * granted when there is room again. Nothing is buffered for a client beyond its credit.
  *
  * - Every batch is answered once, by an ack or a nack, in the order in which they are decided.
+ * - A batch of a named stream whose connection broke is answered on the stream's next connection.
  * - credit + owed + credit of batches under way = the credit of the hello.
  * - After `close` nothing is sent.
  */
@@ -18,6 +19,7 @@ import type { BatchIntake } from './batch-intake.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 import { asTributaryError } from './http-exchange.ts';
 import type { Authenticator } from './ports.ts';
+import type { StreamHolder, StreamLedger, StreamRecord } from './stream-ledger.ts';
 import {
   ackFrame,
   CLOSE,
@@ -28,6 +30,7 @@ import {
   nackFrame,
   parseFrame,
 } from './stream-protocol.ts';
+import type { StreamResume } from './stream-resume.ts';
 
 /** The connection, as a session needs it. */
 export interface StreamSocket {
@@ -40,6 +43,7 @@ export interface StreamContext {
   readonly authenticator: Authenticator;
   readonly intake: BatchIntake;
   readonly inFlight: ByteBudget;
+  readonly ledger: StreamLedger;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -56,10 +60,11 @@ const OVERRUNS_MAX = LIMITS.streamCreditBatches;
 /** Share of the bytes in flight above which credit is held back. */
 const PRESSURE = 0.75;
 
-export class StreamSession {
+export class StreamSession implements StreamHolder {
   readonly #socket: StreamSocket;
   readonly #context: StreamContext;
   #principal: WritePrincipal | undefined;
+  #stream: { readonly name: string; readonly record: StreamRecord } | undefined;
   #credit: Credit = GRANT;
   #owed: Credit = NONE;
   #outstanding = 0;
@@ -67,11 +72,16 @@ export class StreamSession {
   #isClosed = false;
   #isEnding = false;
 
-  constructor(socket: StreamSocket, context: StreamContext, principal: WritePrincipal | undefined) {
+  /** @param principal whom the head of the upgrade let in; undefined when a hello has to follow. */
+  constructor(
+    socket: StreamSocket,
+    context: StreamContext,
+    principal: WritePrincipal | undefined,
+    resume: StreamResume | undefined,
+  ) {
     this.#socket = socket;
     this.#context = context;
-    this.#principal = principal;
-    if (principal !== undefined) this.#sendHello();
+    if (principal !== undefined) this.#begin(principal, resume);
   }
 
   /** Batches handed to the engine and not yet answered. */
@@ -92,7 +102,7 @@ export class StreamSession {
     if (this.#isClosed || this.#isEnding) return;
     const frame = parseFrame(message, isBinary);
     if (frame.kind === 'malformed') this.end(CLOSE.protocolError, frame.reason);
-    else if (frame.kind === 'hello') this.#authenticate(frame.key);
+    else if (frame.kind === 'hello') this.#authenticate(frame.key, frame.resume);
     else if (this.#principal !== undefined) this.#take(frame, this.#principal);
     else this.end(CLOSE.policyViolation, 'the first frame is a hello with the write key');
   }
@@ -116,24 +126,45 @@ export class StreamSession {
   /** The connection is gone. */
   close(): void {
     this.#isClosed = true;
+    if (this.#principal === undefined || this.#stream === undefined) return;
+    this.#context.ledger.detach(this.#principal, this.#stream.name, this);
   }
 
-  #authenticate(key: string): void {
+  deliver(frame: string): void {
+    if (!this.#isClosed && !this.#isEnding) this.#socket.send(frame);
+  }
+
+  replaced(): void {
+    this.end(CLOSE.replaced, 'the stream has another connection');
+  }
+
+  #authenticate(key: string, resume: StreamResume | undefined): void {
     if (this.#principal !== undefined) {
       this.end(CLOSE.protocolError, 'the stream has a key already');
       return;
     }
-    this.#principal = this.#context.authenticator.authenticateWrite(key);
-    if (this.#principal === undefined) this.end(CLOSE.policyViolation, 'the key is not known');
-    else this.#sendHello();
+    const principal = this.#context.authenticator.authenticateWrite(key);
+    if (principal === undefined) this.end(CLOSE.policyViolation, 'the key is not known');
+    else this.#begin(principal, resume);
   }
 
-  #sendHello(): void {
-    this.#socket.send(helloFrame(this.#credit, LIMITS.batchBytesMax, LIMITS.batchEventsMax));
+  /** Sends the hello, and after it the outcomes that the client has not seen. */
+  #begin(principal: WritePrincipal, resume: StreamResume | undefined): void {
+    this.#principal = principal;
+    if (resume === undefined) {
+      this.#socket.send(helloFrame(this.#credit, undefined));
+      return;
+    }
+    const record = this.#context.ledger.attach(principal, resume.stream, this);
+    this.#stream = { name: resume.stream, record };
+    record.forgetThrough(resume.acknowledged);
+    this.#socket.send(helloFrame(this.#credit, record));
+    for (const [id, outcome] of record.answered) this.#socket.send(ackFrame(id, outcome, NONE));
   }
 
   #take(frame: BatchFrame, principal: WritePrincipal): void {
     const cost = { batches: 1, bytes: frame.payload.length };
+    if (this.#isKnown(frame.id, cost)) return;
     const refusal = this.#refusalOf(cost);
     if (refusal !== undefined) {
       this.#context.intake.countRefusal(refusal);
@@ -143,11 +174,33 @@ export class StreamSession {
     }
     this.#credit = plus(this.#credit, { batches: -1, bytes: -cost.bytes });
     this.#outstanding += 1;
+    const record = this.#stream?.record;
+    record?.begin(frame.id);
     const { clock, intake } = this.#context;
     intake.append(principal, frame.codec, frame.payload, clock.nowMicros()).then(
-      (outcome) => this.#answer(cost, (credit) => ackFrame(frame.id, outcome, credit)),
-      (error: unknown) => this.#answerFailure(frame.id, cost, error),
+      (outcome) => {
+        record?.settle(frame.id, outcome);
+        this.#answer(cost, (credit) => ackFrame(frame.id, outcome, credit));
+      },
+      (error: unknown) => {
+        record?.settle(frame.id, undefined);
+        this.#answerFailure(frame.id, cost, error);
+      },
     );
+  }
+
+  /**
+   * Answers a batch that this stream has sent before: again with its outcome, or, while it is under way,
+   * with no more than the credit, since its answer is to come.
+   */
+  #isKnown(id: number, cost: Credit): boolean {
+    const record = this.#stream?.record;
+    if (record === undefined) return false;
+    const outcome = record.answered.get(id);
+    if (outcome !== undefined) this.#socket.send(ackFrame(id, outcome, cost));
+    else if (record.underWay.has(id)) this.#socket.send(creditFrame(cost));
+    else return false;
+    return true;
   }
 
   /** Takes `cost` from the bytes in flight, or says why this batch cannot be taken. */
@@ -175,12 +228,18 @@ export class StreamSession {
     this.#answer(cost, (credit) => nackFrame(id, answered, credit));
   }
 
-  /** Gives the batch's bytes and credit back and sends its answer. */
+  /**
+   * Gives the batch's bytes and credit back and sends its answer; when this connection is gone, to the
+   * one that the stream has now, whose credit it never took.
+   */
   #answer(cost: Credit, frame: (credit: Credit) => string): void {
     this.#outstanding -= 1;
     this.#overruns = 0;
     this.#context.inFlight.release(cost.bytes);
-    if (this.#isClosed || this.#isEnding) return;
+    if (this.#isClosed || this.#isEnding) {
+      this.#stream?.record.holder?.deliver(frame(NONE));
+      return;
+    }
     if (this.#isUnderPressure()) {
       this.#owed = plus(this.#owed, cost);
       this.#socket.send(frame(NONE));

@@ -34,7 +34,11 @@ export class StreamClient {
   }
 
   /** @throws Error with the status line when the upgrade is refused. */
-  static open(port: number, headers: Readonly<Record<string, string>> = {}): Promise<StreamClient> {
+  static open(
+    port: number,
+    headers: Readonly<Record<string, string>> = {},
+    path = '/v1/stream',
+  ): Promise<StreamClient> {
     const socket = connect(port, '127.0.0.1');
     const lines = Object.entries({
       Host: '127.0.0.1',
@@ -44,7 +48,7 @@ export class StreamClient {
       'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
       ...headers,
     }).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`GET /v1/stream HTTP/1.1\r\n${lines.join('')}\r\n`);
+    socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     return new Promise((resolve, reject) => {
       let head = Buffer.alloc(0);
       const onData = (bytes: Buffer): void => {
