@@ -277,15 +277,15 @@ export const ERRORS = {
     status: 415,
     sqlstate: '0A000',
     retryable: false,
-    help: 'Send the body as it is, or with gzip.',
+    help: 'Send the body as it is, or with gzip, deflate or br.',
   },
-  TRIBUTARY_INGEST_GZIP_MALFORMED: {
-    message: 'The body is not valid gzip: {reason}.',
+  TRIBUTARY_INGEST_ENCODING_MALFORMED: {
+    message: 'The body is not valid {encoding}: {reason}.',
     status: 400,
     sqlstate: '22032',
     retryable: false,
   },
-  TRIBUTARY_INGEST_GZIP_RATIO: {
+  TRIBUTARY_INGEST_ENCODING_RATIO: {
     message: 'The body inflates by more than {limit} to 1.',
     status: 413,
     sqlstate: '54000',

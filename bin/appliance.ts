@@ -76,6 +76,7 @@ export class Appliance {
       ...configuration.listen,
       authenticator: control,
       inFlightBytesMax: configuration.in_flight_bytes_max,
+      publicUrl: configuration.public_url,
       metrics,
       clock,
       logger,

@@ -55,6 +55,16 @@ const optionalPath: OptionType<string> = {
   parse: (written) => (typeof written === 'string' ? written : undefined),
 };
 
+/** A URL without a trailing slash, or nothing. */
+const optionalUrl: OptionType<string> = {
+  expected: 'an http or https URL without query, such as https://cdp.example.com',
+  parse(written) {
+    if (written === '') return '';
+    const isUrl = /^https?:\/\/[^\s?#]+$/.test(String(written)) && URL.canParse(String(written));
+    return isUrl ? String(written).replace(/\/+$/, '') : undefined;
+  },
+};
+
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
@@ -87,6 +97,11 @@ export const OPTIONS = {
     listenAddress,
     { host: '127.0.0.1', port: 8080 },
     'Address of HTTP and WebSocket; port 0 takes a free one.',
+  ),
+  public_url: option(
+    optionalUrl,
+    '',
+    'How browsers reach the appliance; by default plain HTTP at the host a request names.',
   ),
   hot_dir: option(
     optionalPath,

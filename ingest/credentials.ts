@@ -3,9 +3,25 @@
  * `Authorization` header, `X-Write-Key`, `writeKey` in the body, `?writeKey=`. A header wins over the
  * body because one SDK masks the key it puts into the body.
  *
+ * A key may have two parts, `id:secret`. What is presented is tried as a whole, and then without what
+ * follows its first colon, as clients put all sorts of things into Basic's password.
+ *
  * RFC 7617 (Basic), RFC 6750 (Bearer). Segment's SDKs send the key as the user name of Basic, with an
  * empty password; some leave the colon out.
  */
+import type { WritePrincipal } from '../engine/control.ts';
+import type { Authenticator } from './ports.ts';
+
+/** Whom a presented key lets in; undefined when it is not known, whole or by its first part. */
+export function authenticateWriteKey(
+  authenticator: Authenticator,
+  key: string,
+): WritePrincipal | undefined {
+  const principal = authenticator.authenticateWrite(key);
+  const colon = key.indexOf(':');
+  if (principal !== undefined || colon <= 0) return principal;
+  return authenticator.authenticateWrite(key.slice(0, colon));
+}
 
 /**
  * The key in an `Authorization` header.

@@ -10,15 +10,31 @@
 import { STATUS_CODES } from 'node:http';
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
-import type { HttpRequest, HttpResponse } from './uws.ts';
+import { writeCrossOrigin } from './cross-origin.ts';
+import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
 
-/** Seconds after which a refused client should try again; clients read integers only. */
-const RETRY_AFTER_SECONDS = '1';
+/** When nothing better is known. */
+const RETRY_AFTER_SECONDS = 1;
+
+export interface AnswerOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether the connection ends with the answer. */
+  readonly close?: boolean;
+}
+
+export interface ErrorAnswerOptions extends AnswerOptions {
+  /** More members of the body, beside the error. */
+  readonly details?: object;
+  /** Whole seconds; clients read nothing else. Used for 429 and 503 only. */
+  readonly retryAfterSeconds?: number;
+}
 
 export class HttpExchange {
   readonly response: HttpResponse;
   /** The page that may read the answer in its browser; '' for every other client. */
   readonly #origin: string;
+  /** HEAD asks for the answer to GET without its body (RFC 9110 section 9.3.2). */
+  readonly #isHead: boolean;
   #gone = false;
   #answered = false;
   #onGone: (() => void) | undefined;
@@ -30,6 +46,7 @@ export class HttpExchange {
   constructor(response: HttpResponse, request: HttpRequest, isCrossOrigin = false) {
     this.response = response;
     this.#origin = isCrossOrigin ? request.getHeader('origin') : '';
+    this.#isHead = request.getMethod() === 'head';
     response.onAborted(() => {
       this.#gone = true;
       this.#onGone?.();
@@ -46,20 +63,26 @@ export class HttpExchange {
     this.#onGone = handler;
   }
 
-  /** Answers with JSON, unless the client is gone. `close` ends the connection with it. */
-  answer(status: number, body: unknown, close = false): void {
-    this.#send(status, 'application/json', `${JSON.stringify(body)}\n`, undefined, close);
+  /** Answers with JSON, unless the client is gone. */
+  answer(status: number, body: unknown, options: AnswerOptions = {}): void {
+    this.#send(status, 'application/json', Buffer.from(`${JSON.stringify(body)}\n`), options);
   }
 
   answerText(status: number, contentType: string, text: string): void {
-    this.#send(status, contentType, text, undefined, false);
+    this.#send(status, contentType, Buffer.from(text), {});
+  }
+
+  answerBytes(status: number, contentType: string, bytes: Buffer, options: AnswerOptions): void {
+    this.#send(status, contentType, bytes, options);
   }
 
   /** Answers an error as every endpoint does; 429 and 503 tell when to come back. */
-  answerError(error: TributaryError, close = false, details: object = {}): void {
-    const retry = error.status === 429 || error.status === 503 ? RETRY_AFTER_SECONDS : undefined;
+  answerError(error: TributaryError, options: ErrorAnswerOptions = {}): void {
+    const { details = {}, retryAfterSeconds = RETRY_AFTER_SECONDS } = options;
     const body = { success: false, ok: false, error: error.toJSON(), ...details };
-    this.#send(error.status, 'application/json', `${JSON.stringify(body)}\n`, retry, close);
+    const isBusy = error.status === 429 || error.status === 503;
+    const wait = isBusy && { 'Retry-After': String(retryAfterSeconds) };
+    this.answer(error.status, body, { ...options, headers: { ...options.headers, ...wait } });
   }
 
   /** Starts a streamed answer. The caller writes to `response` and then calls `finish`. */
@@ -87,33 +110,36 @@ export class HttpExchange {
     this.response.close();
   }
 
-  #send(
-    status: number,
-    contentType: string,
-    body: string,
-    retryAfter: string | undefined,
-    close: boolean,
-  ): void {
+  #send(status: number, contentType: string, body: Buffer, options: AnswerOptions): void {
     if (this.#gone) return;
     assert(!this.#answered, 'a request is answered once');
     this.#answered = true;
+    const { headers = {}, close = false } = options;
     const { response } = this;
     response.cork(() => {
       response.writeStatus(statusText(status));
       response.writeHeader('Content-Type', contentType);
       this.#writeCommonHeaders();
-      if (retryAfter !== undefined) response.writeHeader('Retry-After', retryAfter);
-      response.end(body, close);
+      for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
+      if (this.#isHead) response.endWithoutBody(body.length, close);
+      else response.end(body, close);
     });
   }
 
   #writeCommonHeaders(): void {
     this.response.writeHeader('X-Content-Type-Options', 'nosniff');
-    if (this.#origin === '') return;
-    this.response.writeHeader('Access-Control-Allow-Origin', this.#origin);
-    this.response.writeHeader('Access-Control-Allow-Credentials', 'true');
-    this.response.writeHeader('Vary', 'Origin');
+    writeCrossOrigin(this.response, this.#origin);
   }
+}
+
+/** Serves GET, and HEAD as the same without a body: answer it through an {@link HttpExchange}. */
+export function serveGet(
+  app: TemplatedApp,
+  path: string,
+  handler: (response: HttpResponse, request: HttpRequest) => void,
+): void {
+  app.get(path, handler);
+  app.head(path, handler);
 }
 
 function statusText(status: number): string {

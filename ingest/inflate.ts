@@ -1,5 +1,5 @@
 /**
- * Inflates gzip bodies within bounds, so that a small body cannot become a large one in memory.
+ * Undoes Content-Encoding within bounds, so that a small body cannot become a large one in memory.
  *
  * The input is complete when this is called (bodies are bounded); the output is produced piece by piece
  * and given up at the first piece beyond a limit. A bomb is so refused after `limit` bytes, not after it
@@ -8,7 +8,8 @@
  * - Output is at most `outputBytesMax`, and at most `LIMITS.gzipRatioMax` times the input beyond the
  *   first 64 KiB (small bodies of repeated text are honest at any ratio).
  */
-import { createGunzip } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { KIB } from '../base/units.ts';
@@ -16,13 +17,35 @@ import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 
 const FREE_BYTES = 64 * KIB;
 
+/** RFC 1952, RFC 1950 (or bare RFC 1951, which many mean by deflate), RFC 7932, RFC 8878. */
+export type Compression = 'gzip' | 'deflate' | 'br' | 'zstd';
+export type ContentEncoding = Compression | 'identity';
+
+/** Node 22.15 and newer have it; the types are those of the oldest Node that runs the appliance. */
+const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
+
+/** The compressions this Node can undo. */
+export const COMPRESSIONS: readonly Compression[] =
+  createZstdDecompress === undefined
+    ? ['gzip', 'deflate', 'br']
+    : ['gzip', 'deflate', 'br', 'zstd'];
+
+/** A Content-Encoding header, '' included; undefined when it is not understood, or is more than one. */
+export function parseEncoding(header: string): ContentEncoding | undefined {
+  const name = header.trim().toLowerCase();
+  if (name === '' || name === 'identity') return 'identity';
+  if (name === 'x-gzip') return 'gzip'; // The same (RFC 9110 section 8.4.1.3).
+  return COMPRESSIONS.find((compression) => compression === name);
+}
+
 /**
- * @param body gzip (RFC 1952), one or more members. Not changed until this settles.
+ * @param body one or more whole members. Not changed until this settles.
  * @param budget what the output is taken from; the caller gives `length` bytes of it back.
- * @throws TributaryError TRIBUTARY_INGEST_GZIP_MALFORMED, _GZIP_RATIO, _BODY_TOO_LARGE or
+ * @throws TributaryError TRIBUTARY_INGEST_ENCODING_MALFORMED, _ENCODING_RATIO, _BODY_TOO_LARGE or
  *   _IN_FLIGHT_FULL; then nothing is left taken.
  */
 export async function inflate(
+  compression: Compression,
   body: Uint8Array,
   outputBytesMax: number,
   budget: ByteBudget,
@@ -31,13 +54,13 @@ export async function inflate(
   const pieces: Buffer[] = [];
   let bytes = 0;
   let taken = 0;
-  const gunzip = createGunzip();
-  gunzip.end(body);
+  const decompressor = createDecompressor(compression, body);
+  decompressor.end(body);
   try {
-    for await (const piece of gunzip as AsyncIterable<Buffer>) {
+    for await (const piece of decompressor as AsyncIterable<Buffer>) {
       bytes += piece.length;
       if (bytes > ratioBytesMax) {
-        throw new TributaryError('TRIBUTARY_INGEST_GZIP_RATIO', { limit: LIMITS.gzipRatioMax });
+        throw new TributaryError('TRIBUTARY_INGEST_ENCODING_RATIO', { limit: LIMITS.gzipRatioMax });
       }
       if (bytes > outputBytesMax) {
         throw new TributaryError('TRIBUTARY_INGEST_BODY_TOO_LARGE', { limitBytes: outputBytesMax });
@@ -50,7 +73,21 @@ export async function inflate(
     budget.release(taken);
     if (error instanceof TributaryError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new TributaryError('TRIBUTARY_INGEST_GZIP_MALFORMED', { reason }, error);
+    const parameters = { encoding: compression, reason };
+    throw new TributaryError('TRIBUTARY_INGEST_ENCODING_MALFORMED', parameters, error);
   }
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes);
+}
+
+function createDecompressor(compression: Compression, body: Uint8Array): Transform {
+  if (compression === 'gzip') return zlib.createGunzip();
+  if (compression === 'br') return zlib.createBrotliDecompress();
+  if (compression === 'zstd' && createZstdDecompress !== undefined) return createZstdDecompress();
+  return hasZlibHead(body) ? zlib.createInflate() : zlib.createInflateRaw();
+}
+
+/** RFC 1950 section 2.2: method 8, and the two bytes are a multiple of 31. */
+function hasZlibHead(body: Uint8Array): boolean {
+  const [method = 0, flags = 0] = body;
+  return (method & 0x0f) === 8 && ((method << 8) | flags) % 31 === 0;
 }

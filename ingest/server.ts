@@ -14,7 +14,10 @@ import { ByteBudget } from './byte-budget.ts';
 import { serveFallbacks } from './fallback-routes.ts';
 import { registerIngestMetrics } from './ingest-metrics.ts';
 import type { Metrics } from './metrics.ts';
+import { servePixels } from './pixel-routes.ts';
 import type { ApplianceState, Authenticator } from './ports.ts';
+import { serveSdkMetrics } from './sdk-metrics-route.ts';
+import { serveSettings } from './settings-route.ts';
 import { serveSql } from './sql-route.ts';
 import { serveStatus } from './status-routes.ts';
 import { StreamLedger } from './stream-ledger.ts';
@@ -28,6 +31,8 @@ export interface IngestServerOptions {
   readonly port: number;
   readonly authenticator: Authenticator;
   readonly inFlightBytesMax: number;
+  /** How browsers reach the appliance; '' takes what their requests were sent to. */
+  readonly publicUrl: string;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -54,6 +59,9 @@ export class IngestServer {
     this.#clock = clock;
     this.#inFlight = inFlight;
     serveTracking(this.#app, context);
+    servePixels(this.#app, context);
+    serveSdkMetrics(this.#app, context);
+    serveSettings(this.#app, authenticator, options.publicUrl);
     serveSql(this.#app, context);
     serveStatus(this.#app, state, metrics, logger);
     this.#streams = new StreamServer(

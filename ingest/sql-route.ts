@@ -54,7 +54,7 @@ function handleSql(context: SqlContext, exchange: HttpExchange, request: HttpReq
         release();
       }
     },
-    refuse: (error, closeConnection) => exchange.answerError(error, closeConnection),
+    refuse: (error, close) => exchange.answerError(error, { close }),
   });
 }
 

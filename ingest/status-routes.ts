@@ -3,7 +3,7 @@
  * queries), `/metrics` (Prometheus).
  */
 import type { Logger } from '../base/log.ts';
-import { asTributaryError, HttpExchange } from './http-exchange.ts';
+import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
 import type { Metrics } from './metrics.ts';
 import type { ApplianceState } from './ports.ts';
 import type { TemplatedApp } from './uws.ts';
@@ -14,10 +14,10 @@ export function serveStatus(
   metrics: Metrics,
   logger: Logger,
 ): void {
-  app.get('/healthz', (response, request) => {
+  serveGet(app, '/healthz', (response, request) => {
     new HttpExchange(response, request).answer(200, { ok: true });
   });
-  app.get('/readyz', (response, request) => {
+  serveGet(app, '/readyz', (response, request) => {
     const current = state();
     const body = {
       ready: current.phase === 'ready',
@@ -26,7 +26,7 @@ export function serveStatus(
     };
     new HttpExchange(response, request).answer(body.ready ? 200 : 503, body);
   });
-  app.get('/metrics', (response, request) => {
+  serveGet(app, '/metrics', (response, request) => {
     const exchange = new HttpExchange(response, request);
     metrics.expose().then(
       (text) => exchange.answerText(200, metrics.contentType, text),

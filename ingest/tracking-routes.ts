@@ -1,6 +1,6 @@
 /**
- * The tracking API over HTTP, as Segment's and RudderStack's SDKs call it: `/v1/batch`, one path per call
- * type, and the short forms of the browser SDK. docs/http.md is the contract.
+ * The tracking API over HTTP, as Segment's, RudderStack's and Jitsu's SDKs call it; the paths are in
+ * tracking-paths.ts. docs/http.md is the contract.
  *
  * - 200 is sent only when every accepted event of the batch is durable.
  * - Content-Type is ignored: SDKs send JSON as text/plain and even as a form.
@@ -15,29 +15,12 @@ import type { EventType } from '../engine/types.ts';
 import { type BatchIntake, describeOutcome } from './batch-intake.ts';
 import { readBody } from './body-reader.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { keyOfAuthorization, keyOfBody } from './credentials.ts';
+import { authenticateWriteKey, keyOfAuthorization, keyOfBody } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
-import { inflate } from './inflate.ts';
+import { type ContentEncoding, inflate, parseEncoding } from './inflate.ts';
 import type { Authenticator } from './ports.ts';
+import { TRACKING_PATHS } from './tracking-paths.ts';
 import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
-
-/** Path below /v1/ → the type it gives to its event; null: the events carry their own. */
-export const TRACKING_PATHS: ReadonlyMap<string, EventType | null> = new Map([
-  ['/v1/batch', null],
-  ['/v1/b', null],
-  ['/v1/track', 'track'],
-  ['/v1/t', 'track'],
-  ['/v1/identify', 'identify'],
-  ['/v1/i', 'identify'],
-  ['/v1/page', 'page'],
-  ['/v1/p', 'page'],
-  ['/v1/screen', 'screen'],
-  ['/v1/s', 'screen'],
-  ['/v1/group', 'group'],
-  ['/v1/g', 'group'],
-  ['/v1/alias', 'alias'],
-  ['/v1/a', 'alias'],
-]);
 
 export interface TrackingContext {
   readonly authenticator: Authenticator;
@@ -53,7 +36,9 @@ interface TrackingHead {
   readonly typeOfPath: EventType | null;
   readonly headerKey: string | undefined;
   readonly queryKey: string | undefined;
-  readonly encoding: string;
+  /** As it was written, and what it means: undefined when it is not understood. */
+  readonly encodingText: string;
+  readonly encoding: ContentEncoding | undefined;
   readonly declaredBytes: number;
   readonly isStrict: boolean;
 }
@@ -85,7 +70,7 @@ function handleTracking(
     },
     refuse(error, closeConnection) {
       context.intake.countRefusal(error);
-      exchange.answerError(error, closeConnection);
+      exchange.answerError(error, { close: closeConnection });
     },
   });
 }
@@ -97,12 +82,14 @@ function readHead(
 ): TrackingHead {
   const headerKey =
     keyOfAuthorization(request.getHeader('authorization')) ?? request.getHeader('x-write-key');
+  const encodingText = request.getHeader('content-encoding');
   return {
     receivedAtMicros,
     typeOfPath,
     headerKey: headerKey === '' ? undefined : headerKey,
     queryKey: request.getQuery('writeKey') || undefined,
-    encoding: request.getHeader('content-encoding').toLowerCase(),
+    encodingText,
+    encoding: parseEncoding(encodingText),
     declaredBytes: Number(request.getHeader('content-length')) || 0,
     isStrict: request.getHeader('x-strict-mode') === '1',
   };
@@ -113,12 +100,12 @@ function earlyRefusal(
   head: TrackingHead,
   authenticator: Authenticator,
 ): TributaryError | undefined {
-  const { encoding, headerKey } = head;
-  if (headerKey !== undefined && authenticator.authenticateWrite(headerKey) === undefined) {
-    return new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'write' });
+  const { encoding, encodingText, headerKey } = head;
+  if (headerKey !== undefined && authenticateWriteKey(authenticator, headerKey) === undefined) {
+    return keyUnknown();
   }
-  if (encoding !== '' && encoding !== 'identity' && encoding !== 'gzip') {
-    return new TributaryError('TRIBUTARY_INGEST_ENCODING_UNKNOWN', { encoding });
+  if (encoding === undefined) {
+    return new TributaryError('TRIBUTARY_INGEST_ENCODING_UNKNOWN', { encoding: encodingText });
   }
   return undefined;
 }
@@ -130,8 +117,9 @@ async function takeBody(
   head: TrackingHead,
   body: Uint8Array,
 ): Promise<void> {
-  if (head.encoding !== 'gzip') return appendBody(context, exchange, head, body);
-  const inflated = await inflate(body.slice(), LIMITS.batchBytesMax, context.inFlight);
+  const { encoding = 'identity' } = head;
+  if (encoding === 'identity') return appendBody(context, exchange, head, body);
+  const inflated = await inflate(encoding, body.slice(), LIMITS.batchBytesMax, context.inFlight);
   try {
     await appendBody(context, exchange, head, inflated);
   } finally {
@@ -159,7 +147,7 @@ async function appendBody(
   if (head.isStrict && rejected > 0) {
     const { received } = outcome;
     const error = new TributaryError('TRIBUTARY_INGEST_STRICT_REJECTED', { rejected, received });
-    exchange.answerError(error, false, described);
+    exchange.answerError(error, { details: described });
   } else {
     exchange.answer(200, { success: true, ok: true, ...described });
   }
@@ -172,11 +160,18 @@ function authenticate(
   authenticator: Authenticator,
 ): WritePrincipal {
   const key = head.headerKey ?? keyOfBody(body) ?? head.queryKey;
-  if (key === undefined)
-    throw new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind: 'write' });
-  const principal = authenticator.authenticateWrite(key);
-  if (principal !== undefined) return principal;
-  throw new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'write' });
+  if (key === undefined) throw keyMissing();
+  const principal = authenticateWriteKey(authenticator, key);
+  if (principal === undefined) throw keyUnknown();
+  return principal;
+}
+
+export function keyMissing(): TributaryError {
+  return new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind: 'write' });
+}
+
+export function keyUnknown(): TributaryError {
+  return new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'write' });
 }
 
 function answerFailure(exchange: HttpExchange, error: unknown, logger: Logger): void {

@@ -13,11 +13,11 @@ const hasCode = (code: ErrorCode) => (error: unknown) =>
 test('output at the limit passes, one byte more does not, and nothing stays taken', async () => {
   const budget = new ByteBudget(MIB);
   const text = Buffer.alloc(60 * KIB, 'ab');
-  const inflated = await inflate(gzipSync(text), text.length, budget);
+  const inflated = await inflate('gzip', gzipSync(text), text.length, budget);
   assert.deepEqual(Buffer.from(inflated), text);
   assert.equal(budget.used, text.length);
   budget.release(text.length);
-  const refused = inflate(gzipSync(text), text.length - 1, budget);
+  const refused = inflate('gzip', gzipSync(text), text.length - 1, budget);
   await assert.rejects(refused, hasCode('TRIBUTARY_INGEST_BODY_TOO_LARGE'));
   assert.equal(budget.used, 0);
 });
@@ -26,20 +26,29 @@ test('a ratio beyond the limit is refused whatever the size allows', async () =>
   const budget = new ByteBudget(64 * MIB);
   const bomb = gzipSync(Buffer.alloc(16 * MIB));
   assert.ok(bomb.length * LIMITS.gzipRatioMax < 15 * MIB);
-  await assert.rejects(inflate(bomb, 64 * MIB, budget), hasCode('TRIBUTARY_INGEST_GZIP_RATIO'));
+  await assert.rejects(
+    inflate('gzip', bomb, 64 * MIB, budget),
+    hasCode('TRIBUTARY_INGEST_ENCODING_RATIO'),
+  );
   assert.equal(budget.used, 0);
 });
 
 test('output that finds no room is refused', async () => {
   const budget = new ByteBudget(10 * KIB);
   const body = gzipSync(Buffer.alloc(20 * KIB, 'ab'));
-  await assert.rejects(inflate(body, MIB, budget), hasCode('TRIBUTARY_INGEST_IN_FLIGHT_FULL'));
+  await assert.rejects(
+    inflate('gzip', body, MIB, budget),
+    hasCode('TRIBUTARY_INGEST_IN_FLIGHT_FULL'),
+  );
   assert.equal(budget.used, 0);
 });
 
 test('a body that is cut short is refused', async () => {
   const budget = new ByteBudget(MIB);
   const body = gzipSync(Buffer.from('some text')).subarray(0, -4);
-  await assert.rejects(inflate(body, MIB, budget), hasCode('TRIBUTARY_INGEST_GZIP_MALFORMED'));
+  await assert.rejects(
+    inflate('gzip', body, MIB, budget),
+    hasCode('TRIBUTARY_INGEST_ENCODING_MALFORMED'),
+  );
   assert.equal(budget.used, 0);
 });

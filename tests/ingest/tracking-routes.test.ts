@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { KIB } from '../../base/units.ts';
@@ -57,6 +57,12 @@ test('X-Write-Key wins over a masked key in the body', async () => {
   assert.equal((await door.post('/v1/track', body, { 'X-Write-Key': WRITE_KEY })).status, 200);
 });
 
+test('a key with a second part is known by its first', async () => {
+  for (const headers of [basic(`${WRITE_KEY}:anything`), { 'X-Write-Key': `${WRITE_KEY}:part` }]) {
+    assert.equal((await door.post('/v1/track', EVENT, headers)).status, 200);
+  }
+});
+
 test('no key, and the admin key, are refused', async () => {
   const missing = await door.post('/v1/batch', EVENT);
   assert.equal(missing.status, 401);
@@ -72,6 +78,14 @@ test('the path gives its type to the event, and short paths mean the same', asyn
     ['/v1/a', 'alias'],
     ['/v1/batch', undefined],
     ['/v1/b', undefined],
+    ['/batch', undefined],
+    ['/b', undefined],
+    ['/api/s/page', 'page'],
+    ['/api/s/t', 'track'],
+    ['/api/s/event', undefined],
+    ['/api/s/s2s/g', 'group'],
+    ['/api/s/s2s/batch', undefined],
+    ['/beacon/v1/batch', undefined],
   ] as const) {
     assert.equal((await door.post(path, EVENT, bearer)).status, 200);
     assert.equal(door.writer.batches.at(-1)?.typeOfPath, type);
@@ -143,11 +157,20 @@ test('a body of unknown length is counted as it comes', async () => {
   assert.equal((await door.post('/v1/track', EVENT, bearer)).status, 200);
 });
 
-test('a gzip body is inflated', async () => {
-  const headers = { ...bearer, 'Content-Encoding': 'gzip' };
-  const response = await door.post('/v1/track', new Uint8Array(gzipSync(EVENT)), headers);
-  assert.equal(response.status, 200);
-  assert.equal(Buffer.from(door.writer.batches.at(-1)!.bytes).toString(), EVENT);
+test('a compressed body is inflated', async () => {
+  for (const [encoding, body] of [
+    ['gzip', gzipSync(EVENT)],
+    ['X-GZIP', gzipSync(EVENT)],
+    ['deflate', deflateSync(EVENT)],
+    ['deflate', deflateRawSync(EVENT)],
+    ['br', brotliCompressSync(EVENT)],
+    ['identity', Buffer.from(EVENT)],
+  ] as const) {
+    const headers = { ...bearer, 'Content-Encoding': encoding };
+    const response = await door.post('/v1/track', new Uint8Array(body), headers);
+    assert.equal(response.status, 200, encoding);
+    assert.equal(Buffer.from(door.writer.batches.at(-1)!.bytes).toString(), EVENT);
+  }
 });
 
 test('a gzip bomb is refused', async () => {
@@ -160,8 +183,8 @@ test('a gzip bomb is refused', async () => {
 test('what is not gzip is answered 400, an unknown encoding 415', async () => {
   const broken = await door.post('/v1/track', EVENT, { ...bearer, 'Content-Encoding': 'gzip' });
   assert.equal(broken.status, 400);
-  assert.equal(await codeOf(broken), 'TRIBUTARY_INGEST_GZIP_MALFORMED');
-  const unknown = await door.post('/v1/track', EVENT, { ...bearer, 'Content-Encoding': 'br' });
+  assert.equal(await codeOf(broken), 'TRIBUTARY_INGEST_ENCODING_MALFORMED');
+  const unknown = await door.post('/v1/track', EVENT, { ...bearer, 'Content-Encoding': 'lzw' });
   assert.equal(unknown.status, 415);
 });
 
@@ -211,6 +234,26 @@ test('a browser may send from any page', async () => {
   const headers = { ...bearer, Origin: 'https://shop.example' };
   const response = await door.post('/v1/t', EVENT, headers);
   assert.equal(response.headers.get('access-control-allow-origin'), 'https://shop.example');
+  assert.match(response.headers.get('access-control-expose-headers') ?? '', /\bRetry-After\b/);
+});
+
+test('a preflight that names no headers is told of all that SDKs send', async () => {
+  for (const path of ['/v1/t', '/api/s/s2s/track', '/v1/m', `/v1/projects/${WRITE_KEY}/settings`]) {
+    const preflight = await fetch(door.url + path, { method: 'OPTIONS' });
+    assert.equal(preflight.status, 204, path);
+    const allowed = preflight.headers.get('access-control-allow-headers') ?? '';
+    for (const name of ['authorization', 'content-type', 'x-retry-count', 'x-write-key']) {
+      assert.ok(allowed.split(', ').includes(name), `${path} ${name}`);
+    }
+    assert.equal(preflight.headers.get('access-control-max-age'), '7200');
+  }
+});
+
+test('the figures of the browser SDK are answered and dropped', async () => {
+  const before = door.writer.batches.length;
+  const response = await door.post('/v1/m', '{"series":[]}', { 'Content-Type': 'text/plain' });
+  assert.deepEqual(await response.json(), { success: true });
+  assert.equal(door.writer.batches.length, before);
 });
 
 test('unknown paths and wrong methods are told apart', async () => {
@@ -218,7 +261,16 @@ test('unknown paths and wrong methods are told apart', async () => {
   assert.equal(unknown.status, 404);
   const method = await fetch(`${door.url}/v1/batch`);
   assert.equal(method.status, 405);
+  assert.equal(method.headers.get('allow'), 'POST, OPTIONS');
   assert.equal(await codeOf(method), 'TRIBUTARY_INGEST_METHOD_NOT_ALLOWED');
+});
+
+test('HEAD is answered as GET, without the body', async () => {
+  const get = await fetch(`${door.url}/healthz`);
+  const head = await fetch(`${door.url}/healthz`, { method: 'HEAD' });
+  assert.equal(head.status, 200);
+  assert.equal(head.headers.get('content-length'), get.headers.get('content-length'));
+  assert.equal(await head.text(), '');
 });
 
 test('bytes in flight beyond the limit are answered 429', async () => {

@@ -32,11 +32,12 @@ const noSql: SqlExecutor = {
 
 export interface FrontDoorOptions {
   readonly inFlightBytesMax?: number;
+  readonly publicUrl?: string;
   readonly sql?: SqlExecutor;
 }
 
 export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<FrontDoor> {
-  const { inFlightBytesMax = 64 * MIB, sql = noSql } = options;
+  const { inFlightBytesMax = 64 * MIB, publicUrl = '', sql = noSql } = options;
   const control = await openMemoryControl();
   const writer = new MemoryWriter();
   const server = IngestServer.open({
@@ -44,6 +45,7 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     port: 0,
     authenticator: control,
     inFlightBytesMax,
+    publicUrl,
     metrics: new Metrics(),
     clock: systemClock,
     logger: silentLogger,
