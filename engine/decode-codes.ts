@@ -2,9 +2,10 @@
  * The numbers the native decoder answers with, and what they mean here. The twins of DecodeFailure,
  * RejectCode and Field in native/src; tests/native/decoder.test.ts reaches every one of them.
  */
+import { assert } from '../base/assert.ts';
 import { type ErrorCode, type ErrorParameters, TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { Rejection } from './types.ts';
+import type { WarningCode } from './types.ts';
 
 /** Nothing was staged; seal the segment, start the next one and decode again. */
 export const DECODE_SEGMENT_FULL = 7;
@@ -30,6 +31,10 @@ const REJECTIONS: Readonly<Record<number, ErrorCode>> = {
   7: 'TRIBUTARY_INGEST_TIMESTAMP_INVALID',
   8: 'TRIBUTARY_INGEST_NOT_IDENTIFIABLE',
 };
+
+/** Codes from here on are warnings: the event was accepted, and altered. */
+const WARNING_CODE_MIN = 128;
+const WARNINGS: Readonly<Record<number, WarningCode>> = { 128: 'timestamp_in_future' };
 
 /** By the decoder's field number, in JSON's spelling. */
 const FIELDS = [
@@ -57,15 +62,22 @@ export function decodeError(failure: number, reason: string): TributaryError {
   return new TributaryError(code, { reason, ...parameters });
 }
 
-/** The rejection of one event, without its messageId. */
-export function rejectionOf(
-  index: number,
-  code: number,
-  field: number,
-): Omit<Rejection, 'messageId'> {
-  return {
-    index,
-    code: REJECTIONS[code] ?? 'TRIBUTARY_INGEST_EVENT_NOT_OBJECT',
-    path: FIELDS[field] ?? '',
-  };
+/** Whether a note of the decoder is about an event that was accepted. */
+export function isWarning(code: number): boolean {
+  return code >= WARNING_CODE_MIN;
+}
+
+export function rejectionCode(code: number): ErrorCode {
+  return REJECTIONS[code] ?? 'TRIBUTARY_INGEST_EVENT_NOT_OBJECT';
+}
+
+export function warningCode(code: number): WarningCode {
+  const name = WARNINGS[code];
+  assert(name !== undefined, 'the decoder gives known warnings');
+  return name;
+}
+
+/** The name of a field in JSON; empty for the event as a whole. */
+export function fieldName(field: number): string {
+  return FIELDS[field] ?? '';
 }

@@ -3,16 +3,19 @@
  * replayed ones take the same way, in commit order; that is what makes recovery exact.
  *
  * Per batch: hide what was sent before, attribute the rest to anchors and profiles. Per group:
- * publish identity, edges and rows, in that order, so that a reader who sees a row sees whose it is.
+ * publish identity, edges, quarantine and rows, in that order, so that a reader who sees a row sees whose it is.
  */
 import { assert } from '../base/assert.ts';
+import { LIMITS } from '../base/limits.ts';
 import { HOUR_MICROS } from '../base/units.ts';
 import { IdentityGraph } from '../identity/identity-graph.ts';
 import { type NativeMessageWindow, native } from '../native/index.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { SegmentFile } from '../storage/segment-file.ts';
+import { readText } from '../storage/segment-text.ts';
 import { EdgeTable } from './edge-table.ts';
 import type { StagedRows } from './event-staging.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { TenantSecret } from './tenant-secret.ts';
 
 /** A client that retries for a day finds its first attempt. */
@@ -22,6 +25,7 @@ export interface EventFoldOptions {
   readonly directory: string;
   readonly events: HotTable;
   readonly edges: HotTable;
+  readonly quarantine: Quarantine;
   readonly secret: TenantSecret;
 }
 
@@ -35,12 +39,15 @@ export class EventFold {
   readonly identity: IdentityGraph;
   readonly #events: HotTable;
   readonly #edges: EdgeTable;
+  readonly #quarantine: Quarantine;
   readonly #window: NativeMessageWindow;
+  readonly #differing = new Uint32Array(1 + LIMITS.batchEventsMax);
   #views: SegmentViews | undefined;
   #appliedRows = 0;
 
   constructor(options: EventFoldOptions) {
-    const { directory, events, edges, secret } = options;
+    const { directory, events, edges, quarantine, secret } = options;
+    this.#quarantine = quarantine;
     this.#events = events;
     this.#edges = new EdgeTable(edges);
     this.#window = new native.MessageWindow(DEDUPE_WINDOW_MICROS, secret.messageIds);
@@ -62,7 +69,13 @@ export class EventFold {
       segment.firstRow + row === this.#appliedRows,
       'rows are applied in the order of the log',
     );
-    const duplicates = this.#window.hideDuplicates(segment.region, row, count, receivedAtMicros);
+    const duplicates = this.#window.hideDuplicates(
+      segment.region,
+      row,
+      count,
+      receivedAtMicros,
+      this.#differing,
+    );
     assert(duplicates >= 0, 'staged rows of an events segment are checked for duplicates');
     const { timestampWords, anchors } = this.#viewsOf(segment);
     this.identity.resolve({
@@ -75,6 +88,13 @@ export class EventFold {
       anchors,
     });
     this.#appliedRows += count;
+    const origin = { sequence, receivedAtMicros, sourceName: rows.sourceName };
+    this.#quarantine.keep(rows, origin);
+    for (let at = 1; at <= this.#differing[0]!; at += 1) {
+      const index = this.#differing[at]!;
+      const messageId = readText(segment, 'message_id', row + index);
+      this.#quarantine.warn(origin, { index, code: 'duplicate_differs', path: '', messageId });
+    }
     return duplicates;
   }
 
@@ -82,6 +102,7 @@ export class EventFold {
   publish(): void {
     this.identity.publish();
     this.#edges.publish();
+    this.#quarantine.publish();
     this.#events.publishTo(this.#appliedRows);
   }
 

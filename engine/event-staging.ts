@@ -16,9 +16,12 @@ import {
   DECODE_REGION_FULL,
   DECODE_SEGMENT_FULL,
   decodeError,
-  rejectionOf,
+  fieldName,
+  isWarning,
+  rejectionCode,
+  warningCode,
 } from './decode-codes.ts';
-import type { Rejection } from './types.ts';
+import type { Rejection, WarningCode } from './types.ts';
 
 /** What the log keeps about a batch, as far as rows depend on it. */
 export interface BatchFields {
@@ -35,15 +38,36 @@ export interface StagedRows {
   /** First row in the segment. */
   readonly row: number;
   readonly count: number;
-  readonly rejections: readonly Rejection[];
+  readonly sourceName: string;
+  readonly rejections: readonly StagedRejection[];
+  readonly warnings: readonly StagedWarning[];
+}
+
+/** A rejection and what was rejected. */
+export interface StagedRejection extends Rejection {
+  /** The event as it was sent: a JSON value. */
+  readonly text: string;
+}
+
+/** An accepted event that was altered. */
+export interface StagedWarning {
+  readonly index: number;
+  readonly code: WarningCode;
+  readonly path: string;
+  readonly messageId: string | null;
 }
 
 const MESSAGE_ID_COLUMN = 'message_id';
+/** A credential is not data: rejected events are kept as they were sent, but for it. */
+const WRITE_KEY = /"writeKey"\s*:\s*"(?:[^"\\]|\\.)*"/g;
+const NONE: readonly never[] = Object.freeze([]);
+/** Words of one note in the decoder's result: index, code, field, offset, length. */
+const RESULT_WORDS = 5;
 
 export class EventStaging {
   readonly #table: HotTable;
   readonly #decoder: NativeDecoder;
-  readonly #result = new Uint32Array(2 + 3 * LIMITS.batchEventsMax);
+  readonly #result = new Uint32Array(2 + RESULT_WORDS * LIMITS.batchEventsMax);
 
   constructor(table: HotTable) {
     this.#table = table;
@@ -75,7 +99,17 @@ export class EventStaging {
     const segment = this.#table.activeSegment;
     const count = this.#result[0]!;
     const row = segment.stagedRows - count;
-    return { segment, row, count, rejections: this.#rejections(segment, row, batch.sequence) };
+    const { sourceName } = batch;
+    if (this.#result[1] === 0) {
+      return { segment, row, count, sourceName, rejections: NONE, warnings: NONE };
+    }
+    return {
+      segment,
+      row,
+      count,
+      sourceName,
+      ...this.#notes(payload, segment, row, batch.sequence),
+    };
   }
 
   #decode(payload: Uint8Array, length: number, batch: BatchFields): number {
@@ -95,18 +129,36 @@ export class EventStaging {
     assert(reason === '', `the decoder takes the events segment (${reason})`);
   }
 
-  #rejections(segment: SegmentFile, row: number, sequence: number): readonly Rejection[] {
-    const count = this.#result[1]!;
-    const rejections: Rejection[] = [];
-    for (let at = 2; at < 2 + count * 3; at += 3) {
+  /** What the decoder noted about single events. */
+  #notes(
+    payload: Uint8Array,
+    segment: SegmentFile,
+    row: number,
+    sequence: number,
+  ): Pick<StagedRows, 'rejections' | 'warnings'> {
+    const end = 2 + this.#result[1]! * RESULT_WORDS;
+    const rejections: StagedRejection[] = [];
+    const warnings: StagedWarning[] = [];
+    for (let at = 2; at < end; at += RESULT_WORDS) {
       const index = this.#result[at]!;
+      const code = this.#result[at + 1]!;
+      const path = fieldName(this.#result[at + 2]!);
       const messageId = readText(segment, MESSAGE_ID_COLUMN, row + index);
+      if (isWarning(code)) {
+        warnings.push({ index, code: warningCode(code), path, messageId });
+        continue;
+      }
+      const start = payload.byteOffset + this.#result[at + 3]!;
+      const text = Buffer.from(payload.buffer, start, this.#result[at + 4]!).toString('utf8');
       rejections.push({
-        ...rejectionOf(index, this.#result[at + 1]!, this.#result[at + 2]!),
+        index,
+        code: rejectionCode(code),
+        path,
         // An id the decoder made up means nothing to the client.
         messageId: messageId === `seq-${sequence + index}` ? null : messageId,
+        text: text.replace(WRITE_KEY, '"writeKey":""'),
       });
     }
-    return rejections;
+    return { rejections, warnings };
   }
 }

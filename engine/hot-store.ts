@@ -2,6 +2,7 @@
  * The hot data of one tenant: its directory in shared memory, the registry, and the tables in it.
  * All of it is a cache of the log, made anew by every start.
  */
+import { DEAD_LETTERS_SCHEMA } from '../storage/dead-letters-schema.ts';
 import { EDGES_SCHEMA } from '../storage/edges-schema.ts';
 import { EVENTS_SCHEMA } from '../storage/events-schema.ts';
 import { HotBudget } from '../storage/hot-budget.ts';
@@ -9,12 +10,15 @@ import { clearHotDirectory } from '../storage/hot-directory.ts';
 import { HotTable } from '../storage/hot-table.ts';
 import { planSegment } from '../storage/segment-format.ts';
 import { TableRegistry } from '../storage/table-registry.ts';
+import { WARNINGS_SCHEMA } from '../storage/warnings-schema.ts';
 
 export class HotStore {
   readonly directory: string;
   readonly budget: HotBudget;
   readonly events: HotTable;
   readonly edges: HotTable;
+  readonly deadLetters: HotTable;
+  readonly warnings: HotTable;
   readonly #registry: TableRegistry;
 
   /** Makes `directory` fresh and empty. @throws TRIBUTARY_STORAGE_REGION_FULL, _HOT_FULL */
@@ -26,12 +30,16 @@ export class HotStore {
     const shared = { directory, registry: this.#registry, budget: this.budget, removeFile };
     this.events = new HotTable({ ...shared, plan: planSegment(EVENTS_SCHEMA) });
     this.edges = new HotTable({ ...shared, plan: planSegment(EDGES_SCHEMA) });
+    this.deadLetters = new HotTable({ ...shared, plan: planSegment(DEAD_LETTERS_SCHEMA) });
+    this.warnings = new HotTable({ ...shared, plan: planSegment(WARNINGS_SCHEMA) });
   }
 
   /** Unmaps everything; the files stay for readers. Idempotent. */
   close(): void {
     this.events.close();
     this.edges.close();
+    this.deadLetters.close();
+    this.warnings.close();
     this.#registry.close();
   }
 }

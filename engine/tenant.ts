@@ -25,6 +25,7 @@ import { EventFold } from './event-fold.ts';
 import { EventStaging, type StagedRows } from './event-staging.ts';
 import type { HotStore } from './hot-store.ts';
 import { msgpackToJson } from './msgpack.ts';
+import { Quarantine } from './quarantine.ts';
 import type { TenantSecret } from './tenant-secret.ts';
 import { type BatchOutcome, EVENT_TYPES, type IncomingBatch, type Source } from './types.ts';
 
@@ -303,7 +304,7 @@ export class Tenant {
       received: rows.count,
       accepted,
       duplicates,
-      rejected: rows.rejections,
+      rejected: rows.rejections.map(({ text: _, ...rejection }) => rejection),
       lastSequence: sequence + rows.count - 1,
     };
   }
@@ -345,6 +346,7 @@ async function recover(options: TenantOptions): Promise<RecoveredState> {
     directory: hot.directory,
     events: hot.events,
     edges: hot.edges,
+    quarantine: new Quarantine(hot.deadLetters, hot.warnings),
     secret,
   });
   const sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));

@@ -36,6 +36,12 @@ export interface Rejection {
   readonly path: string;
 }
 
+/**
+ * - `timestamp_in_future`: the event claims to be more than a day ahead; it got the time of arrival.
+ * - `duplicate_differs`: a message id came again with another content; the first one was kept.
+ */
+export type WarningCode = 'timestamp_in_future' | 'duplicate_differs';
+
 /** What became of a batch, told only after its bytes are durable. */
 export interface BatchOutcome {
   readonly received: number;

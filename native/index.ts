@@ -40,7 +40,8 @@ export interface NativeDecoder {
   attach(segment: NativeRegion): string;
   /**
    * Decodes `length` bytes of JSON; `payload` has 32 bytes or more behind them. `result` receives
-   * [events, rejected, then (index, code, field) of each rejection that fits].
+   * [events, notes, then (index, code, field, offset, length) of each note that fits]; offset and
+   * length say where in the payload the event's text is.
    * `typeOfPath` is a position in EVENT_TYPES, or its length for none.
    * @returns 0, or a decode failure (engine/decode-codes.ts); after a failure no row was staged.
    */
@@ -75,12 +76,17 @@ export interface NativeIdentifierIndex {
 
 /** The message ids of the last hours, to find what was sent twice (message_window.cc). */
 export interface NativeMessageWindow {
-  /** Hides rows sent before. @returns how many, or -1 for bad arguments. */
+  /**
+   * Hides rows sent before. `differing`, longer than `count`, receives how many of them differ from the
+   * first event of their id, then their positions in the run.
+   * @returns how many were hidden, or -1 for bad arguments.
+   */
   hideDuplicates(
     segment: NativeRegion,
     row: number,
     count: number,
     receivedAtMicros: number,
+    differing: Uint32Array,
   ): number;
   readonly count: number;
   readonly memoryBytes: number;

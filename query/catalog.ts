@@ -93,6 +93,18 @@ export const HOT_CATALOG: Catalog = {
       boundColumns: [],
     },
     {
+      name: 'dead_letters',
+      select: `SELECT * FROM hot_scan('dead_letters')`,
+      scans: ['dead_letters'],
+      boundColumns: [],
+    },
+    {
+      name: 'warnings',
+      select: `SELECT * FROM hot_scan('warnings')`,
+      scans: ['warnings'],
+      boundColumns: [],
+    },
+    {
       name: 'profile_traits',
       select: PROFILE_TRAITS_SELECT,
       scans: ['events'],

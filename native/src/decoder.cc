@@ -42,7 +42,7 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
 
   // decode(payload, length, sequence, receivedAtMicros, source, typeOfPath, result): a DecodeFailure.
   // `payload` has at least SIMDJSON_PADDING bytes behind `length`. `result` receives
-  // [events, rejected, then (index, code, field) for each rejection that fits].
+  // [events, notes, then (index, code, field, offset, length) for each note that fits].
   Napi::Value Decode(const Napi::CallbackInfo& info) {
     Napi::Uint8Array payload = info[0].As<Napi::Uint8Array>();
     uint32_t length = info[1].As<Napi::Number>().Uint32Value();
@@ -58,11 +58,11 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
                       info[3].As<Napi::Number>().Int64Value(),
                       {source, static_cast<uint32_t>(source_length)},
                       static_cast<EventType>(info[5].As<Napi::Number>().Uint32Value())};
-    Rejections rejections{reinterpret_cast<Rejections::Entry*>(result.Data() + 2),
-                          static_cast<uint32_t>((result.ElementLength() - 2) / 3), 0};
+    Notes notes{reinterpret_cast<Notes::Entry*>(result.Data() + 2),
+                static_cast<uint32_t>((result.ElementLength() - 2) / 5), 0};
     DecodeFailure failure = decoder_.Decode(reinterpret_cast<const char*>(payload.Data()), length,
-                                            batch, &rejections, &result.Data()[0]);
-    result.Data()[1] = rejections.count;
+                                            batch, &notes, &result.Data()[0]);
+    result.Data()[1] = notes.count;
     return Napi::Number::New(info.Env(), static_cast<uint32_t>(failure));
   }
 

@@ -30,7 +30,8 @@ constexpr uint32_t kGeneratedIdBytesMax = 24;
 
 // When the event happened, by the rule of docs/http.md: the client's clock is corrected by the skew
 // between sentAt and our clock when that is more than a minute; the future is refused.
-int64_t HappenedAt(const TrackingEvent& event, bool has_sent, int64_t sent, int64_t received) {
+int64_t HappenedAt(const TrackingEvent& event, bool has_sent, int64_t sent, int64_t received,
+                   bool* is_clamped) {
   int64_t happened;
   if (event.has_timestamp && event.has_original_timestamp) {
     happened = event.timestamp;  // the user set it: RudderStack's SDKs send both
@@ -41,7 +42,8 @@ int64_t HappenedAt(const TrackingEvent& event, bool has_sent, int64_t sent, int6
     int64_t skew = has_sent ? received - sent : 0;
     if (skew > kSkewThresholdMicros || skew < -kSkewThresholdMicros) happened += skew;
   }
-  return happened > received + kFutureMaxMicros ? received : happened;
+  *is_clamped = happened > received + kFutureMaxMicros;
+  return *is_clamped ? received : happened;
 }
 
 }  // namespace
@@ -58,10 +60,10 @@ std::string EventDecoder::Attach(Region* region) {
 }
 
 DecodeFailure EventDecoder::Decode(const char* payload, uint32_t length, const BatchFields& batch,
-                                   Rejections* rejections, uint32_t* events) {
+                                   Notes* notes, uint32_t* events) {
   batch_ = batch;
-  rejections_ = rejections;
-  rejections->count = 0;
+  notes_ = notes;
+  notes->count = 0;
   *events = 0;
   DecodeFailure failure = Parse(payload, length);
   return failure == DecodeFailure::kNone ? StageAll(payload, length, events) : failure;
@@ -149,19 +151,26 @@ Position EventDecoder::Stage(const PayloadWalker& walker, Position at, uint32_t 
   TrackingEvent event;
   Position end = ReadEvent(walker, at, batch_.type_of_path, limits_.event, &extra_, &event);
   if (*staged) *staged = WriteRow(event, index);
+  bool is_rejected = event.reject != RejectCode::kNone;
+  if (is_rejected || is_clamped_) {
+    Slice text = walker.RawBetween(at.structural, end.structural);
+    uint32_t code = is_rejected ? static_cast<uint32_t>(event.reject)
+                                : static_cast<uint32_t>(WarningCode::kTimestampInFuture);
+    Note(index, code, is_rejected ? event.reject_field : Field::kTimestamp, walker.payload(), text);
+  }
   return end;
 }
 
 bool EventDecoder::WriteRow(const TrackingEvent& event, uint32_t index) {
   uint64_t sequence = batch_.sequence + index;
   bool rejected = event.reject != RejectCode::kNone;
+  is_clamped_ = false;
   writer_.SetUint64(kSequence, sequence);
   writer_.SetInt64(kReceivedAt, batch_.received_at);
   bool fits = writer_.SetDictionary(kSource, batch_.source.data, batch_.source.length);
   WriteMessageId(event, sequence);
   writer_.SetUint32(kAnchor, 0);
   if (rejected) {
-    NoteRejection(event, index);
     for (uint32_t column = kType; column < kEventColumnCount; column++) {
       if (column != kAnchor && column != kReceivedAt && column != kSource) writer_.SetNull(column);
     }
@@ -198,7 +207,7 @@ void EventDecoder::WriteMessageId(const TrackingEvent& event, uint64_t sequence)
 void EventDecoder::WriteTimes(const TrackingEvent& event) {
   bool has_sent = event.has_sent_at || has_batch_sent_at_;
   int64_t sent = event.has_sent_at ? event.sent_at : batch_sent_at_;
-  writer_.SetInt64(kTimestamp, HappenedAt(event, has_sent, sent, batch_.received_at));
+  writer_.SetInt64(kTimestamp, HappenedAt(event, has_sent, sent, batch_.received_at, &is_clamped_));
   // What the device's clock said, as sent.
   if (event.has_original_timestamp) writer_.SetInt64(kOriginalTimestamp, event.original_timestamp);
   else if (event.has_timestamp) writer_.SetInt64(kOriginalTimestamp, event.timestamp);
@@ -218,11 +227,12 @@ bool EventDecoder::WriteDictionary(uint32_t column, const Slice& text) {
   return true;
 }
 
-void EventDecoder::NoteRejection(const TrackingEvent& event, uint32_t index) {
-  uint32_t ordinal = rejections_->count++;
-  if (ordinal >= rejections_->capacity) return;
-  rejections_->entries[ordinal] = {index, static_cast<uint32_t>(event.reject),
-                                   static_cast<uint32_t>(event.reject_field)};
+void EventDecoder::Note(uint32_t index, uint32_t code, Field field, const char* payload,
+                        const Slice& text) {
+  uint32_t ordinal = notes_->count++;
+  if (ordinal >= notes_->capacity) return;
+  notes_->entries[ordinal] = {index, code, static_cast<uint32_t>(field),
+                              static_cast<uint32_t>(text.data - payload), text.length};
 }
 
 }  // namespace tributary

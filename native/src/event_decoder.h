@@ -31,6 +31,11 @@ enum class DecodeFailure : uint32_t {
   kBadArguments = 9,
 };
 
+// How an accepted event was altered. Shared with engine/decode-codes.ts; above all RejectCodes.
+enum class WarningCode : uint32_t {
+  kTimestampInFuture = 128,
+};
+
 struct DecoderLimits {
   EventLimits event;
   uint32_t batch_events_max;
@@ -45,10 +50,12 @@ struct BatchFields {
   EventType type_of_path;
 };
 
-// Receives the rejections of one payload; the first `capacity` are kept, all are counted.
-struct Rejections {
+// What was noted about the events of one payload, at most one entry an event: why it was rejected (a
+// RejectCode), or how it was altered (a WarningCode). The first `capacity` are kept, all are counted.
+struct Notes {
   struct Entry {
     uint32_t index, code, field;
+    uint32_t offset, length;  // of the event's text in the payload
   };
   Entry* entries;
   uint32_t capacity;
@@ -66,7 +73,7 @@ class EventDecoder {
   // Decodes `length` bytes of JSON with SIMDJSON_PADDING readable bytes behind them. On kNone `events`
   // rows were staged; on anything else none was, and failure_text() says more.
   DecodeFailure Decode(const char* payload, uint32_t length, const BatchFields& batch,
-                       Rejections* rejections, uint32_t* events);
+                       Notes* notes, uint32_t* events);
   const std::string& failure_text() const { return failure_; }
 
  private:
@@ -79,7 +86,7 @@ class EventDecoder {
   void WriteTimes(const TrackingEvent& event);
   void WriteText(uint32_t column, const Slice& text);
   bool WriteDictionary(uint32_t column, const Slice& text);
-  void NoteRejection(const TrackingEvent& event, uint32_t index);
+  void Note(uint32_t index, uint32_t code, Field field, const char* payload, const Slice& text);
 
   const DecoderLimits limits_;
   simdjson::dom::parser parser_;
@@ -89,7 +96,8 @@ class EventDecoder {
 
   // Of the payload being decoded.
   BatchFields batch_{};
-  Rejections* rejections_ = nullptr;
+  Notes* notes_ = nullptr;
+  bool is_clamped_ = false;  // the event being written came from the future
   bool has_batch_sent_at_ = false;
   int64_t batch_sent_at_ = 0;
 };

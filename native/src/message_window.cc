@@ -18,45 +18,54 @@ namespace tributary {
 namespace {
 
 constexpr uint32_t kGenerations = 4;
+// Columns of `events`; event_decoder.cc checks that they are in their places.
 constexpr uint32_t kMessageIdColumn = 1;
+constexpr uint32_t kEventColumn = 3;
+constexpr uint32_t kFingerprintTextColumns[] = {5, 6, 15, 16};  // ids, properties, traits
+constexpr uint32_t kColumnsMin = 17;
 constexpr uint32_t kBlockRows = 16;
 
-// An open-addressing set of non-zero 64-bit hashes, at most half full.
-class HashSet {
+// From non-zero 64-bit hashes to 32-bit fingerprints: open addressing, at most half full. Fingerprints
+// lie apart, because they are read only when a hash is found.
+class FingerprintMap {
  public:
-  HashSet() : slots_(1 << 12, 0) {}
+  FingerprintMap() : hashes_(1 << 12, 0), fingerprints_(1 << 12, 0) {}
   void Prefetch(uint64_t hash) const {
-    if (count_ > 0) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+    if (count_ > 0) __builtin_prefetch(&hashes_[hash & (hashes_.size() - 1)]);
   }
-  bool Contains(uint64_t hash) const {
-    if (count_ == 0) return false;
-    for (size_t slot = hash & (slots_.size() - 1);; slot = (slot + 1) & (slots_.size() - 1)) {
-      if (slots_[slot] == hash) return true;
-      if (slots_[slot] == 0) return false;
+  const uint32_t* Find(uint64_t hash) const {
+    if (count_ == 0) return nullptr;
+    for (size_t slot = hash & (hashes_.size() - 1);; slot = (slot + 1) & (hashes_.size() - 1)) {
+      if (hashes_[slot] == hash) return &fingerprints_[slot];
+      if (hashes_[slot] == 0) return nullptr;
     }
   }
-  void Add(uint64_t hash) {
-    if ((count_ + 1) * 2 > slots_.size()) Grow();
-    Place(slots_, hash);
+  void Add(uint64_t hash, uint32_t fingerprint) {
+    if ((count_ + 1) * 2 > hashes_.size()) Grow();
+    Place(hash, fingerprint);
     count_++;
   }
   uint64_t count() const { return count_; }
-  uint64_t bytes() const { return slots_.size() * 8; }
+  uint64_t bytes() const { return hashes_.size() * 12; }
 
  private:
-  static void Place(std::vector<uint64_t>& slots, uint64_t hash) {
-    size_t slot = hash & (slots.size() - 1);
-    while (slots[slot] != 0) slot = (slot + 1) & (slots.size() - 1);
-    slots[slot] = hash;
+  void Place(uint64_t hash, uint32_t fingerprint) {
+    size_t slot = hash & (hashes_.size() - 1);
+    while (hashes_[slot] != 0) slot = (slot + 1) & (hashes_.size() - 1);
+    hashes_[slot] = hash;
+    fingerprints_[slot] = fingerprint;
   }
   void Grow() {
-    std::vector<uint64_t> grown(slots_.size() * 2, 0);
-    for (uint64_t hash : slots_) {
-      if (hash != 0) Place(grown, hash);
+    std::vector<uint64_t> hashes(hashes_.size() * 2, 0);
+    std::vector<uint32_t> fingerprints(hashes.size(), 0);
+    hashes_.swap(hashes);
+    fingerprints_.swap(fingerprints);
+    for (size_t slot = 0; slot < hashes.size(); slot++) {
+      if (hashes[slot] != 0) Place(hashes[slot], fingerprints[slot]);
     }
-    slots_ = std::move(grown);
   }
-  std::vector<uint64_t> slots_;
+  std::vector<uint64_t> hashes_;
+  std::vector<uint32_t> fingerprints_;
   uint64_t count_ = 0;
 };
 
@@ -84,18 +93,23 @@ class MessageWindow : public Napi::ObjectWrap<MessageWindow> {
   }
 
  private:
-  // hideDuplicates(region, row, count, receivedAtMicros): hides each visible row whose message id was
-  // admitted before, and admits the others. Returns how many were hidden, or -1 for bad arguments.
+  // hideDuplicates(region, row, count, receivedAtMicros, differing): hides each visible row whose
+  // message id was admitted before, and admits the others. differing[0] receives how many of the
+  // hidden ones differ from the first event of their id, and what follows their positions in the run.
+  // Returns how many rows were hidden, or -1 for bad arguments.
   Napi::Value HideDuplicates(const Napi::CallbackInfo& info) {
     SegmentRows rows;
     uint32_t first = info[1].As<Napi::Number>().Uint32Value();
     uint32_t count = info[2].As<Napi::Number>().Uint32Value();
+    Napi::Uint32Array differing = info[4].As<Napi::Uint32Array>();
     bool sound = rows.Attach(RegionObject::FromValue(info[0])) &&
-                 rows.column_count() > kMessageIdColumn && first <= rows.staged_rows() &&
-                 count <= rows.staged_rows() - first;
+                 rows.column_count() >= kColumnsMin && first <= rows.staged_rows() &&
+                 count <= rows.staged_rows() - first && differing.ElementLength() > count;
     if (!sound) return Napi::Number::New(info.Env(), -1);
     RotateTo(info[3].ToNumber().Int64Value());
     const ColumnDescriptor& ids = rows.column(kMessageIdColumn);
+    uint32_t* out = differing.Data();
+    out[0] = 0;
     uint64_t hashes[kBlockRows];
     uint32_t hidden = 0;
     for (uint32_t done = 0; done < count;) {
@@ -107,12 +121,19 @@ class MessageWindow : public Napi::ObjectWrap<MessageWindow> {
         Slice id = rows.text(ids, row);
         hashes[i] = HashBytes(id.data, id.length, seed_);
         if (hashes[i] == 0) hashes[i] = 1;  // 0 marks a free slot
-        for (const HashSet& generation : generations_) generation.Prefetch(hashes[i]);
+        for (const FingerprintMap& generation : generations_) generation.Prefetch(hashes[i]);
       }
       for (uint32_t i = 0; i < block; i++) {
         if (hashes[i] == 0) continue;
-        if (Admit(hashes[i])) continue;
-        rows.Hide(first + done + i);
+        uint32_t row = first + done + i;
+        uint32_t fingerprint = FingerprintOf(rows, row);
+        const uint32_t* known = Find(hashes[i]);
+        if (known == nullptr) {
+          generations_[current_].Add(hashes[i], fingerprint);
+          continue;
+        }
+        if (*known != fingerprint) out[++out[0]] = done + i;
+        rows.Hide(row);
         hidden++;
       }
       done += block;
@@ -120,12 +141,27 @@ class MessageWindow : public Napi::ObjectWrap<MessageWindow> {
     return Napi::Number::New(info.Env(), hidden);
   }
 
-  bool Admit(uint64_t hash) {
-    for (const HashSet& generation : generations_) {
-      if (generation.Contains(hash)) return false;
+  const uint32_t* Find(uint64_t hash) const {
+    for (const FingerprintMap& generation : generations_) {
+      const uint32_t* known = generation.Find(hash);
+      if (known != nullptr) return known;
     }
-    generations_[current_].Add(hash);
-    return true;
+    return nullptr;
+  }
+
+  // Of what an event says and about whom; times and context may differ between two attempts.
+  uint32_t FingerprintOf(const SegmentRows& rows, uint32_t row) const {
+    uint64_t hash = seed_;
+    const ColumnDescriptor& event = rows.column(kEventColumn);
+    if (rows.valid(event, row)) {
+      Slice name = rows.dictionary_text(event, rows.code(event, row));
+      hash = HashBytes(name.data, name.length, hash);
+    }
+    for (uint32_t column : kFingerprintTextColumns) {
+      Slice text = rows.text(rows.column(column), row);
+      if (text.present()) hash = HashBytes(text.data, text.length, hash + column);
+    }
+    return static_cast<uint32_t>(hash >> 32);
   }
 
   // Opens a new generation for each span that has passed, which drops the oldest.
@@ -137,24 +173,24 @@ class MessageWindow : public Napi::ObjectWrap<MessageWindow> {
         break;
       }
       current_ = (current_ + 1) % kGenerations;
-      generations_[current_] = HashSet();
+      generations_[current_] = FingerprintMap();
       span_ends_ += span_micros_;
     }
   }
 
   Napi::Value Count(const Napi::CallbackInfo& info) {
     uint64_t count = 0;
-    for (const HashSet& generation : generations_) count += generation.count();
+    for (const FingerprintMap& generation : generations_) count += generation.count();
     return Napi::Number::New(info.Env(), static_cast<double>(count));
   }
 
   Napi::Value MemoryBytes(const Napi::CallbackInfo& info) {
     uint64_t bytes = 0;
-    for (const HashSet& generation : generations_) bytes += generation.bytes();
+    for (const FingerprintMap& generation : generations_) bytes += generation.bytes();
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
   }
 
-  HashSet generations_[kGenerations];
+  FingerprintMap generations_[kGenerations];
   uint32_t current_ = 0;
   int64_t span_micros_;
   int64_t span_ends_ = 0;

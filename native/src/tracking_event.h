@@ -77,6 +77,7 @@ class PayloadWalker {
         structurals_(parser.implementation->structural_indexes.get()),
         payload_(payload) {}
 
+  const char* payload() const { return payload_; }
   Position root() const { return {1, 0}; }
   char type_at(Position at) const { return static_cast<char>(tape_[at.tape] >> 56); }
   // Elements of the array at `at`.

@@ -6,6 +6,7 @@ import { HOUR_MICROS, MIB } from '../../base/units.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
+import { readRows } from '../support/read-rows.ts';
 
 const open = (context: TestContext): Promise<TestEngine> =>
   TestEngine.open(context, new MemoryFileSystem());
@@ -116,6 +117,47 @@ test('bytes that are no batch are refused, logged nowhere, and do no harm', asyn
   assert.deepEqual(visibleIds(engine), ['a']);
   assert.equal(engine.rows()[0]!['sequence'], 1n);
   assert.equal(engine.tenant.walStatistics.records, 1);
+});
+
+test('what was rejected or altered is kept, and comes back after a restart', async (context) => {
+  const fileSystem = new MemoryFileSystem();
+  const engine = await TestEngine.open(context, fileSystem);
+  const tomorrow = new Date(NOW / 1000 + 25 * 3_600_000).toISOString();
+  await engine.send([
+    track('a', { properties: { price: 1 } }),
+    { type: 'track', messageId: 'bad', writeKey: 'secret', userId: { no: 'object' } },
+    'not an event' as unknown as TestEvent,
+    track('late', { timestamp: tomorrow }),
+    track('a', { properties: { price: 1 }, context: { attempt: 2 }, sentAt: tomorrow }),
+    track('a', { properties: { price: 2 } }),
+  ]);
+  const kept = (test: TestEngine): unknown => [
+    test.tenant.hot.deadLetters.segments
+      .flatMap((segment) => readRows(segment))
+      .map((row) => [row['sequence'], row['code'], row['path'], row['message_id'], row['payload']]),
+    test.tenant.hot.warnings.segments
+      .flatMap((segment) => readRows(segment))
+      .map((row) => [row['sequence'], row['code'], row['path'], row['message_id']]),
+  ];
+  const expected = [
+    [
+      [
+        2n,
+        'TRIBUTARY_INGEST_FIELD_TYPE',
+        'userId',
+        'bad',
+        '{"type":"track","messageId":"bad","writeKey":"","userId":{"no":"object"}}',
+      ],
+      [3n, 'TRIBUTARY_INGEST_EVENT_NOT_OBJECT', '', null, '"not an event"'],
+    ],
+    [
+      [4n, 'timestamp_in_future', 'timestamp', 'late'],
+      [6n, 'duplicate_differs', '', 'a'],
+    ],
+  ];
+  assert.deepEqual(kept(engine), expected);
+  await engine.engine.close();
+  assert.deepEqual(kept(await TestEngine.open(context, fileSystem)), expected);
 });
 
 test('an empty batch is answered and not logged', async (context) => {

@@ -159,7 +159,8 @@ test('an event that breaks a rule is rejected with code and path, the others are
     const { staged, rows } = decoder.decode(JSON.stringify({ batch: [track, event, track] }));
     const sent = (event as { messageId?: string }).messageId;
     const messageId = sent !== undefined && sent.length <= LIMITS.messageIdBytesMax ? sent : null;
-    assert.deepEqual(staged.rejections, [{ index: 1, code, path, messageId }], name);
+    const text = JSON.stringify(event);
+    assert.deepEqual(staged.rejections, [{ index: 1, code, path, messageId, text }], name);
     assert.deepEqual(
       rows.map((row) => row.hidden),
       [false, true, false],

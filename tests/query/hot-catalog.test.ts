@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { HOT_CATALOG } from '../../query/catalog.ts';
 import type { SqlService } from '../../query/sql-service.ts';
+import { DEAD_LETTERS_SCHEMA } from '../../storage/dead-letters-schema.ts';
 import { EDGES_SCHEMA } from '../../storage/edges-schema.ts';
 import { EVENTS_SCHEMA } from '../../storage/events-schema.ts';
 import type { HotTable } from '../../storage/hot-table.ts';
 import { SharedArray } from '../../storage/shared-array.ts';
+import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
 import { type HotFixture, openHotFixture } from '../native/scan-harness.ts';
 import { ask, openService, rowsOf } from './sql-fixture.ts';
 
@@ -70,7 +72,9 @@ async function openHotService(
   context.after(() => fixture.close());
   sequence = 0;
   const events = fixture.table(EVENTS_SCHEMA, 100);
-  fixture.table(EDGES_SCHEMA, 100);
+  for (const schema of [EDGES_SCHEMA, DEAD_LETTERS_SCHEMA, WARNINGS_SCHEMA]) {
+    fixture.table(schema, 100);
+  }
   publishProfiles(context, fixture.directory);
   const service = await openService(context, {
     settings: { hotDirectory: fixture.directory, catalog: HOT_CATALOG },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LIMITS } from '../../base/limits.ts';
 import { GIB } from '../../base/units.ts';
+import { DEAD_LETTERS, DEAD_LETTERS_SCHEMA } from '../../storage/dead-letters-schema.ts';
 import { EDGES, EDGES_SCHEMA } from '../../storage/edges-schema.ts';
 import { EVENTS_SCHEMA } from '../../storage/events-schema.ts';
 import {
@@ -11,6 +12,7 @@ import {
   type SegmentPlan,
   type TableSchema,
 } from '../../storage/segment-format.ts';
+import { WARNINGS, WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
 
 /** Every buffer of a plan as [start, end). */
 function buffersOf(plan: SegmentPlan): [number, number][] {
@@ -74,11 +76,18 @@ describe('planSegment', () => {
     assert.throws(() => planSegment(EVENTS_SCHEMA, 100, heaps), /below 4 GiB/);
   });
 
-  it('EDGES gives the positions of the schema', () => {
+  it('the position tables of tables written from TypeScript are those of their schemas', () => {
     const snake = (name: string) => name.replace(/[A-Z]/g, (upper) => `_${upper.toLowerCase()}`);
-    assert.deepEqual(
-      Object.entries(EDGES).map(([name, index]) => [snake(name), index]),
-      EDGES_SCHEMA.columns.map((column, index) => [column.name, index]),
-    );
+    const pairs = [
+      [EDGES, EDGES_SCHEMA],
+      [DEAD_LETTERS, DEAD_LETTERS_SCHEMA],
+      [WARNINGS, WARNINGS_SCHEMA],
+    ] as const;
+    for (const [positions, schema] of pairs) {
+      assert.deepEqual(
+        Object.entries(positions).map(([name, index]) => [snake(name), index]),
+        schema.columns.map((column, index) => [column.name, index]),
+      );
+    }
   });
 });
