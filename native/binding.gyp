@@ -14,6 +14,7 @@
         "src/decoder.cc",
         "src/tracking_event.cc",
         "src/timestamp.cc",
+        "src/unicode_escapes.cc",
         "src/identifier_index.cc",
         "src/message_window.cc",
         "src/hot_directory.cc",

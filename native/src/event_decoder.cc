@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "timestamp.h"
+#include "unicode_escapes.h"
 
 namespace tributary {
 
@@ -75,7 +76,11 @@ DecodeFailure EventDecoder::Parse(const char* bytes, uint32_t length) {
     if (parser_.allocate(capacity, limits_.json_depth_max)) return DecodeFailure::kRegionFull;
   }
   auto parsed = parser_.parse(reinterpret_cast<const uint8_t*>(bytes), length, false);
-  if (parsed.error() == simdjson::SUCCESS) return DecodeFailure::kNone;
+  if (parsed.error() == simdjson::SUCCESS) {
+    if (!HasLoneSurrogate(bytes, length)) return DecodeFailure::kNone;
+    failure_ = "Half a surrogate pair, which stands for no character.";
+    return DecodeFailure::kMalformed;
+  }
   failure_ = simdjson::error_message(parsed.error());
   switch (parsed.error()) {
     case simdjson::DEPTH_ERROR:
