@@ -11,7 +11,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
-import { alignUp, MIB } from '../base/units.ts';
+import { alignUp, KIB } from '../base/units.ts';
 import { type NativeRegion, native } from '../native/index.ts';
 import {
   COLUMN_DESCRIPTOR,
@@ -23,7 +23,7 @@ import {
 } from './segment-format.ts';
 
 export const ROWS_STEP = 8192;
-export const HEAP_STEP_BYTES = MIB;
+export const HEAP_STEP_BYTES = 64 * KIB;
 
 export class SegmentFile {
   readonly path: string;

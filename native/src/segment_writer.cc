@@ -10,7 +10,15 @@ namespace tributary {
 namespace {
 
 constexpr uint32_t kRowsBackedStep = 8192;
-constexpr uint64_t kHeapBackedStep = 1 << 20;
+// Heaps grow in steps of a quarter of what they hold: a column that is hardly used takes little, and a
+// large one is not backed page by page.
+constexpr uint64_t kHeapStepMin = 64 * 1024;
+constexpr uint64_t kHeapStepMax = 1024 * 1024;
+
+uint64_t HeapStep(uint64_t used) {
+  uint64_t step = used / 4 / kHeapStepMin * kHeapStepMin;
+  return std::min(std::max(step, kHeapStepMin), kHeapStepMax);
+}
 
 uint64_t ValueBytes(ColumnType type) {
   switch (type) {
@@ -126,12 +134,15 @@ std::string SegmentWriter::BackFor(uint32_t rows, uint64_t heap_bytes) {
     if (!HasHeap(d->type)) continue;
     uint64_t goal = std::min(d->heap_used + heap_bytes, d->heap_capacity);
     if (goal <= column.heap_backed) continue;
-    goal = std::min((goal + kHeapBackedStep - 1) / kHeapBackedStep * kHeapBackedStep, d->heap_capacity);
+    uint64_t step = HeapStep(d->heap_used);
+    goal = std::min((goal + step - 1) / step * step, d->heap_capacity);
     std::string failure =
         region_->Back(d->heap_offset + column.heap_backed, goal - column.heap_backed);
     if (!failure.empty()) return failure;
     column.heap_backed = goal;
-    region_->BackAhead(d->heap_offset + goal, std::min(kHeapBackedStep, d->heap_capacity - goal));
+    if (d->heap_used > 0) {
+      region_->BackAhead(d->heap_offset + goal, std::min(step, d->heap_capacity - goal));
+    }
   }
   return "";
 }
