@@ -205,6 +205,14 @@ export const ERRORS = {
     retryable: false,
     help: 'Split the batch.',
   },
+  TRIBUTARY_INGEST_BATCH_CONTEXT_TOO_LARGE: {
+    message:
+      "The batch's context and integrations take more than {limitBytes} bytes in its events.",
+    status: 413,
+    sqlstate: '54000',
+    retryable: false,
+    help: 'They are copied into each event. Split the batch, or leave out what events do not need.',
+  },
   TRIBUTARY_INGEST_EVENT_NOT_OBJECT: {
     message: 'An event is a JSON object.',
     status: 400,

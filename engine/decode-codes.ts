@@ -19,6 +19,7 @@ const FAILURES: Readonly<Record<number, readonly [ErrorCode, ErrorParameters]>> 
   4: ['TRIBUTARY_INGEST_UTF8_INVALID', {}],
   5: ['TRIBUTARY_INGEST_NOT_AN_EVENT', {}],
   6: ['TRIBUTARY_INGEST_BATCH_TOO_MANY_EVENTS', { limit: LIMITS.batchEventsMax }],
+  10: ['TRIBUTARY_INGEST_BATCH_CONTEXT_TOO_LARGE', { limitBytes: LIMITS.batchInheritedBytesMax }],
 };
 
 const REJECTIONS: Readonly<Record<number, ErrorCode>> = {

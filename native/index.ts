@@ -32,6 +32,7 @@ export interface DecoderLimits {
   readonly eventNameBytesMax: number;
   readonly batchEventsMax: number;
   readonly jsonDepthMax: number;
+  readonly batchInheritedBytesMax: number;
 }
 
 /** Decodes tracking payloads into the tail of the active `events` segment (decoder.cc). */

@@ -26,7 +26,8 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
     };
     EventLimits event{number("eventBytesMax"), number("messageIdBytesMax"),
                       number("identifierBytesMax"), number("eventNameBytesMax")};
-    return {event, number("batchEventsMax"), number("jsonDepthMax")};
+    return {event, number("batchEventsMax"), number("jsonDepthMax"),
+            number("batchInheritedBytesMax")};
   }
 
   // attach(region): rows go to this segment from now on. Returns "" or why not.

@@ -98,12 +98,18 @@ DecodeFailure EventDecoder::StageAll(const char* bytes, uint32_t length, uint32_
   PayloadWalker walker(parser_, bytes);
   Position root = walker.root();
   if (walker.type_at(root) != '{') return DecodeFailure::kNotAnEvent;
-  uint64_t batch_tape = FindBatch(walker, root);
+  Envelope envelope = ReadEnvelope(walker, root);
+  uint64_t batch_tape = envelope.batch;
   bool has_batch = batch_tape != 0;
   if (has_batch && walker.type_at({batch_tape, 0}) != '[') return DecodeFailure::kNotAnEvent;
   uint32_t count = has_batch ? walker.count_at({batch_tape, 0}) : 1;
   if (count > limits_.batch_events_max) return DecodeFailure::kBatchTooLarge;
-  uint64_t heap_bytes = uint64_t{length} + uint64_t{count} * kGeneratedIdBytesMax;
+  ReadInherited(walker, root, envelope);
+  uint64_t inherited_bytes =
+      uint64_t{count} * (scratch_.context.bytes() + scratch_.integrations.bytes());
+  if (inherited_bytes > limits_.batch_inherited_bytes_max) return DecodeFailure::kInheritedTooLarge;
+  uint64_t heap_bytes =
+      uint64_t{length} + uint64_t{count} * kGeneratedIdBytesMax + inherited_bytes;
   if (!writer_.HasRoom(count, heap_bytes)) return DecodeFailure::kSegmentFull;
   failure_ = writer_.BackFor(count, heap_bytes);
   if (!failure_.empty()) return DecodeFailure::kRegionFull;
@@ -129,10 +135,10 @@ DecodeFailure EventDecoder::StageAll(const char* bytes, uint32_t length, uint32_
   return DecodeFailure::kNone;
 }
 
-// The tape index of the value of the last `batch` member, or 0; notes the batch's sentAt. Runs over
-// the tape alone, where an array is skipped in one step.
-uint64_t EventDecoder::FindBatch(const PayloadWalker& walker, Position root) {
-  uint64_t batch = 0;
+// Finds what the root says about its batch, the last of each member, and notes the batch's sentAt. Runs
+// over the tape alone, where an array is skipped in one step.
+EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker, Position root) {
+  Envelope envelope{};
   has_batch_sent_at_ = false;
   const uint64_t* tape = parser_.doc.tape.get();
   uint64_t at = root.tape + 1;
@@ -140,21 +146,41 @@ uint64_t EventDecoder::FindBatch(const PayloadWalker& walker, Position root) {
     Slice key = walker.string_at(at);
     uint64_t value = at + 1;
     char type = static_cast<char>(tape[value] >> 56);
-    if (key.length == 5 && memcmp(key.data, "batch", 5) == 0) batch = value;
+    if (key.length == 5 && memcmp(key.data, "batch", 5) == 0) envelope.batch = value;
     if (key.length == 6 && memcmp(key.data, "sentAt", 6) == 0 && type == '"') {
       Slice text = walker.string_at(value);
       has_batch_sent_at_ = ParseTimestamp(text.data, text.length, &batch_sent_at_);
     }
+    if (key.length == 7 && memcmp(key.data, "context", 7) == 0) {
+      envelope.context = type == '{' ? value : 0;
+    }
+    if (key.length == 12 && memcmp(key.data, "integrations", 12) == 0) {
+      envelope.integrations = type == '{' ? value : 0;
+    }
     if (type == '{' || type == '[') at = tape[value] & 0xffffffffu;
     else at = value + (type == 'l' || type == 'u' || type == 'd' ? 2 : 1);
   }
-  return batch;
+  return envelope;
+}
+
+// Takes the batch's context and integrations for its events; a single event has only its own. Costs a
+// walk over the root's structurals, and only where there is something to inherit.
+void EventDecoder::ReadInherited(const PayloadWalker& walker, Position root,
+                                 const Envelope& envelope) {
+  scratch_.context.Clear();
+  scratch_.integrations.Clear();
+  if (envelope.batch == 0 || (envelope.context == 0 && envelope.integrations == 0)) return;
+  walker.EachMember(root, [&](Slice, uint32_t, Position value) {
+    if (value.tape == envelope.context) scratch_.context.Read(walker, value);
+    if (value.tape == envelope.integrations) scratch_.integrations.Read(walker, value);
+    return walker.Skip(value);
+  });
 }
 
 Position EventDecoder::Stage(const PayloadWalker& walker, Position at, uint32_t index,
                              bool* staged) {
   TrackingEvent event;
-  Position end = ReadEvent(walker, at, batch_.type_of_path, limits_.event, &extra_, &event);
+  Position end = ReadEvent(walker, at, batch_.type_of_path, limits_.event, &scratch_, &event);
   if (*staged) *staged = WriteRow(event, index);
   bool is_rejected = event.reject != RejectCode::kNone;
   if (is_rejected || is_clamped_) {

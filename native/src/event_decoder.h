@@ -29,6 +29,7 @@ enum class DecodeFailure : uint32_t {
   kSegmentFull = 7,      // nothing staged: seal, rotate, decode again
   kRegionFull = 8,       // the file system that holds the hot data is full
   kBadArguments = 9,
+  kInheritedTooLarge = 10,  // the batch's context, once in each event
 };
 
 // How an accepted event was altered. Shared with engine/decode-codes.ts; above all RejectCodes.
@@ -40,6 +41,7 @@ struct DecoderLimits {
   EventLimits event;
   uint32_t batch_events_max;
   uint32_t json_depth_max;
+  uint32_t batch_inherited_bytes_max;
 };
 
 // What a row depends on besides the payload.
@@ -79,7 +81,12 @@ class EventDecoder {
  private:
   DecodeFailure Parse(const char* bytes, uint32_t length);
   DecodeFailure StageAll(const char* bytes, uint32_t length, uint32_t* events);
-  uint64_t FindBatch(const PayloadWalker& walker, Position root);
+  // Where members of the root are on the tape; 0 where there is none.
+  struct Envelope {
+    uint64_t batch, context, integrations;
+  };
+  Envelope ReadEnvelope(const PayloadWalker& walker, Position root);
+  void ReadInherited(const PayloadWalker& walker, Position root, const Envelope& envelope);
   Position Stage(const PayloadWalker& walker, Position at, uint32_t index, bool* staged);
   bool WriteRow(const TrackingEvent& event, uint32_t index);
   void WriteMessageId(const TrackingEvent& event, uint64_t sequence);
@@ -91,7 +98,7 @@ class EventDecoder {
   const DecoderLimits limits_;
   simdjson::dom::parser parser_;
   SegmentWriter writer_;
-  ExtraBuffer extra_;
+  EventScratch scratch_;
   std::string failure_;
 
   // Of the payload being decoded.

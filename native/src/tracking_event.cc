@@ -1,5 +1,6 @@
 #include "tracking_event.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -48,9 +49,9 @@ Position PayloadWalker::Skip(Position at) const {
   }
 }
 
-ExtraBuffer::~ExtraBuffer() { free(data_); }
+MemberBuffer::~MemberBuffer() { free(data_); }
 
-void ExtraBuffer::Append(const char* data, size_t length) {
+void MemberBuffer::Append(const char* data, size_t length) {
   if (length_ + length > capacity_) {
     size_t capacity = (length_ + length) * 2;
     void* grown = realloc(data_, capacity);
@@ -62,14 +63,75 @@ void ExtraBuffer::Append(const char* data, size_t length) {
   length_ += length;
 }
 
-void ExtraBuffer::AddMember(const Slice& member) {
+void MemberBuffer::AddMember(const Slice& member) {
   Append(length_ == 0 ? "{" : ",", 1);
   Append(member.data, member.length);
 }
 
-Slice ExtraBuffer::Finish() {
+Slice MemberBuffer::Finish() {
   Append("}", 1);
   return {data_, static_cast<uint32_t>(length_)};
+}
+
+namespace {
+
+bool KeyBefore(const Slice& left, const Slice& right) {
+  if (left.length != right.length) return left.length < right.length;
+  return memcmp(left.data, right.data, left.length) < 0;
+}
+
+}  // namespace
+
+void InheritedObject::Clear() {
+  text_ = {};
+  members_.clear();
+}
+
+void InheritedObject::Read(const PayloadWalker& walker, Position at) {
+  Clear();
+  Position end = walker.EachMember(at, [&](Slice key, uint32_t key_structural, Position value) {
+    Position behind = walker.Skip(value);
+    members_.push_back({key, walker.RawBetween(key_structural, behind.structural), false});
+    return behind;
+  });
+  text_ = walker.RawBetween(at.structural, end.structural);
+  auto before = [](const Member& left, const Member& right) {
+    return KeyBefore(left.key, right.key);
+  };
+  // The last of equal keys comes first in the reversed order, and is the one that unique() keeps.
+  std::reverse(members_.begin(), members_.end());
+  std::stable_sort(members_.begin(), members_.end(), before);
+  auto same = [&](const Member& left, const Member& right) { return !before(left, right); };
+  members_.erase(std::unique(members_.begin(), members_.end(), same), members_.end());
+}
+
+InheritedObject::Member* InheritedObject::Find(const Slice& key) {
+  auto before = [](const Member& member, const Slice& sought) {
+    return KeyBefore(member.key, sought);
+  };
+  auto found = std::lower_bound(members_.begin(), members_.end(), key, before);
+  return found == members_.end() || KeyBefore(key, found->key) ? nullptr : &*found;
+}
+
+Slice InheritedObject::Merge(const PayloadWalker& walker, const Slice& own, Position at) {
+  if (!own.present()) return text_;
+  if (members_.empty()) return own;
+  for (Member& member : members_) member.is_overridden = false;
+  merged_.Clear();
+  bool is_own_empty = true;
+  walker.EachMember(at, [&](Slice key, uint32_t, Position value) {
+    is_own_empty = false;
+    Member* member = Find(key);
+    if (member != nullptr) member->is_overridden = true;
+    return walker.Skip(value);
+  });
+  for (const Member& member : members_) {
+    if (!member.is_overridden) merged_.AddMember(member.text);
+  }
+  if (merged_.empty()) return own;
+  // Between the braces of its own text lie the event's members, white space and all.
+  if (!is_own_empty) merged_.AddMember({own.data + 1, own.length - 2});
+  return merged_.Finish();
 }
 
 namespace {
@@ -163,6 +225,15 @@ Slice ReadIdentifier(const PayloadWalker& walker, Position at, Field field, uint
   return text;
 }
 
+// Adds to `field` of the event, at `own`, what the batch says of it. Returns the bytes added.
+uint32_t Inherit(const PayloadWalker& walker, Position own, InheritedObject* inherited, Field field,
+                 TrackingEvent* event) {
+  if (inherited->bytes() == 0) return 0;
+  Slice text = (*event)[field];
+  (*event)[field] = inherited->Merge(walker, text, own);
+  return (*event)[field].length - text.length;
+}
+
 void Validate(TrackingEvent* event) {
   const TrackingEvent& read = *event;
   bool has_user = read[Field::kUserId].present() || read[Field::kAnonymousId].present();
@@ -203,10 +274,12 @@ EventType EventTypeOf(const Slice& name) {
 }
 
 Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_path,
-                   const EventLimits& limits, ExtraBuffer* extra, TrackingEvent* event) {
+                   const EventLimits& limits, EventScratch* scratch, TrackingEvent* event) {
   *event = TrackingEvent{};
   event->type = type_of_path;
+  MemberBuffer* extra = &scratch->extra;
   extra->Clear();
+  Position context{}, integrations{};
   if (walker.type_at(at) != '{') {
     event->Reject(RejectCode::kNotObject, Field::kNone);
     return walker.Skip(at);
@@ -250,6 +323,8 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
         (*event)[field] = {};
         if (type == '{') (*event)[field] = walker.RawBetween(value.structural, behind.structural);
         else if (type != 'n') event->Reject(RejectCode::kFieldType, field);
+        if (field == Field::kContext) context = value;
+        if (field == Field::kIntegrations) integrations = value;
         break;
       default:
         // A credential is not data; everything else is kept.
@@ -261,6 +336,8 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
   });
   if (!extra->empty()) (*event)[Field::kExtra] = extra->Finish();
   uint32_t bytes = walker.offset_of(end.structural - 1) + 1 - walker.offset_of(at.structural);
+  bytes += Inherit(walker, context, &scratch->context, Field::kContext, event);
+  bytes += Inherit(walker, integrations, &scratch->integrations, Field::kIntegrations, event);
   if (bytes > limits.event_bytes_max) event->Reject(RejectCode::kEventTooLarge, Field::kNone);
   Validate(event);
   return end;

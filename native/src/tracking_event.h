@@ -7,6 +7,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "simdjson.h"
 
@@ -126,30 +127,64 @@ class PayloadWalker {
   const char* payload_;
 };
 
-// Reads one event. `extra` collects members we have no column for, as the text of a JSON object; it
-// must outlive the event. `type_of_path` overrides the event's own type unless it is kNone.
-class ExtraBuffer;
-Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_path,
-                   const EventLimits& limits, ExtraBuffer* extra, TrackingEvent* event);
-
-EventType EventTypeOf(const Slice& name);
-
-// A reusable byte buffer for the `extra` object of one event.
-class ExtraBuffer {
+// A reusable byte buffer in which the text of one JSON object is put together from its members.
+class MemberBuffer {
  public:
   void Clear() { length_ = 0; }
   bool empty() const { return length_ == 0; }
   void AddMember(const Slice& member);
   Slice Finish();
-  ExtraBuffer() = default;
-  ~ExtraBuffer();
-  ExtraBuffer(const ExtraBuffer&) = delete;
-  ExtraBuffer& operator=(const ExtraBuffer&) = delete;
+  MemberBuffer() = default;
+  ~MemberBuffer();
+  MemberBuffer(const MemberBuffer&) = delete;
+  MemberBuffer& operator=(const MemberBuffer&) = delete;
 
  private:
   void Append(const char* data, size_t length);
   char* data_ = nullptr;
   size_t length_ = 0, capacity_ = 0;
 };
+
+// The `context` or `integrations` of a batch: what its events inherit where they say nothing
+// themselves, one level deep. Works on the text of the members; nothing is serialised again.
+//
+// Members are kept in the order of their keys, each key once (of a repeated one the last counts), so
+// that a merge costs the logarithm of their number for each member of the event, whatever was sent.
+class InheritedObject {
+ public:
+  void Clear();
+  // Takes the object at `at`; the walker's payload and parser must outlive it.
+  void Read(const PayloadWalker& walker, Position at);
+  // Of the object's text: no event inherits more. 0 when there is none.
+  uint32_t bytes() const { return text_.length; }
+  // The text of the event's object `own` at `at`, with the members added that it lacks; the object
+  // itself where `own` is absent. Valid until the next call.
+  Slice Merge(const PayloadWalker& walker, const Slice& own, Position at);
+
+ private:
+  struct Member {
+    Slice key, text;
+    bool is_overridden;
+  };
+  Member* Find(const Slice& key);
+
+  Slice text_;
+  std::vector<Member> members_;
+  MemberBuffer merged_;
+};
+
+// What reading an event needs besides its text. Reused from event to event.
+struct EventScratch {
+  MemberBuffer extra;  // members we have no column for
+  InheritedObject context, integrations;
+};
+
+// Reads one event. Its slices live as long as the payload, the parser's document and, until the next
+// event, `scratch`. `type_of_path` overrides the event's own type unless it is kNone. An event's bytes
+// are counted with what it inherits.
+Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_path,
+                   const EventLimits& limits, EventScratch* scratch, TrackingEvent* event);
+
+EventType EventTypeOf(const Slice& name);
 
 }  // namespace tributary

@@ -319,6 +319,14 @@ const anyPayload = fc.oneof(
     batch: fc.array(anyEvent, { maxLength: 8 }),
     writeKey: fc.string(),
   }),
+  fc.record(
+    {
+      context: fc.oneof({ weight: 8, arbitrary: object }, { weight: 1, arbitrary: scalar }),
+      batch: fc.array(anyEvent, { maxLength: 8 }),
+      integrations: object,
+    },
+    { requiredKeys: ['batch'] },
+  ),
   anyEvent.filter((event) => typeof event === 'object' && event !== null),
 );
 const space = fc.constantFrom(undefined, 1, '\t', '\r\n ');

@@ -33,10 +33,29 @@ export function referenceRows(
   const root = JSON.parse(payload) as Record<string, unknown>;
   const isBatch = Object.hasOwn(root, 'batch');
   const events = isBatch ? (root['batch'] as unknown[]) : [root];
+  const inherited = isBatch ? { context: root['context'], integrations: root['integrations'] } : {};
   const batchSentAt = typeof root['sentAt'] === 'string' ? micros(root['sentAt']) : undefined;
   return events.map((event, index) =>
-    referenceRow(event, BigInt(sequence + index), BigInt(receivedAtMicros), source, batchSentAt),
+    referenceRow(
+      inherit(event, inherited),
+      BigInt(sequence + index),
+      BigInt(receivedAtMicros),
+      source,
+      batchSentAt,
+    ),
   );
+}
+
+/** The event with what its batch says of it, member by member; its own members win. */
+function inherit(event: unknown, inherited: Readonly<Record<string, unknown>>): unknown {
+  if (!isObject(event)) return event;
+  const merged = { ...event };
+  for (const [key, value] of Object.entries(inherited)) {
+    if (!isObject(value)) continue;
+    const own = event[key] ?? {};
+    if (isObject(own)) merged[key] = { ...value, ...own };
+  }
+  return merged;
 }
 
 function referenceRow(

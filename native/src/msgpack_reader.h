@@ -1,0 +1,50 @@
+// Reads msgpack's tokens from bytes nobody has checked: every read says whether it was inside.
+// Numbers are big-endian, as the format has them (github.com/msgpack/msgpack/blob/master/spec.md).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace tributary {
+
+class MsgpackReader {
+ public:
+  MsgpackReader() = default;
+  MsgpackReader(const uint8_t* bytes, size_t length) : bytes_(bytes), length_(length) {}
+
+  size_t position() const { return position_; }
+  size_t remaining() const { return length_ - position_; }
+  // The next byte, without taking it; only where something remains.
+  uint8_t Peek() const { return bytes_[position_]; }
+
+  bool ReadByte(uint8_t* value) {
+    if (position_ == length_) return false;
+    *value = bytes_[position_++];
+    return true;
+  }
+
+  // An unsigned integer of T's width.
+  template <typename T>
+  bool ReadUnsigned(T* value) {
+    if (remaining() < sizeof(T)) return false;
+    uint64_t read = 0;
+    for (size_t i = 0; i < sizeof(T); i++) read = read << 8 | bytes_[position_ + i];
+    position_ += sizeof(T);
+    *value = static_cast<T>(read);
+    return true;
+  }
+
+  // The next `length` bytes, in place.
+  bool Take(size_t length, const uint8_t** bytes) {
+    if (remaining() < length) return false;
+    *bytes = bytes_ + position_;
+    position_ += length;
+    return true;
+  }
+
+ private:
+  const uint8_t* bytes_ = nullptr;
+  size_t length_ = 0, position_ = 0;
+};
+
+}  // namespace tributary

@@ -1,0 +1,101 @@
+/** What a batch says once for all of its events: `context` and `integrations` beside `batch`. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { TributaryError } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
+import { EventStaging, type StagedRows } from '../../engine/event-staging.ts';
+import { EVENT_TYPES } from '../../engine/types.ts';
+import { temporaryHotStore } from '../support/hot-fixture.ts';
+import { type Row, readRows } from '../support/read-rows.ts';
+
+type Decode = (payload: string) => { staged: StagedRows; rows: Row[] };
+
+function openDecoder(context: TestContext): Decode {
+  const staging = new EventStaging(temporaryHotStore(context).events);
+  return (payload) => {
+    const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
+    const staged = staging.stage(bytes, bytes.length - 64, {
+      sequence: 1,
+      receivedAtMicros: 1_772_366_400_000_000,
+      sourceName: 'web',
+      typeOfPath: EVENT_TYPES.length,
+    });
+    return { staged, rows: readRows(staged.segment, staged.row) };
+  };
+}
+
+const page = '"type":"page","userId":"u"';
+
+test('an event takes from its batch what it does not say itself, as text', (context) => {
+  const decode = openDecoder(context);
+  const contextOf = (own: string, ofBatch: string): unknown => {
+    const event = own === '' ? `{${page}}` : `{${page},"context":${own}}`;
+    return decode(`{"batch":[${event}],"context":${ofBatch}}`).rows[0]!['context'];
+  };
+  assert.equal(contextOf('', '{ "ip" : 1.50 }'), '{ "ip" : 1.50 }');
+  assert.equal(contextOf('null', '{"ip":1}'), '{"ip":1}');
+  assert.equal(contextOf('{"ip":2}', '{"ip":1}'), '{"ip":2}');
+  assert.equal(contextOf('{"ip":null}', '{"ip":1}'), '{"ip":null}');
+  assert.equal(
+    contextOf('{ "os": {"name":"x"} }', '{"ip":1e2}'),
+    '{"ip":1e2, "os": {"name":"x"} }',
+  );
+  assert.equal(contextOf('{ }', '{"ip":1}'), '{"ip":1}');
+  assert.equal(contextOf('{"a":1}', '{ }'), '{"a":1}');
+  // One level deep: an object is taken or left as a whole.
+  assert.equal(contextOf('{"os":{"name":"x"}}', '{"os":{"version":9}}'), '{"os":{"name":"x"}}');
+  // Keys are compared unescaped; of a repeated one the last counts.
+  assert.equal(contextOf('{"\\u0069p":2}', '{"ip":1}'), '{"\\u0069p":2}');
+  assert.equal(contextOf('{"b":1}', '{"a":1,"a":2}'), '{"a":2,"b":1}');
+  // What is no object says nothing.
+  assert.equal(contextOf('', '"text"'), null);
+  assert.equal(contextOf('', 'null'), null);
+});
+
+test('both objects are inherited by every event, wherever they stand in the batch', (context) => {
+  const decode = openDecoder(context);
+  const events = `"batch":[{${page}},{${page},"integrations":{"All":true}}]`;
+  for (const payload of [
+    `{"context":{"ip":1},"integrations":{"All":false},${events}}`,
+    `{${events},"integrations":{"All":false},"context":{"ip":1}}`,
+    `{"integrations":{"x":{}},"context":{"x":[]},${events},"context":{"ip":1},"integrations":{"All":false}}`,
+  ]) {
+    assert.deepEqual(
+      decode(payload).rows.map((row) => [row['context'], row['integrations']]),
+      [
+        ['{"ip":1}', '{"All":false}'],
+        ['{"ip":1}', '{"All":true}'],
+      ],
+    );
+  }
+  // Nothing of it is left for the next batch, and the context of a single event is its own.
+  assert.equal(decode(`{"batch":[{${page}}]}`).rows[0]!['context'], null);
+  assert.equal(decode(`{${page},"context":{"ip":3}}`).rows[0]!['context'], '{"ip":3}');
+});
+
+test('an event is measured with what it inherits', (context) => {
+  const decode = openDecoder(context);
+  const batch = (bytes: number): string =>
+    `{"context":{"t":"${'x'.repeat(bytes - 8)}"},"batch":[{${page}}]}`;
+  const room = LIMITS.eventBytesMax - `{${page}}`.length;
+  assert.deepEqual(decode(batch(room)).staged.rejections, []);
+  assert.equal(
+    decode(batch(room + 1)).staged.rejections[0]?.code,
+    'TRIBUTARY_INGEST_EVENT_TOO_LARGE',
+  );
+});
+
+test('a context that many events would multiply beyond the limit refuses the batch', (context) => {
+  const decode = openDecoder(context);
+  const count = 1024;
+  const bytes = LIMITS.batchInheritedBytesMax / count;
+  const batch = (contextBytes: number): string => {
+    const events = Array.from({ length: count }, () => `{${page}}`).join(',');
+    return `{"context":{"t":"${'x'.repeat(contextBytes - 8)}"},"batch":[${events}]}`;
+  };
+  assert.equal(decode(batch(bytes)).staged.count, count);
+  assert.throws(
+    () => decode(batch(bytes + 1)),
+    (error: TributaryError) => error.code === 'TRIBUTARY_INGEST_BATCH_CONTEXT_TOO_LARGE',
+  );
+});
