@@ -14,7 +14,8 @@ import { native } from '../native/index.ts';
 import { type FileSystem, makeDirectoryDurable } from '../storage/file-system.ts';
 import { removeHotDirectory } from '../storage/hot-directory.ts';
 import { HotStore } from './hot-store.ts';
-import { type RecoveryProgress, Tenant } from './tenant.ts';
+import type { RecoveryProgress } from './recovery.ts';
+import { Tenant } from './tenant.ts';
 import { openTenantSecret } from './tenant-secret.ts';
 import type { Source } from './types.ts';
 

@@ -12,6 +12,7 @@ import { type NativeDecoder, native } from '../native/index.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { SegmentFile } from '../storage/segment-file.ts';
 import { readText } from '../storage/segment-text.ts';
+import { WAL_PAYLOAD_SLACK_BYTES } from '../storage/wal-format.ts';
 import {
   DECODE_REGION_FULL,
   DECODE_SEGMENT_FULL,
@@ -21,7 +22,8 @@ import {
   rejectionCode,
   warningCode,
 } from './decode-codes.ts';
-import type { Rejection, WarningCode } from './types.ts';
+import { msgpackToJson } from './msgpack.ts';
+import type { Codec, Rejection, WarningCode } from './types.ts';
 
 /** What the log keeps about a batch, as far as rows depend on it. */
 export interface BatchFields {
@@ -76,11 +78,26 @@ export class EventStaging {
   }
 
   /**
-   * Decodes `length` bytes of JSON; `payload` has 64 readable bytes behind them.
+   * Stages the payload of `length` bytes at `offset` of `buffer`, which has 64 readable bytes behind it.
    * @throws TRIBUTARY_INGEST_* for a batch that is refused as a whole, TRIBUTARY_STORAGE_HOT_FULL,
    *   TRIBUTARY_STORAGE_REGION_FULL.
    */
-  stage(payload: Uint8Array, length: number, batch: BatchFields): StagedRows {
+  stage(
+    codec: Codec,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    batch: BatchFields,
+  ): StagedRows {
+    if (codec === 'msgpack') {
+      const json = msgpackToJson(buffer.subarray(offset, offset + length));
+      return this.#stageJson(json.bytes, json.length, batch);
+    }
+    const payload = buffer.subarray(offset, offset + length + WAL_PAYLOAD_SLACK_BYTES);
+    return this.#stageJson(payload, length, batch);
+  }
+
+  #stageJson(payload: Uint8Array, length: number, batch: BatchFields): StagedRows {
     let failure = this.#decode(payload, length, batch);
     if (failure === DECODE_SEGMENT_FULL) {
       this.#table.sealAndRotate();

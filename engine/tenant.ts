@@ -9,56 +9,35 @@
  * - Nothing is visible before it is durable, and nothing is acknowledged before it is visible.
  * - What waits for the disk is bounded by `queueBytesMax`; beyond it a batch is refused with 429.
  * - Once a write or sync of the log failed, every later batch is refused until a restart.
- * - Recovery is the same way without the log: read a record, stage, apply.
+ * - Recovery is the same way without the log: see recovery.ts.
  */
-import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import { native } from '../native/index.ts';
-import type { FileSystem } from '../storage/file-system.ts';
-import { WAL_CODEC, WAL_PAYLOAD_SLACK_BYTES, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
-import { readWal, type WalRecord, type WalRecovery } from '../storage/wal-reader.ts';
+import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
+import type { WalRecovery } from '../storage/wal-reader.ts';
 import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
-import { EventFold } from './event-fold.ts';
-import { EventStaging, type StagedRows } from './event-staging.ts';
+import type { EventFold } from './event-fold.ts';
+import type { EventStaging, StagedRows } from './event-staging.ts';
 import type { HotStore } from './hot-store.ts';
-import { msgpackToJson } from './msgpack.ts';
-import { Quarantine } from './quarantine.ts';
-import type { TenantSecret } from './tenant-secret.ts';
-import { type BatchOutcome, EVENT_TYPES, type IncomingBatch, type Source } from './types.ts';
+import { type RecoveredState, type RecoveryOptions, recoverTenant, uuidBytes } from './recovery.ts';
+import { type BatchOutcome, EVENT_TYPES, type IncomingBatch } from './types.ts';
+
+export type { RecoveryProgress } from './recovery.ts';
 
 /** No valid event is shorter: `{"event":"a","userId":"b"}` sent to /v1/track. */
 const EVENT_BYTES_MIN = 24;
 /** Rows take about as much memory as their JSON; heaps and values are backed ahead of need. */
 const HOT_BYTES_PER_BYTE = 2;
-/** Recovery shows its progress, and lets go of the event loop, once per this many payload bytes. */
-const PROGRESS_BYTES = 16 * 1024 * 1024;
 
-export interface TenantOptions {
-  readonly id: string;
-  readonly sources: readonly Source[];
-  readonly secret: TenantSecret;
-  readonly fileSystem: FileSystem;
-  /** Holds the log and nothing else. */
-  readonly walDirectory: string;
-  readonly hot: HotStore;
+export interface TenantOptions extends RecoveryOptions {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;
   /** Bytes of batches that may wait for the disk at once. */
   readonly queueBytesMax: number;
-  readonly acceptDataLoss: boolean;
-  readonly onRecoveryProgress?: (progress: RecoveryProgress) => void;
-}
-
-export interface RecoveryProgress {
-  readonly tenantId: string;
-  readonly records: number;
-  readonly events: number;
-  /** Payload bytes replayed. */
-  readonly bytes: number;
 }
 
 /** Totals since the tenant was opened, replayed events not included. */
@@ -122,7 +101,7 @@ export class Tenant {
    * @throws TRIBUTARY_STORAGE_WAL_*, TRIBUTARY_STORAGE_HOT_FULL, or the file system's error.
    */
   static async open(options: TenantOptions): Promise<Tenant> {
-    const state = await recover(options);
+    const state = await recoverTenant(options);
     // Assigned below, before any record can be committed.
     let tenant: Tenant;
     const wal = await WalWriter.open<Pending>({
@@ -236,7 +215,7 @@ export class Tenant {
     };
     let rows: StagedRows;
     try {
-      rows = stagePayload(this.#staging, codec, buffer, payloadOffset, bytes.length, fields);
+      rows = this.#staging.stage(codec, buffer, payloadOffset, bytes.length, fields);
     } catch (error) {
       this.#wal.abandon();
       throw error;
@@ -330,86 +309,4 @@ export class Tenant {
   #noteSync(milliseconds: number): void {
     for (const listener of this.#syncListeners) listener(milliseconds);
   }
-}
-
-interface RecoveredState {
-  readonly staging: EventStaging;
-  readonly fold: EventFold;
-  readonly recovery: WalRecovery;
-}
-
-/** Folds the whole log into the fresh tables of `options.hot`. */
-async function recover(options: TenantOptions): Promise<RecoveredState> {
-  const { hot, secret, fileSystem } = options;
-  const staging = new EventStaging(hot.events);
-  const fold = new EventFold({
-    directory: hot.directory,
-    events: hot.events,
-    edges: hot.edges,
-    quarantine: new Quarantine(hot.deadLetters, hot.warnings),
-    secret,
-  });
-  const sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
-  const progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };
-  let reportedBytes = 0;
-  const replay = (record: WalRecord): void => {
-    assert(record.type === WAL_RECORD_TYPE.events, 'this version logs events only');
-    fold.identity.prepare(record.eventCount, record.length);
-    const rows = stagePayload(
-      staging,
-      record.codec === WAL_CODEC.json ? 'json' : 'msgpack',
-      record.buffer,
-      record.payloadOffset,
-      record.length,
-      {
-        sequence: record.sequence,
-        receivedAtMicros: record.receivedAtMicros,
-        sourceName: sourceNames.get(record.source) ?? `source-${record.source}`,
-        typeOfPath: record.defaultType === 0 ? EVENT_TYPES.length : record.defaultType - 1,
-      },
-    );
-    assert(rows.count === record.eventCount, 'a record replays to the events it was logged with');
-    fold.apply(rows, record.sequence, record.receivedAtMicros);
-    progress.records += 1;
-    progress.events += record.eventCount;
-    progress.bytes += record.length;
-    if (progress.bytes - reportedBytes < PROGRESS_BYTES) return;
-    reportedBytes = progress.bytes;
-    options.onRecoveryProgress?.({ ...progress });
-  };
-  const recovery = await readWal(
-    {
-      fileSystem,
-      directory: options.walDirectory,
-      tenantId: uuidBytes(options.id),
-      fromSequence: 1,
-      acceptDataLoss: options.acceptDataLoss,
-      crc32c: native.crc32c,
-    },
-    replay,
-  );
-  fold.publish();
-  options.onRecoveryProgress?.({ ...progress });
-  return { staging, fold, recovery };
-}
-
-/** Stages a payload that lies at `offset` of `buffer`, with 64 readable bytes behind it. */
-function stagePayload(
-  staging: EventStaging,
-  codec: IncomingBatch['codec'],
-  buffer: Uint8Array,
-  offset: number,
-  length: number,
-  fields: Parameters<EventStaging['stage']>[2],
-): StagedRows {
-  if (codec === 'msgpack') {
-    const json = msgpackToJson(buffer.subarray(offset, offset + length));
-    return staging.stage(json.bytes, json.length, fields);
-  }
-  const payload = buffer.subarray(offset, offset + length + WAL_PAYLOAD_SLACK_BYTES);
-  return staging.stage(payload, length, fields);
-}
-
-function uuidBytes(uuid: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(uuid.replaceAll('-', ''), 'hex'));
 }

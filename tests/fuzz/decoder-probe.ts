@@ -56,7 +56,7 @@ export class DecoderProbe {
     const sequence = this.#sequence;
     const before = this.#hot.events.stagedRows;
     try {
-      const staged = this.#staging.stage(memory, payload.length, {
+      const staged = this.#staging.stage('json', memory, 0, payload.length, {
         sequence,
         receivedAtMicros: RECEIVED_AT_MICROS,
         sourceName: SOURCE_NAME,

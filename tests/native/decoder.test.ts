@@ -25,7 +25,7 @@ function openDecoder(context: TestContext): Decoder {
     stagedRows: () => hot.events.stagedRows,
     decode(payload, typeOfPath = NO_TYPE) {
       const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
-      const staged = staging.stage(bytes, bytes.length - 64, {
+      const staged = staging.stage('json', bytes, 0, bytes.length - 64, {
         sequence,
         receivedAtMicros: RECEIVED_AT,
         sourceName: 'web',
