@@ -306,6 +306,33 @@ export const ERRORS = {
     retryable: true,
     help: 'Wait for the seconds in Retry-After and send the batch again.',
   },
+  TRIBUTARY_INGEST_RATE_EXCEEDED: {
+    message: 'The {scope} may send {limit} {unit} a second and has sent more.',
+    status: 429,
+    sqlstate: '53400',
+    retryable: true,
+    help: 'Wait for the seconds in Retry-After, until the average is below the limit again.',
+  },
+  TRIBUTARY_INGEST_BODY_TOO_SLOW: {
+    message: '{bytes} bytes of the body came in {elapsedMs} ms, at least {limit} a second must.',
+    status: 408,
+    sqlstate: '57014',
+    retryable: true,
+  },
+  TRIBUTARY_INGEST_ADDRESS_FULL: {
+    message: '{count} requests from this address are under way, limit {limit}.',
+    status: 429,
+    sqlstate: '53300',
+    retryable: true,
+    help: 'Send larger batches. Behind a proxy all clients are one address: raise address_requests_max.',
+  },
+  TRIBUTARY_INGEST_DISK_LOW: {
+    message: 'The disk has {freeBytes} bytes free, batches are taken from {limitBytes} bytes.',
+    status: 503,
+    sqlstate: '53100',
+    retryable: true,
+    help: 'Free some space on the volume of data_dir. Queries go on.',
+  },
   TRIBUTARY_INGEST_STARTING: {
     message: 'The appliance is starting: {progress}.',
     status: 503,
@@ -512,6 +539,8 @@ export class TributaryError extends Error {
   readonly sqlstate: string;
   readonly retryable: boolean;
   readonly help: string | undefined;
+  /** Whole seconds until the same request may succeed, where the parameter of that name says so. */
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, parameters: ErrorParameters = {}, cause?: unknown) {
     const entry: ErrorEntry = ERRORS[code];
@@ -521,6 +550,8 @@ export class TributaryError extends Error {
     this.sqlstate = entry.sqlstate;
     this.retryable = entry.retryable;
     this.help = entry.help;
+    const wait = parameters['retryAfterSeconds'];
+    this.retryAfterSeconds = typeof wait === 'number' ? wait : undefined;
   }
 
   /** What a client sees: no stack, no path, no cause. */

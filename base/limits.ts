@@ -38,6 +38,15 @@ export const LIMITS = Object.freeze({
   gzipRatioMax: 100,
   /** Time a request body may take to arrive, milliseconds. */
   bodyDeadlineMs: 30_000,
+  /** Bytes of a body that must arrive for each second since its start, once the grace is over. */
+  bodyBytesPerSecondMin: KIB,
+  bodyGraceMs: 5_000,
+  /** Seconds of a rate limit that may be sent at once after a pause. */
+  rateBurstSeconds: 2,
+  /** The longest wait a client is told while a queue is full, seconds. */
+  retryAfterSecondsMax: 30,
+  /** The wait a client is told while the disk is nearly full, seconds. */
+  diskLowRetrySeconds: 10,
   /** Rejected events one answer lists; the counts in the answer stay exact beyond it. */
   rejectionsListedMax: 1000,
   /** WebSocket streams open at once. */

@@ -17,6 +17,7 @@ import { fileControlStore } from '../engine/control-store.ts';
 import { Engine, lockDataDirectory } from '../engine/engine.ts';
 import type { RecoveryProgress } from '../engine/tenant.ts';
 import { Metrics } from '../ingest/metrics.ts';
+import type { RateLimitOptions } from '../ingest/rate-limits.ts';
 import { IngestServer } from '../ingest/server.ts';
 import { native } from '../native/index.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
@@ -76,6 +77,11 @@ export class Appliance {
       ...configuration.listen,
       authenticator: control,
       inFlightBytesMax: configuration.in_flight_bytes_max,
+      connectionsMax: configuration.connections_max,
+      addressRequestsMax: configuration.address_requests_max,
+      rates: ratesOf(configuration),
+      diskFreeBytesMin: configuration.disk_free_bytes_min,
+      readDiskFreeBytes: () => fileSystem.freeBytes(data),
       publicUrl: configuration.public_url,
       metrics,
       clock,
@@ -146,6 +152,19 @@ export class Appliance {
 function prepareDataDirectory(path: string): string {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   return realpathSync(path);
+}
+
+function ratesOf(configuration: Configuration): RateLimitOptions {
+  return {
+    key: {
+      events: configuration.key_events_per_second_max,
+      bytes: configuration.key_bytes_per_second_max,
+    },
+    tenant: {
+      events: configuration.tenant_events_per_second_max,
+      bytes: configuration.tenant_bytes_per_second_max,
+    },
+  };
 }
 
 function describeRecovery({ records, events, bytes }: RecoveryProgress): string {

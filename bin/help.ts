@@ -57,7 +57,7 @@ function serveOptions(): string {
   const names = Object.keys(OPTIONS) as OptionName[];
   const lines = names.map((name) => {
     const { fallback, help } = OPTIONS[name];
-    const isSize = name.endsWith('bytes_max') && typeof fallback === 'number';
+    const isSize = /bytes_(max|min)$/.test(name) && typeof fallback === 'number';
     const shown = isSize ? formatBytes(fallback).replace('.0 ', '') : formatValue(fallback);
     return `  --${flagOf(name).padEnd(24)} ${help}${shown === '' ? '' : ` (${shown})`}`;
   });

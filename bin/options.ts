@@ -44,6 +44,8 @@ function integer(minimum: number, maximum: number): OptionType<number> {
   };
 }
 
+const rate = integer(0, Number.MAX_SAFE_INTEGER);
+
 const path: OptionType<string> = {
   expected: 'a path',
   parse: (written) => (typeof written === 'string' && written !== '' ? written : undefined),
@@ -114,6 +116,21 @@ export const OPTIONS = {
     bytes(8 * MIB),
     256 * MIB,
     'Bytes of batches that all connections together may have under way.',
+  ),
+  connections_max: option(integer(1, 1_000_000), 20_000, 'Connections open at once.'),
+  address_requests_max: option(
+    integer(1, 1_000_000),
+    1000,
+    'Requests that one IPv4 address or IPv6 /64 may have under way.',
+  ),
+  key_events_per_second_max: option(rate, 0, 'Events a second of one write key; 0 is no limit.'),
+  key_bytes_per_second_max: option(rate, 0, 'Bytes a second of one write key; 0 is no limit.'),
+  tenant_events_per_second_max: option(rate, 0, 'Events a second of one tenant; 0 is no limit.'),
+  tenant_bytes_per_second_max: option(rate, 0, 'Bytes a second of one tenant; 0 is no limit.'),
+  disk_free_bytes_min: option(
+    bytes(0),
+    GIB,
+    'Batches are refused while the volume of data_dir has less free.',
   ),
   query_workers: option(integer(1, 64), 2, 'Query processes per tenant.'),
   query_memory_bytes_max: option(bytes(128 * MIB), GIB, 'Memory of one query process.'),

@@ -1,6 +1,6 @@
 /**
  * The one way from a connection to the engine, whatever the protocol: it checks that the appliance takes
- * batches now, hands one over, and counts what became of it.
+ * batches of this key now, hands one over, and counts what became of it.
  *
  * - Every batch whose key was good ends in exactly one of the counters `batches`, `refusedByRequest`, `refusedByLoad`.
  * - Counters are plain numbers; the metrics read them when they are scraped.
@@ -9,8 +9,11 @@ import type { Clock } from '../base/clock.ts';
 import { ERRORS, fillTemplate, TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { WritePrincipal } from '../engine/control.ts';
-import type { BatchOutcome, Codec, EventType, Rejection } from '../engine/types.ts';
-import type { ApplianceState } from './ports.ts';
+import type { BatchOutcome, Codec, EventType, IncomingBatch, Rejection } from '../engine/types.ts';
+import type { DiskWatch } from './disk-watch.ts';
+import { DrainRate } from './drain-rate.ts';
+import type { ApplianceState, BatchWriter } from './ports.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 export interface IntakeStatistics {
   batches: number;
@@ -24,6 +27,10 @@ export interface IntakeStatistics {
   refusedByLoad: number;
   /** Time from hand-over to durable, summed, seconds. */
   appendSeconds: number;
+  /** Requests that say they are a retry: the first, one of the next three, a later one. */
+  firstRetries: number;
+  nextRetries: number;
+  laterRetries: number;
 }
 
 /** A decided batch as clients see it, but for the envelope of their protocol. */
@@ -32,6 +39,12 @@ export interface OutcomeBody {
   readonly accepted: number;
   readonly duplicates: number;
   readonly rejected: readonly (Rejection & { readonly message: string })[];
+}
+
+/** What may refuse a batch before it is looked at. */
+export interface Admission {
+  readonly disk: DiskWatch;
+  readonly rates: RateLimits;
 }
 
 export class BatchIntake {
@@ -45,13 +58,42 @@ export class BatchIntake {
     refusedByRequest: 0,
     refusedByLoad: 0,
     appendSeconds: 0,
+    firstRetries: 0,
+    nextRetries: 0,
+    laterRetries: 0,
   };
   readonly #state: () => ApplianceState;
   readonly #clock: Clock;
+  readonly #admission: Admission;
+  readonly #drainRate = new DrainRate();
+  /** Handed to the engine and not yet decided. */
+  #pendingBytes = 0;
 
-  constructor(state: () => ApplianceState, clock: Clock) {
+  constructor(state: () => ApplianceState, clock: Clock, admission: Admission) {
     this.#state = state;
     this.#clock = clock;
+    this.#admission = admission;
+  }
+
+  /** Why a batch of this key would be refused now, whatever is in it. */
+  refusalOf(principal: WritePrincipal): TributaryError | undefined {
+    const { disk, rates } = this.#admission;
+    return disk.refusal() ?? rates.refusalOf(principal);
+  }
+
+  /** What a client is told to wait after `error`, in whole seconds. */
+  retryAfterSeconds(error: TributaryError): number {
+    if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds;
+    if (error.status !== 429) return 1;
+    return this.#drainRate.waitSeconds(this.#pendingBytes, this.#clock.monotonicMs());
+  }
+
+  /** @param retryCount which attempt this is, as the client counts; 0 is the first. */
+  countRetry(retryCount: number): void {
+    if (!(retryCount >= 1)) return;
+    if (retryCount < 2) this.statistics.firstRetries += 1;
+    else if (retryCount < 5) this.statistics.nextRetries += 1;
+    else this.statistics.laterRetries += 1;
   }
 
   /**
@@ -65,29 +107,61 @@ export class BatchIntake {
     receivedAtMicros: number,
     typeOfPath?: EventType,
   ): Promise<BatchOutcome> {
-    const { statistics } = this;
-    const startMs = this.#clock.monotonicMs();
-    const payloadBytes = bytes.length; // The buffer may be taken back at the first await.
     try {
-      if (payloadBytes === 0) throw new TributaryError('TRIBUTARY_INGEST_BODY_EMPTY');
+      if (bytes.length === 0) throw new TributaryError('TRIBUTARY_INGEST_BODY_EMPTY');
       const state = requireReady(this.#state());
+      const refusal = this.refusalOf(principal);
+      if (refusal !== undefined) throw refusal;
       const { source, tenantId } = principal;
       const batch = { source, codec, bytes, receivedAtMicros };
-      const outcome = await state
-        .writer(tenantId)
-        .append(typeOfPath === undefined ? batch : { ...batch, typeOfPath });
-      statistics.batches += 1;
-      statistics.bytes += payloadBytes;
-      statistics.received += outcome.received;
-      statistics.accepted += outcome.accepted;
-      statistics.duplicates += outcome.duplicates;
-      statistics.rejected += outcome.received - outcome.accepted - outcome.duplicates;
-      statistics.appendSeconds += (this.#clock.monotonicMs() - startMs) / 1000;
-      return outcome;
+      return await this.#handOver(principal, state.writer(tenantId), {
+        ...batch,
+        ...(typeOfPath !== undefined && { typeOfPath }),
+      });
     } catch (error) {
       this.countRefusal(error);
       throw error;
     }
+  }
+
+  /**
+   * A batch costs one event and its bytes when it is handed over, so that batches under way at once cannot
+   * share one token, and its other events when they were counted. What was refused costs nothing.
+   */
+  async #handOver(
+    principal: WritePrincipal,
+    writer: BatchWriter,
+    batch: IncomingBatch,
+  ): Promise<BatchOutcome> {
+    const { rates } = this.#admission;
+    const startMs = this.#clock.monotonicMs();
+    const payloadBytes = batch.bytes.length; // The buffer may be taken back at the first await.
+    rates.spend(principal, 1, payloadBytes);
+    this.#pendingBytes += payloadBytes;
+    try {
+      const outcome = await writer.append(batch);
+      rates.spend(principal, outcome.received - 1, 0);
+      this.#count(outcome, payloadBytes, startMs);
+      return outcome;
+    } catch (error) {
+      rates.spend(principal, -1, -payloadBytes);
+      throw error;
+    } finally {
+      this.#pendingBytes -= payloadBytes;
+    }
+  }
+
+  #count(outcome: BatchOutcome, payloadBytes: number, startMs: number): void {
+    const { statistics } = this;
+    const nowMs = this.#clock.monotonicMs();
+    this.#drainRate.add(payloadBytes, nowMs);
+    statistics.batches += 1;
+    statistics.bytes += payloadBytes;
+    statistics.received += outcome.received;
+    statistics.accepted += outcome.accepted;
+    statistics.duplicates += outcome.duplicates;
+    statistics.rejected += outcome.received - outcome.accepted - outcome.duplicates;
+    statistics.appendSeconds += (nowMs - startMs) / 1000;
   }
 
   /** Counts a batch that was refused before it could be handed over. */

@@ -12,7 +12,7 @@
  *   that is far larger than allowed is answered with a closed connection instead.
  */
 import { TributaryError } from '../base/errors.ts';
-import { LIMITS } from '../base/limits.ts';
+import type { BodyWatch, WatchedBody } from './body-watch.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 import type { HttpExchange } from './http-exchange.ts';
 
@@ -27,27 +27,34 @@ export interface BodyReader {
   refuse(error: TributaryError, closeConnection: boolean): void;
 }
 
+/** The bounds of one body: its own, and those of all bodies together. */
+export interface BodyBounds {
+  readonly bytesMax: number;
+  readonly budget: ByteBudget;
+  readonly watch: BodyWatch;
+}
+
 /** @param declaredBytes the Content-Length, or 0 when there is none. */
 export function readBody(
   exchange: HttpExchange,
   declaredBytes: number,
-  bytesMax: number,
-  budget: ByteBudget,
+  bounds: BodyBounds,
   reader: BodyReader,
 ): void {
+  const { budget, bytesMax, watch } = bounds;
   if (declaredBytes > bytesMax) {
     reader.refuse(tooLarge(bytesMax), declaredBytes > 2 * bytesMax);
     return;
   }
   let held: Buffer = EMPTY;
   let bytes = 0;
-  let deadline: NodeJS.Timeout | undefined;
+  let watched: WatchedBody | undefined;
   let done = false;
 
   const settle = (): void => {
     done = true;
     held = EMPTY;
-    clearTimeout(deadline);
+    if (watched !== undefined) watch.delete(watched);
   };
   const release = (): void => budget.release(bytes);
   const refuse = (error: TributaryError, closeConnection: boolean): void => {
@@ -78,7 +85,15 @@ export function readBody(
       reader.receive(body, release);
       return;
     }
-    deadline ??= setTimeout(() => refuse(timedOut(), true), LIMITS.bodyDeadlineMs);
+    if (watched !== undefined) return;
+    watched = {
+      startMs: watch.nowMs,
+      get bytes() {
+        return bytes;
+      },
+      refuse: (error) => refuse(error, true),
+    };
+    watch.add(watched);
   });
 }
 
@@ -92,8 +107,4 @@ function withRoom(held: Buffer, used: number, needed: number): Buffer {
 
 function tooLarge(limitBytes: number): TributaryError {
   return new TributaryError('TRIBUTARY_INGEST_BODY_TOO_LARGE', { limitBytes });
-}
-
-function timedOut(): TributaryError {
-  return new TributaryError('TRIBUTARY_INGEST_BODY_TIMEOUT', { limitMs: LIMITS.bodyDeadlineMs });
 }

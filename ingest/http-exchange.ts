@@ -38,6 +38,7 @@ export class HttpExchange {
   #gone = false;
   #answered = false;
   #onGone: (() => void) | undefined;
+  #onOver: (() => void) | undefined;
 
   /**
    * Call it in the route handler, where the request is still there.
@@ -50,6 +51,7 @@ export class HttpExchange {
     response.onAborted(() => {
       this.#gone = true;
       this.#onGone?.();
+      this.#takeOnOver()?.();
     });
   }
 
@@ -61,6 +63,12 @@ export class HttpExchange {
   /** Runs `handler` when the client goes away before its answer is complete. */
   onGone(handler: () => void): void {
     this.#onGone = handler;
+  }
+
+  /** Runs `handler` once, when the answer is complete or the client is gone; also if it is already. */
+  onOver(handler: () => void): void {
+    if (this.over) handler();
+    else this.#onOver = handler;
   }
 
   /** Answers with JSON, unless the client is gone. */
@@ -78,10 +86,10 @@ export class HttpExchange {
 
   /** Answers an error as every endpoint does; 429 and 503 tell when to come back. */
   answerError(error: TributaryError, options: ErrorAnswerOptions = {}): void {
-    const { details = {}, retryAfterSeconds = RETRY_AFTER_SECONDS } = options;
+    const { details = {}, retryAfterSeconds = error.retryAfterSeconds } = options;
     const body = { success: false, ok: false, error: error.toJSON(), ...details };
     const isBusy = error.status === 429 || error.status === 503;
-    const wait = isBusy && { 'Retry-After': String(retryAfterSeconds) };
+    const wait = isBusy && { 'Retry-After': String(retryAfterSeconds ?? RETRY_AFTER_SECONDS) };
     this.answer(error.status, body, { ...options, headers: { ...options.headers, ...wait } });
   }
 
@@ -101,6 +109,7 @@ export class HttpExchange {
     if (this.over) return;
     this.#answered = true;
     this.response.cork(() => this.response.end());
+    this.#takeOnOver()?.();
   }
 
   /** Cuts the connection: a streamed answer that failed must not look complete. */
@@ -108,6 +117,7 @@ export class HttpExchange {
     if (this.over) return;
     this.#answered = true;
     this.response.close();
+    this.#takeOnOver()?.();
   }
 
   #send(status: number, contentType: string, body: Buffer, options: AnswerOptions): void {
@@ -124,6 +134,13 @@ export class HttpExchange {
       if (this.#isHead) response.endWithoutBody(body.length, close);
       else response.end(body, close);
     });
+    this.#takeOnOver()?.();
+  }
+
+  #takeOnOver(): (() => void) | undefined {
+    const handler = this.#onOver;
+    this.#onOver = undefined;
+    return handler;
   }
 
   #writeCommonHeaders(): void {

@@ -1,15 +1,22 @@
 /** The metrics of the front door: which figures it has, and where they are read. */
 import type { BatchIntake } from './batch-intake.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { DiskWatch } from './disk-watch.ts';
 import type { Metrics } from './metrics.ts';
 import type { StreamServer } from './stream-server.ts';
+import type { ConnectionCount } from './uws.ts';
 
-export function registerIngestMetrics(
-  metrics: Metrics,
-  { statistics }: BatchIntake,
-  inFlight: ByteBudget,
-  streams: StreamServer,
-): void {
+export interface IngestFigures {
+  readonly intake: BatchIntake;
+  readonly inFlight: ByteBudget;
+  readonly streams: StreamServer;
+  readonly connections: ConnectionCount;
+  readonly disk: DiskWatch;
+}
+
+export function registerIngestMetrics(metrics: Metrics, figures: IngestFigures): void {
+  const { connections, disk, inFlight, streams } = figures;
+  const { statistics } = figures.intake;
   metrics.counter(
     'tributary_ingest_batches_total',
     'Batches made durable and acknowledged.',
@@ -39,6 +46,16 @@ export function registerIngestMetrics(
       { labels: { reason: 'load' }, value: statistics.refusedByLoad },
     ],
   );
+  metrics.counters(
+    'tributary_ingest_retries_total',
+    'Requests that say they are a retry (X-Retry-Count), by attempt: many mean that we are too slow.',
+    ['attempt'],
+    () => [
+      { labels: { attempt: '1' }, value: statistics.firstRetries },
+      { labels: { attempt: '2-4' }, value: statistics.nextRetries },
+      { labels: { attempt: '5+' }, value: statistics.laterRetries },
+    ],
+  );
   metrics.counter(
     'tributary_ingest_append_seconds_total',
     'Time from handing batches to the engine until they were durable, summed.',
@@ -50,4 +67,15 @@ export function registerIngestMetrics(
     () => inFlight.used,
   );
   metrics.gauge('tributary_ingest_streams', 'Open WebSocket streams.', () => streams.socketCount);
+  metrics.gauge('tributary_ingest_connections', 'Open connections.', () => connections.open);
+  metrics.counter(
+    'tributary_ingest_refused_connections_total',
+    'Connections that were closed at once, because too many were open.',
+    () => connections.refused,
+  );
+  metrics.gauge(
+    'tributary_ingest_disk_free_bytes',
+    'Bytes free on the volume of the log; below disk_free_bytes_min batches are refused.',
+    () => disk.freeBytes,
+  );
 }

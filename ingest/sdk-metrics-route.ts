@@ -10,12 +10,14 @@ import { SDK_METRICS_PATH } from './tracking-paths.ts';
 import type { TrackingContext } from './tracking-routes.ts';
 import type { TemplatedApp } from './uws.ts';
 
-export function serveSdkMetrics(app: TemplatedApp, { inFlight }: TrackingContext): void {
+export function serveSdkMetrics(app: TemplatedApp, context: TrackingContext): void {
+  const { bodies: watch, inFlight: budget } = context;
+  const bounds = { bytesMax: LIMITS.requestBytesMax, budget, watch };
   app.options(SDK_METRICS_PATH, answerPreflight);
   app.post(SDK_METRICS_PATH, (response, request) => {
     const exchange = new HttpExchange(response, request, true);
     const declaredBytes = Number(request.getHeader('content-length')) || 0;
-    readBody(exchange, declaredBytes, LIMITS.requestBytesMax, inFlight, {
+    readBody(exchange, declaredBytes, bounds, {
       receive(_body, release) {
         release();
         exchange.answer(200, { success: true });

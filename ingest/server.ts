@@ -9,13 +9,17 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { AddressLimit } from './address-limit.ts';
 import { BatchIntake } from './batch-intake.ts';
+import { BodyWatch } from './body-watch.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { serveFallbacks } from './fallback-routes.ts';
 import { registerIngestMetrics } from './ingest-metrics.ts';
 import type { Metrics } from './metrics.ts';
 import { servePixels } from './pixel-routes.ts';
 import type { ApplianceState, Authenticator } from './ports.ts';
+import { type RateLimitOptions, RateLimits } from './rate-limits.ts';
 import { serveSdkMetrics } from './sdk-metrics-route.ts';
 import { serveSettings } from './settings-route.ts';
 import { serveSql } from './sql-route.ts';
@@ -23,7 +27,13 @@ import { serveStatus } from './status-routes.ts';
 import { StreamLedger } from './stream-ledger.ts';
 import { StreamServer } from './stream-server.ts';
 import { serveTracking } from './tracking-routes.ts';
-import { createApp, type ListeningSocket, listen, type TemplatedApp } from './uws.ts';
+import {
+  createApp,
+  type ListeningSocket,
+  limitConnections,
+  listen,
+  type TemplatedApp,
+} from './uws.ts';
 
 export interface IngestServerOptions {
   readonly host: string;
@@ -31,6 +41,14 @@ export interface IngestServerOptions {
   readonly port: number;
   readonly authenticator: Authenticator;
   readonly inFlightBytesMax: number;
+  /** Connections open at once. */
+  readonly connectionsMax: number;
+  /** Requests of one address group under way at once. */
+  readonly addressRequestsMax: number;
+  readonly rates: RateLimitOptions;
+  /** Batches are refused while the volume of the log has fewer bytes free. */
+  readonly diskFreeBytesMin: number;
+  readDiskFreeBytes(): Promise<number>;
   /** How browsers reach the appliance; '' takes what their requests were sent to. */
   readonly publicUrl: string;
   readonly metrics: Metrics;
@@ -45,6 +63,8 @@ export class IngestServer {
   readonly #listening: ListeningSocket;
   readonly #streams: StreamServer;
   readonly #inFlight: ByteBudget;
+  readonly #disk: DiskWatch;
+  readonly #bodies: BodyWatch;
   readonly #clock: Clock;
   #state: ApplianceState = { phase: 'starting', progress: 'reading the configuration' };
 
@@ -52,10 +72,21 @@ export class IngestServer {
     const { authenticator, clock, logger, metrics } = options;
     const state = (): ApplianceState => this.#state;
     const inFlight = new ByteBudget(options.inFlightBytesMax);
-    const intake = new BatchIntake(state, clock);
-    const context = { authenticator, clock, inFlight, intake, logger, state };
+    const disk = new DiskWatch({
+      freeBytesMin: options.diskFreeBytesMin,
+      logger,
+      readFreeBytes: () => options.readDiskFreeBytes(),
+    });
+    const rates = new RateLimits(options.rates, clock);
+    const intake = new BatchIntake(state, clock, { disk, rates });
+    const bodies = new BodyWatch(clock);
+    const addresses = new AddressLimit(options.addressRequestsMax);
+    const context = { addresses, authenticator, bodies, clock, inFlight, intake, logger, state };
 
     this.#app = createApp();
+    this.#disk = disk;
+    this.#bodies = bodies;
+    const connections = limitConnections(this.#app, options.connectionsMax);
     this.#clock = clock;
     this.#inFlight = inFlight;
     serveTracking(this.#app, context);
@@ -70,9 +101,11 @@ export class IngestServer {
       state,
     );
     serveFallbacks(this.#app);
-    registerIngestMetrics(metrics, intake, inFlight, this.#streams);
+    const streams = this.#streams;
+    registerIngestMetrics(metrics, { intake, inFlight, streams, connections, disk });
 
     this.#listening = listen(this.#app, options.host, options.port);
+    disk.start();
     this.host = options.host;
     this.port = this.#listening.port;
   }
@@ -106,6 +139,8 @@ export class IngestServer {
   /** Cuts every connection that is left. Idempotent. */
   close(): void {
     this.#listening.close();
+    this.#disk.close();
+    this.#bodies.close();
     this.#app.close();
   }
 }

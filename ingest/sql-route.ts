@@ -11,6 +11,7 @@ import type { Logger } from '../base/log.ts';
 import type { AdminPrincipal } from '../engine/control.ts';
 import { requireReady } from './batch-intake.ts';
 import { readBody } from './body-reader.ts';
+import type { BodyWatch } from './body-watch.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { keyOfAuthorization } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
@@ -20,6 +21,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
 export interface SqlContext {
   readonly authenticator: Authenticator;
   readonly inFlight: ByteBudget;
+  readonly bodies: BodyWatch;
   readonly logger: Logger;
   state(): ApplianceState;
 }
@@ -39,7 +41,9 @@ function handleSql(context: SqlContext, exchange: HttpExchange, request: HttpReq
   const { tenantId } = authenticate(request, context.authenticator);
   const format = formatOfHead(request);
   const declaredBytes = Number(request.getHeader('content-length')) || 0;
-  readBody(exchange, declaredBytes, LIMITS.requestBytesMax, context.inFlight, {
+  const { bodies: watch, inFlight: budget } = context;
+  const bounds = { bytesMax: LIMITS.requestBytesMax, budget, watch };
+  readBody(exchange, declaredBytes, bounds, {
     receive(body, release) {
       try {
         const { sql } = requireReady(context.state());

@@ -10,10 +10,13 @@ import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
+import { SECOND_MICROS } from '../base/units.ts';
 import type { WritePrincipal } from '../engine/control.ts';
 import type { EventType } from '../engine/types.ts';
+import { type AddressLimit, addressGroup } from './address-limit.ts';
 import { type BatchIntake, describeOutcome } from './batch-intake.ts';
 import { readBody } from './body-reader.ts';
+import type { BodyWatch } from './body-watch.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { authenticateWriteKey, keyOfAuthorization, keyOfBody } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
@@ -26,6 +29,8 @@ export interface TrackingContext {
   readonly authenticator: Authenticator;
   readonly intake: BatchIntake;
   readonly inFlight: ByteBudget;
+  readonly bodies: BodyWatch;
+  readonly addresses: AddressLimit;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -41,6 +46,8 @@ interface TrackingHead {
   readonly encoding: ContentEncoding | undefined;
   readonly declaredBytes: number;
   readonly isStrict: boolean;
+  /** How often the client has sent this batch before, by its own count; 0 when it does not say. */
+  readonly retryCount: number;
 }
 
 export function serveTracking(app: TemplatedApp, context: TrackingContext): void {
@@ -57,20 +64,24 @@ function handleTracking(
 ): void {
   const exchange = new HttpExchange(response, request, true);
   const head = readHead(request, typeOfPath, context.clock.nowMicros());
-  const early = earlyRefusal(head, context.authenticator);
+  context.intake.countRetry(head.retryCount);
+  const early = earlyRefusal(context, exchange, head);
   if (early !== undefined) {
-    exchange.answerError(early);
+    if (early.status >= 429) context.intake.countRefusal(early);
+    refuse(context, exchange, early);
     return;
   }
-  readBody(exchange, head.declaredBytes, LIMITS.batchBytesMax, context.inFlight, {
+  const { bodies: watch, inFlight: budget } = context;
+  const bounds = { bytesMax: LIMITS.batchBytesMax, budget, watch };
+  readBody(exchange, head.declaredBytes, bounds, {
     receive(body, release) {
       takeBody(context, exchange, head, body)
-        .catch((error) => answerFailure(exchange, error, context.logger))
+        .catch((error: unknown) => answerFailure(context, exchange, error))
         .finally(release);
     },
     refuse(error, closeConnection) {
       context.intake.countRefusal(error);
-      exchange.answerError(error, { close: closeConnection });
+      refuse(context, exchange, error, closeConnection);
     },
   });
 }
@@ -92,22 +103,28 @@ function readHead(
     encoding: parseEncoding(encodingText),
     declaredBytes: Number(request.getHeader('content-length')) || 0,
     isStrict: request.getHeader('x-strict-mode') === '1',
+    retryCount: Number(request.getHeader('x-retry-count')) || 0,
   };
 }
 
 /** What the head alone is enough to refuse: the body is then not read. */
 function earlyRefusal(
+  context: TrackingContext,
+  exchange: HttpExchange,
   head: TrackingHead,
-  authenticator: Authenticator,
 ): TributaryError | undefined {
+  const { addresses, authenticator, intake } = context;
   const { encoding, encodingText, headerKey } = head;
-  if (headerKey !== undefined && authenticateWriteKey(authenticator, headerKey) === undefined) {
-    return keyUnknown();
-  }
+  const group = addressGroup(exchange.response.getRemoteAddress());
+  const crowd = addresses.enter(group);
+  if (crowd !== undefined) return crowd;
+  exchange.onOver(() => addresses.leave(group));
   if (encoding === undefined) {
     return new TributaryError('TRIBUTARY_INGEST_ENCODING_UNKNOWN', { encoding: encodingText });
   }
-  return undefined;
+  if (headerKey === undefined) return undefined;
+  const principal = authenticateWriteKey(authenticator, headerKey);
+  return principal === undefined ? keyUnknown() : intake.refusalOf(principal);
 }
 
 /** Reads `body` before its first await, as a body that is not inflated is lent only until then. */
@@ -174,8 +191,25 @@ export function keyUnknown(): TributaryError {
   return new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'write' });
 }
 
-function answerFailure(exchange: HttpExchange, error: unknown, logger: Logger): void {
+function answerFailure(context: TrackingContext, exchange: HttpExchange, error: unknown): void {
   const answered = asTributaryError(error);
-  if (answered.status === 500) logger.log('error', 'a batch failed', { error });
-  exchange.answerError(answered);
+  if (answered.status === 500) context.logger.log('error', 'a batch failed', { error });
+  refuse(context, exchange, answered);
+}
+
+/** Answers an error with the time to wait, also in the older header that some SDKs read. */
+function refuse(
+  { clock, intake }: TrackingContext,
+  exchange: HttpExchange,
+  error: TributaryError,
+  close = false,
+): void {
+  const retryAfterSeconds = intake.retryAfterSeconds(error);
+  if (error.status !== 429) {
+    exchange.answerError(error, { close, retryAfterSeconds });
+    return;
+  }
+  const reset = Math.ceil(clock.nowMicros() / SECOND_MICROS) + retryAfterSeconds;
+  const headers = { 'X-RateLimit-Reset': String(reset) };
+  exchange.answerError(error, { close, retryAfterSeconds, headers });
 }

@@ -62,6 +62,26 @@ export function createApp(): TemplatedApp {
   return App();
 }
 
+/** Connections, of HTTP and WebSocket together. */
+export interface ConnectionCount {
+  readonly open: number;
+  /** Closed at once because `max` were open. */
+  readonly refused: number;
+}
+
+/** Counts connections, and closes one beyond `max` before anything is read from it. */
+export function limitConnections(app: TemplatedApp, max: number): ConnectionCount {
+  const count = { open: 0, refused: 0 };
+  const onChange = (response: HttpResponse, change: number): void => {
+    count.open += change;
+    if (change < 0 || count.open <= max) return;
+    count.refused += 1;
+    response.close(); // Comes back here with -1 before it returns.
+  };
+  app.filter(onChange);
+  return count;
+}
+
 /** Serves WebSocket connections at `path`. Compression is off: it costs more than a local network. */
 export function serveStreams<UserData>(
   app: TemplatedApp,

@@ -6,6 +6,7 @@ import { MIB } from '../../base/units.ts';
 import { ControlPlane } from '../../engine/control.ts';
 import { Metrics } from '../../ingest/metrics.ts';
 import type { SqlExecutor } from '../../ingest/ports.ts';
+import type { RateLimitOptions } from '../../ingest/rate-limits.ts';
 import { IngestServer } from '../../ingest/server.ts';
 import { MemoryWriter } from './memory-writer.ts';
 
@@ -30,9 +31,19 @@ const noSql: SqlExecutor = {
   },
 };
 
+const NO_RATES: RateLimitOptions = {
+  key: { events: 0, bytes: 0 },
+  tenant: { events: 0, bytes: 0 },
+};
+
 export interface FrontDoorOptions {
   readonly inFlightBytesMax?: number;
   readonly publicUrl?: string;
+  readonly connectionsMax?: number;
+  readonly addressRequestsMax?: number;
+  readonly rates?: RateLimitOptions;
+  readonly diskFreeBytesMin?: number;
+  readonly readDiskFreeBytes?: () => Promise<number>;
   readonly sql?: SqlExecutor;
 }
 
@@ -46,6 +57,11 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     authenticator: control,
     inFlightBytesMax,
     publicUrl,
+    connectionsMax: options.connectionsMax ?? 1000,
+    addressRequestsMax: options.addressRequestsMax ?? 1000,
+    rates: options.rates ?? NO_RATES,
+    diskFreeBytesMin: options.diskFreeBytesMin ?? 0,
+    readDiskFreeBytes: options.readDiskFreeBytes ?? (async () => MIB),
     metrics: new Metrics(),
     clock: systemClock,
     logger: silentLogger,

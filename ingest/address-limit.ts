@@ -1,0 +1,51 @@
+/**
+ * How many requests of one address group may be under way, so that one client cannot take the room of all.
+ *
+ * A group is an IPv4 address, or the /64 an IPv6 address lies in: that is what one customer of a provider
+ * gets. Requests are counted and not connections, because the library does not say whose connection was
+ * closed; a connection without a request is closed by it after ten seconds.
+ *
+ * Invariant: the map holds groups with requests under way and no others.
+ */
+import { assert } from '../base/assert.ts';
+import { TributaryError } from '../base/errors.ts';
+
+export class AddressLimit {
+  readonly #limit: number;
+  readonly #counts = new Map<string, number>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Takes a place. @returns TRIBUTARY_INGEST_ADDRESS_FULL, with nothing taken, when there is none. */
+  enter(group: string): TributaryError | undefined {
+    const count = this.#counts.get(group) ?? 0;
+    if (count >= this.#limit) {
+      return new TributaryError('TRIBUTARY_INGEST_ADDRESS_FULL', { count, limit: this.#limit });
+    }
+    this.#counts.set(group, count + 1);
+    return undefined;
+  }
+
+  /** Gives a place back. */
+  leave(group: string): void {
+    const count = this.#counts.get(group);
+    assert(count !== undefined, 'who leaves has entered');
+    if (count === 1) this.#counts.delete(group);
+    else this.#counts.set(group, count - 1);
+  }
+}
+
+const IPV4_BYTES = 4;
+const IPV6_BYTES = 16;
+/** ::ffff:0:0/96, an IPv4 address as a socket of both kinds shows it (RFC 4291 section 2.5.5.2). */
+const MAPPED_PREFIX = '00000000000000000000ffff';
+
+/** The group of an address in network byte order; one that cannot be read is a group of its own. */
+export function addressGroup(address: ArrayBuffer): string {
+  const text = Buffer.from(address).toString('hex');
+  if (address.byteLength === IPV4_BYTES) return text;
+  if (address.byteLength !== IPV6_BYTES) return '';
+  return text.startsWith(MAPPED_PREFIX) ? text.slice(MAPPED_PREFIX.length) : text.slice(0, 16);
+}
