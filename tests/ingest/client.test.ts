@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from 'undici';
+import { LIMITS } from '../../base/limits.ts';
+import { seededRandom } from '../../base/random.ts';
+import {
+  type BatchReport,
+  type StreamError,
+  type StreamOptions,
+  TributaryStream,
+} from '../../ingest/client/index.ts';
+import { FlakyProxy } from '../support/flaky-proxy.ts';
+import { type FrontDoor, openFrontDoor, WRITE_KEY } from '../support/front-door.ts';
+
+type Event = Record<string, unknown>;
+
+async function withDoor(run: (door: FrontDoor) => Promise<void>): Promise<void> {
+  const door = await openFrontDoor();
+  try {
+    await run(door);
+  } finally {
+    door.writer.letGo();
+    door.server.close();
+  }
+}
+
+function openTo(url: string, options: Partial<StreamOptions> = {}): Promise<TributaryStream> {
+  const backoff = { backoffMsMin: 1, backoffMsMax: 20 };
+  return TributaryStream.open({ url, writeKey: WRITE_KEY, WebSocket, ...backoff, ...options });
+}
+
+function open(door: FrontDoor, options: Partial<StreamOptions> = {}): Promise<TributaryStream> {
+  return openTo(`ws://127.0.0.1:${door.server.port}/v1/stream`, options);
+}
+
+function event(index: number): Event {
+  return { type: 'track', event: 'Seen', userId: `u${index}`, properties: { index } };
+}
+
+/** Events of the batches that were decided, by what the writer got. */
+function eventsOf(door: FrontDoor): Event[] {
+  return door.writer.batches.flatMap(({ bytes }) => {
+    const { batch } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { batch: Event[] };
+    return batch;
+  });
+}
+
+const isCode = (code: string) => (error: unknown) => (error as StreamError).code === code;
+
+test('events are gathered into batches by count, in their order, each with a messageId', () =>
+  withDoor(async (door) => {
+    const reports: BatchReport[] = [];
+    const onBatch = (report: BatchReport): void => void reports.push(report);
+    const stream = await open(door, { batchEventsMax: 10, batchDelayMs: 50, onBatch });
+    const receipts = [];
+    for (let index = 0; index < 25; index += 1) receipts.push(await stream.send(event(index)));
+    for (const { outcome } of receipts) {
+      assert.deepEqual(await outcome, { events: 1, rejected: [] });
+    }
+    assert.deepEqual(
+      reports.map(({ counts, id }) => [id, counts?.accepted]),
+      [
+        [0, 10],
+        [1, 10],
+        [2, 5],
+      ],
+    );
+    const events = eventsOf(door);
+    assert.deepEqual(
+      events.map(({ userId }) => userId),
+      Array.from({ length: 25 }, (_, index) => `u${index}`),
+    );
+    assert.equal(new Set(events.map(({ messageId }) => messageId)).size, 25);
+    await stream.close();
+  }));
+
+test('a send larger than a batch goes out in several, and has one outcome', () =>
+  withDoor(async (door) => {
+    const stream = await open(door, { batchEventsMax: 100, batchBytesMax: 1000 });
+    const events = Array.from({ length: 50 }, (_, index) => event(index));
+    events[0] = { type: 'track', event: 'first', messageId: 'm-first' };
+    events[33] = { type: 'track', event: 'broken', messageId: 'm-33' };
+    const { outcome } = await stream.send(events);
+    const { rejected, ...counts } = await outcome;
+    assert.deepEqual(counts, { events: 50 });
+    assert.deepEqual(
+      rejected.map(({ index, messageId, path }) => [index, messageId, path]),
+      [
+        [0, 'm-first', 'userId'],
+        [33, 'm-33', 'userId'],
+      ],
+    );
+    assert.ok(door.writer.batches.length > 5);
+    for (const { bytes } of door.writer.batches) assert.ok(bytes.length < 1100);
+    await stream.close();
+  }));
+
+test('two sends in one batch have their own rejections', () =>
+  withDoor(async (door) => {
+    const stream = await open(door, { batchDelayMs: 20 });
+    const good = await stream.send([event(0), event(1)]);
+    const bad = await stream.send([event(2), { type: 'track', event: 'broken' }]);
+    assert.deepEqual(await good.outcome, { events: 2, rejected: [] });
+    assert.deepEqual(
+      (await bad.outcome).rejected.map(({ index }) => index),
+      [1],
+    );
+    assert.equal(door.writer.batches.length, 1);
+    await stream.close();
+  }));
+
+test('nothing to send is decided at once, and events that cannot be sent are refused', () =>
+  withDoor(async (door) => {
+    const stream = await open(door, { batchBytesMax: 1000 });
+    const { outcome } = await stream.send([]);
+    assert.deepEqual(await outcome, { events: 0, rejected: [] });
+    const large = { ...event(0), text: 'x'.repeat(1000) };
+    await assert.rejects(stream.send(large), isCode('EVENT_TOO_LARGE'));
+    await assert.rejects(stream.send({ big: 1n }), isCode('EVENT_MALFORMED'));
+    await stream.close();
+    assert.equal(door.writer.batches.length, 0);
+    await assert.rejects(stream.send(event(0)), isCode('STREAM_CLOSED'));
+  }));
+
+test('send waits while the buffer is full, and what is under way stays within the credit', () =>
+  withDoor(async (door) => {
+    door.writer.hold();
+    const bytes = 120;
+    const stream = await open(door, { batchEventsMax: 1, bufferBytesMax: 100 * bytes });
+    let taken = 0;
+    const sends = Array.from({ length: 300 }, (_, index) =>
+      stream.send({ ...event(index), messageId: `m${index}` }).then(() => {
+        taken += 1;
+      }),
+    );
+    while (door.writer.batches.length < LIMITS.streamCreditBatches) await delay(2);
+    await delay(30);
+    assert.equal(door.writer.batches.length, LIMITS.streamCreditBatches);
+    assert.ok(taken >= 100 && taken < 200, `${taken} taken`);
+    assert.ok(stream.bufferedBytes <= 100 * bytes);
+    door.writer.letGo();
+    await Promise.all(sends);
+    await stream.flush();
+    assert.equal(stream.bufferedBytes, 0);
+    assert.equal(eventsOf(door).length, 300);
+    await stream.close();
+  }));
+
+test('a batch that finds no room is sent again after the time that the appliance names', async () => {
+  const door = await openFrontDoor({ inFlightBytesMax: 400 });
+  try {
+    door.writer.hold();
+    const stream = await open(door, { batchEventsMax: 1, random: () => 0 });
+    const receipts = [];
+    for (let index = 0; index < 8; index += 1) receipts.push(await stream.send(event(index)));
+    await delay(50);
+    const before = door.writer.batches.length;
+    assert.ok(before < 8);
+    door.writer.letGo();
+    for (const { outcome } of receipts) assert.equal((await outcome).rejected.length, 0);
+    assert.equal(new Set(eventsOf(door).map(({ userId }) => userId)).size, 8);
+    assert.equal(eventsOf(door).length, 8);
+    await stream.close();
+  } finally {
+    door.server.close();
+  }
+});
+
+test('an unknown key ends the stream, and everything in it rejects', () =>
+  withDoor(async (door) => {
+    const stream = await open(door, { writeKey: 'no' });
+    const { outcome } = await stream.send(event(0));
+    await assert.rejects(outcome, isCode('STREAM_REFUSED'));
+    await assert.rejects(stream.send(event(1)), isCode('STREAM_REFUSED'));
+    await stream.flush();
+    await stream.close();
+  }));
+
+test('close waits for outcomes, and rejects what has none in time', () =>
+  withDoor(async (door) => {
+    const stream = await open(door, { batchDelayMs: 1000 });
+    const { outcome } = await stream.send(event(0));
+    await stream.close();
+    assert.equal((await outcome).events, 1);
+
+    door.writer.hold();
+    const other = await open(door);
+    const receipt = await other.send(event(1));
+    await other.close(50);
+    await assert.rejects(receipt.outcome, isCode('STREAM_CLOSED'));
+  }));
+
+test('a stream that is opened before its appliance sends once that is there', async () => {
+  const door = await openFrontDoor();
+  const proxy = await FlakyProxy.open(1);
+  const stream = await openTo(proxy.url);
+  try {
+    const { outcome } = await stream.send(event(0));
+    await delay(50);
+    assert.equal(stream.isConnected, false);
+    proxy.retarget(door.server.port);
+    assert.equal((await outcome).events, 1);
+    assert.equal(stream.isConnected, true);
+  } finally {
+    await stream.close();
+    proxy.close();
+    door.server.close();
+  }
+});
+
+test('an appliance that falls silent is given up, and the stream goes on with the next one', () =>
+  withDoor(async (door) => {
+    const { createServer } = await import('node:net');
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const proxy = await FlakyProxy.open((silent.address() as { port: number }).port);
+    const stream = await openTo(proxy.url, { silenceMsMax: 100 });
+    try {
+      const { outcome } = await stream.send(event(0));
+      await delay(50);
+      proxy.retarget(door.server.port);
+      assert.equal((await outcome).events, 1);
+    } finally {
+      await stream.close();
+      proxy.close();
+      silent.close();
+    }
+  }));
+
+test('connections cut at random points lose no event and store none twice', async () => {
+  const seed = Number(process.env['SEED'] ?? 20_261_122);
+  const random = seededRandom(seed);
+  const door = await openFrontDoor();
+  const proxy = await FlakyProxy.open(door.server.port, () => 300 + random() * 12_000);
+  const reports: BatchReport[] = [];
+  const stream = await openTo(proxy.url, {
+    random,
+    batchEventsMax: 7,
+    batchDelayMs: 1,
+    onBatch: (report) => reports.push(report),
+  });
+  try {
+    const total = 2000;
+    const receipts = [];
+    for (let index = 0; index < total; index += 1) {
+      receipts.push(await stream.send(event(index)));
+      if (random() < 0.02) await delay(1);
+    }
+    for (const { outcome } of receipts) await outcome;
+    const stored = eventsOf(door).map(({ userId }) => userId as string);
+    assert.equal(stored.length, total, `seed ${seed}: taken once each`);
+    assert.equal(new Set(stored).size, total, `seed ${seed}: none lost`);
+    const accepted = reports.reduce((sum, { counts }) => sum + (counts?.accepted ?? 0), 0);
+    assert.equal(accepted, total, `seed ${seed}: every outcome is the first one`);
+    assert.ok(proxy.cuts > 10, `seed ${seed}: ${proxy.cuts} cuts`);
+  } finally {
+    await stream.close();
+    proxy.close();
+    door.server.close();
+  }
+});
