@@ -147,8 +147,8 @@ EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker, P
     uint64_t value = at + 1;
     char type = static_cast<char>(tape[value] >> 56);
     if (key.length == 5 && memcmp(key.data, "batch", 5) == 0) envelope.batch = value;
-    if (key.length == 6 && memcmp(key.data, "sentAt", 6) == 0 && type == '"') {
-      Slice text = walker.string_at(value);
+    if (key.length == 6 && memcmp(key.data, "sentAt", 6) == 0) {
+      Slice text = type == '"' ? walker.string_at(value) : Slice{};
       has_batch_sent_at_ = ParseTimestamp(text.data, text.length, &batch_sent_at_);
     }
     if (key.length == 7 && memcmp(key.data, "context", 7) == 0) {

@@ -189,13 +189,14 @@ void ReadTimestamp(const PayloadWalker& walker, Position at, Field field, bool* 
   char type = walker.type_at(at);
   *has = false;
   if (type == 'n') return;
-  if (type != '"') return event->Reject(RejectCode::kFieldType, field);
+  if (type != '"') {
+    event->FaultOf(field) = RejectCode::kFieldType;
+    return;
+  }
   Slice text = walker.string_at(at.tape);
   if (text.length == 0) return;
-  if (!ParseTimestamp(text.data, text.length, micros)) {
-    return event->Reject(RejectCode::kTimestampInvalid, field);
-  }
-  *has = true;
+  *has = ParseTimestamp(text.data, text.length, micros);
+  if (!*has) event->FaultOf(field) = RejectCode::kTimestampInvalid;
 }
 
 // A string, or a number as its digits (SDKs send numeric ids); null and "" mean absent.
@@ -214,12 +215,12 @@ Slice ReadIdentifier(const PayloadWalker& walker, Position at, Field field, uint
     case 'n':
       return {};
     default:
-      event->Reject(RejectCode::kFieldType, field);
+      event->FaultOf(field) = RejectCode::kFieldType;
       return {};
   }
   if (text.length == 0) return {};
   if (text.length > bytes_max) {
-    event->Reject(RejectCode::kFieldTooLong, field);
+    event->FaultOf(field) = RejectCode::kFieldTooLong;
     return {};
   }
   return text;
@@ -287,6 +288,7 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
   Position end = walker.EachMember(at, [&](Slice key, uint32_t key_structural, Position value) {
     Position behind = walker.Skip(value);
     Field field = FieldOf(key);
+    event->FaultOf(field) = RejectCode::kNone;
     char type = walker.type_at(value);
     switch (field) {
       case Field::kType:
@@ -322,7 +324,7 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
       case Field::kIntegrations:
         (*event)[field] = {};
         if (type == '{') (*event)[field] = walker.RawBetween(value.structural, behind.structural);
-        else if (type != 'n') event->Reject(RejectCode::kFieldType, field);
+        else if (type != 'n') event->FaultOf(field) = RejectCode::kFieldType;
         if (field == Field::kContext) context = value;
         if (field == Field::kIntegrations) integrations = value;
         break;
@@ -335,6 +337,10 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
     return behind;
   });
   if (!extra->empty()) (*event)[Field::kExtra] = extra->Finish();
+  for (uint8_t field = 0; field < static_cast<uint8_t>(Field::kCount); field++) {
+    if (event->fault[field] == RejectCode::kNone) continue;
+    event->Reject(event->fault[field], static_cast<Field>(field));
+  }
   uint32_t bytes = walker.offset_of(end.structural - 1) + 1 - walker.offset_of(at.structural);
   bytes += Inherit(walker, context, &scratch->context, Field::kContext, event);
   bytes += Inherit(walker, integrations, &scratch->integrations, Field::kIntegrations, event);

@@ -45,12 +45,16 @@ struct TrackingEvent {
   EventType type;
   RejectCode reject;
   Field reject_field;
+  // What is wrong with a field's value. Of a repeated key the last value decides, so a later value takes
+  // the fault of an earlier one back.
+  RejectCode fault[static_cast<size_t>(Field::kCount)];
   bool has_timestamp, has_original_timestamp, has_sent_at;
   int64_t timestamp, original_timestamp, sent_at;  // microseconds; valid where has_ is set
   Slice text[static_cast<size_t>(Field::kCount)];  // strings unescaped, objects as raw JSON text
 
   Slice& operator[](Field field) { return text[static_cast<size_t>(field)]; }
   const Slice& operator[](Field field) const { return text[static_cast<size_t>(field)]; }
+  RejectCode& FaultOf(Field field) { return fault[static_cast<size_t>(field)]; }
   void Reject(RejectCode code, Field field) {
     if (reject == RejectCode::kNone) {
       reject = code;
