@@ -23,14 +23,14 @@ const EVENTS = 1_000_000;
 /** Of the batches; they are not measured. */
 const WARM_UP_SHARE = 0.05;
 
-interface Protocol {
+export interface Protocol {
   readonly connections: number;
   /** Batches that one connection has unacknowledged. */
   readonly lanesPerConnection: number;
   open(port: number, writeKey: string): Promise<BatchConnection>;
 }
 
-const WEBSOCKET: Protocol = {
+export const WEBSOCKET: Protocol = {
   connections: 8,
   lanesPerConnection: 16,
   open: (port, writeKey) => StreamConnection.open(port, writeKey),
@@ -93,10 +93,7 @@ async function measureRound(
   const appliance = await ApplianceProcess.open(dataDirectory, scratch.hotPath('hot'));
   const lanes: BatchConnection[] = [];
   try {
-    for (let index = 0; index < protocol.connections; index += 1) {
-      const connection = await protocol.open(appliance.port, appliance.writeKey);
-      for (let lane = 0; lane < protocol.lanesPerConnection; lane += 1) lanes.push(connection);
-    }
+    lanes.push(...(await openLanes(protocol, appliance)));
     const warmUpBatches = Math.ceil(run.payloads.length * WARM_UP_SHARE);
     const warmUpEvents = await sendAll(lanes, run.payloads.slice(0, warmUpBatches), []);
     const cpuMicros = appliance.cpuMicros;
@@ -116,8 +113,21 @@ async function measureRound(
   }
 }
 
+/** One entry per batch that may be unacknowledged; lanes of one connection share it. */
+export async function openLanes(
+  protocol: Protocol,
+  appliance: ApplianceProcess,
+): Promise<BatchConnection[]> {
+  const lanes: BatchConnection[] = [];
+  for (let index = 0; index < protocol.connections; index += 1) {
+    const connection = await protocol.open(appliance.port, appliance.writeKey);
+    for (let lane = 0; lane < protocol.lanesPerConnection; lane += 1) lanes.push(connection);
+  }
+  return lanes;
+}
+
 /** Has each lane send its next batch when its last one was acknowledged. @returns events accepted. */
-async function sendAll(
+export async function sendAll(
   lanes: readonly BatchConnection[],
   payloads: readonly Buffer[],
   latenciesMs: number[],

@@ -5,6 +5,7 @@
  * comparable; ratios within one run are. docs/benchmarks.md says what each figure means.
  */
 import { parseArgs } from 'node:util';
+import { ackLatency } from './ack-latency.ts';
 import { hotGroupBy } from './hot-groupby.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
@@ -17,6 +18,7 @@ const WORKLOADS: readonly Workload[] = [
   ingestInProcess,
   ingestWebSocket,
   ingestHttp,
+  ackLatency,
   hotGroupBy,
   recovery,
 ];

@@ -9,7 +9,14 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const MAIN = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
-const WORKLOADS = ['ingest-inprocess', 'ingest-ws', 'ingest-http', 'hot-groupby', 'recovery'];
+const WORKLOADS = [
+  'ingest-inprocess',
+  'ingest-ws',
+  'ingest-http',
+  'ack-latency',
+  'hot-groupby',
+  'recovery',
+];
 const OWN_KEYS = ['workload', 'metric', 'value', 'unit', 'higherIsBetter'];
 const PEER_KEYS = ['peer', 'peerValue', 'ratio'];
 

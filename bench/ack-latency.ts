@@ -1,0 +1,137 @@
+/**
+ * How long a producer waits for its acknowledgement at half of the load the appliance can take, over
+ * WebSocket, held against the sync of the disk itself.
+ *
+ * The maximum is found first, by a closed loop. Then batches leave on a timetable at half that rate,
+ * whatever happens to the ones before, and a latency counts from the planned moment: a producer that
+ * waits for a slow appliance must not hide its slowness (coordinated omission).
+ *
+ * The peer appends blocks to a file in the same directory and syncs each, before every round.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { KIB } from '../base/units.ts';
+import { native } from '../native/index.ts';
+import { NodeFileSystem } from '../storage/node-file-system.ts';
+import { ApplianceProcess } from './appliance-process.ts';
+import type { BatchConnection } from './batch-connection.ts';
+import { BATCH_EVENTS } from './engine-run.ts';
+import { prepareRun } from './event-run.ts';
+import { openLanes, sendAll, WEBSOCKET } from './ingest-server.ts';
+import { median, percentile } from './statistics.ts';
+import { perSecond, type Workload, type WorkloadContext } from './workload.ts';
+
+const EVENTS = 1_000_000;
+/** Of the batches: to warm up, and to find the maximum. The rest is timed. */
+const WARM_UP_SHARE = 0.05;
+const MAXIMUM_SHARE = 0.35;
+const LOAD_SHARE = 0.5;
+
+const PROBE_SYNCS = 400;
+/** About what a group of the log holds at half load. */
+const PROBE_BYTES = 64 * KIB;
+
+interface Round {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly syncP99Ms: number;
+}
+
+export const ackLatency: Workload = {
+  name: 'ack-latency',
+  summary: 'acknowledgements over WebSocket at half load; against fdatasync of the disk',
+  async run(context) {
+    const { seed, events = EVENTS } = context.options;
+    context.progress(`generating ${events} events`);
+    const { payloads } = prepareRun({ seed, events, batchEvents: BATCH_EVENTS });
+    const rounds: Round[] = [];
+    while (rounds.length < context.options.rounds) {
+      rounds.push(await measureRound(context, payloads));
+    }
+    const of = (key: keyof Round): number => median(rounds.map((round) => round[key]));
+    const unit = { unit: 'ms', higherIsBetter: false } as const;
+    context.report({ metric: 'ack_latency_p50', value: of('p50Ms'), ...unit });
+    context.report({
+      metric: 'ack_latency_p99',
+      value: of('p99Ms'),
+      ...unit,
+      peer: { name: 'fdatasync p99', value: of('syncP99Ms') },
+    });
+  },
+};
+
+async function measureRound(
+  { scratch, progress }: WorkloadContext,
+  payloads: readonly Buffer[],
+): Promise<Round> {
+  const dataDirectory = scratch.makeDiskDirectory('data');
+  const syncP99Ms = percentile(await probeSyncs(scratch.diskPath('probe')), 0.99);
+  const appliance = await ApplianceProcess.open(dataDirectory, scratch.hotPath('hot'));
+  const lanes: BatchConnection[] = [];
+  try {
+    lanes.push(...(await openLanes(WEBSOCKET, appliance)));
+    const warmUp = Math.ceil(payloads.length * WARM_UP_SHARE);
+    const maximum = Math.ceil(payloads.length * MAXIMUM_SHARE);
+    await sendAll(lanes, payloads.slice(0, warmUp), []);
+    const startMs = performance.now();
+    const events = await sendAll(lanes, payloads.slice(warmUp, maximum), []);
+    const batchesPerSecond =
+      (perSecond(events, performance.now() - startMs) / BATCH_EVENTS) * LOAD_SHARE;
+    progress(`half load is ${Math.round(batchesPerSecond)} batches/s`);
+    const latenciesMs = await sendOnTime(lanes, payloads.slice(maximum), batchesPerSecond);
+    return {
+      p50Ms: percentile(latenciesMs, 0.5),
+      p99Ms: percentile(latenciesMs, 0.99),
+      syncP99Ms,
+    };
+  } finally {
+    for (const connection of lanes) connection.close();
+    await appliance.close();
+    scratch.discard(dataDirectory);
+  }
+}
+
+/** Sends each batch at its planned moment. @returns milliseconds from that moment to the answer. */
+async function sendOnTime(
+  lanes: readonly BatchConnection[],
+  payloads: readonly Buffer[],
+  batchesPerSecond: number,
+): Promise<number[]> {
+  const latenciesMs: number[] = [];
+  const pending: Promise<void>[] = [];
+  const startMs = performance.now();
+  for (const [index, payload] of payloads.entries()) {
+    const plannedMs = startMs + (index / batchesPerSecond) * 1000;
+    // Timers have millisecond steps: what is due within one leaves at once.
+    const waitMs = plannedMs - performance.now();
+    if (waitMs > 1) await delay(waitMs);
+    const sent = lanes[index % lanes.length]!.send(payload);
+    pending.push(
+      sent.then(() => {
+        latenciesMs.push(performance.now() - Math.min(plannedMs, performance.now()));
+      }),
+    );
+  }
+  await Promise.all(pending);
+  return latenciesMs;
+}
+
+/** Milliseconds of each of PROBE_SYNCS appends with their sync. */
+async function probeSyncs(path: string): Promise<number[]> {
+  const allocateAligned = (bytes: number): ArrayBuffer => native.allocateAligned(bytes);
+  const fileSystem = new NodeFileSystem({ allocateAligned });
+  const block = fileSystem.allocate(PROBE_BYTES).fill(0x5a);
+  const file = await fileSystem.open(path, 'create', { direct: true });
+  const elapsedMs: number[] = [];
+  try {
+    for (let index = 0; index < PROBE_SYNCS; index += 1) {
+      const startMs = performance.now();
+      await file.write([block], index * PROBE_BYTES);
+      await file.sync();
+      elapsedMs.push(performance.now() - startMs);
+    }
+  } finally {
+    await file.close();
+    await fileSystem.unlink(path);
+  }
+  return elapsedMs;
+}
