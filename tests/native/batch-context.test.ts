@@ -14,7 +14,7 @@ function openDecoder(context: TestContext): Decode {
   const staging = new EventStaging(temporaryHotStore(context).events);
   return (payload) => {
     const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
-    const staged = staging.stage(bytes, bytes.length - 64, {
+    const staged = staging.stage('json', bytes, 0, bytes.length - 64, {
       sequence: 1,
       receivedAtMicros: 1_772_366_400_000_000,
       sourceName: 'web',
