@@ -140,6 +140,13 @@ export const ERRORS = {
     sqlstate: '3D000',
     retryable: false,
   },
+  TRIBUTARY_ENGINE_CONFIGURATION_UNKNOWN: {
+    message: 'The log configures {name} in a way this version does not know.',
+    status: 503,
+    sqlstate: '0A000',
+    retryable: false,
+    help: 'Run the appliance version that wrote it, or a newer one.',
+  },
   TRIBUTARY_ENGINE_CLOSED: {
     message: 'The appliance is shutting down.',
     status: 503,

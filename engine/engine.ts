@@ -16,6 +16,7 @@ import { removeHotDirectory } from '../storage/hot-directory.ts';
 import { HotStore } from './hot-store.ts';
 import type { RecoveryProgress } from './recovery.ts';
 import { Tenant } from './tenant.ts';
+import { INITIAL_CONFIGURATION, type TenantConfiguration } from './tenant-configuration.ts';
 import { openTenantSecret } from './tenant-secret.ts';
 import type { Source } from './types.ts';
 
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly hotBytesMax: number;
   /** Bytes of batches per tenant that may wait for the disk at once. */
   readonly queueBytesMax: number;
+  /** Of every tenant; the initial one unless given. */
+  readonly configuration?: TenantConfiguration;
   /** Go on behind damaged records of the log, which are lost. */
   readonly acceptDataLoss?: boolean;
   readonly onRecoveryProgress?: (progress: RecoveryProgress) => void;
@@ -122,6 +125,7 @@ async function openTenant(
       random,
       logger: options.logger,
       queueBytesMax: options.queueBytesMax,
+      configuration: options.configuration ?? INITIAL_CONFIGURATION,
       acceptDataLoss: options.acceptDataLoss ?? false,
       ...(options.onRecoveryProgress && { onRecoveryProgress: options.onRecoveryProgress }),
     });

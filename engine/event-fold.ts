@@ -7,7 +7,6 @@
  */
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
-import { HOUR_MICROS } from '../base/units.ts';
 import { IdentityGraph } from '../identity/identity-graph.ts';
 import { type NativeMessageWindow, native } from '../native/index.ts';
 import type { HotTable } from '../storage/hot-table.ts';
@@ -16,10 +15,8 @@ import { readText } from '../storage/segment-text.ts';
 import { EdgeTable } from './edge-table.ts';
 import type { StagedRows } from './event-staging.ts';
 import type { Quarantine } from './quarantine.ts';
+import { INITIAL_CONFIGURATION, type TenantConfiguration } from './tenant-configuration.ts';
 import type { TenantSecret } from './tenant-secret.ts';
-
-/** A client that retries for a day finds its first attempt. */
-const DEDUPE_WINDOW_MICROS = 24 * HOUR_MICROS;
 
 export interface EventFoldOptions {
   readonly directory: string;
@@ -42,6 +39,7 @@ export class EventFold {
   readonly #quarantine: Quarantine;
   readonly #window: NativeMessageWindow;
   readonly #differing = new Uint32Array(1 + LIMITS.batchEventsMax);
+  #configuration = INITIAL_CONFIGURATION;
   #views: SegmentViews | undefined;
   #appliedRows = 0;
 
@@ -50,7 +48,10 @@ export class EventFold {
     this.#quarantine = quarantine;
     this.#events = events;
     this.#edges = new EdgeTable(edges);
-    this.#window = new native.MessageWindow(DEDUPE_WINDOW_MICROS, secret.messageIds);
+    this.#window = new native.MessageWindow(
+      this.#configuration.dedupeWindowMicros,
+      secret.messageIds,
+    );
     this.identity = new IdentityGraph({
       directory,
       secret: secret.profileIds,
@@ -60,6 +61,17 @@ export class EventFold {
 
   get memoryBytes(): number {
     return this.identity.memoryBytes + this.#window.memoryBytes;
+  }
+
+  /** What the log has said so far. */
+  get configuration(): TenantConfiguration {
+    return this.#configuration;
+  }
+
+  /** Takes a configuration over, from the next batch on. */
+  configure(configuration: TenantConfiguration): void {
+    this.#configuration = configuration;
+    this.#window.setWindow(configuration.dedupeWindowMicros);
   }
 
   /** Applies the next staged rows. @returns how many were duplicates. */

@@ -13,6 +13,7 @@ import { EventFold } from './event-fold.ts';
 import { EventStaging } from './event-staging.ts';
 import type { HotStore } from './hot-store.ts';
 import { Quarantine } from './quarantine.ts';
+import { parseConfiguration } from './tenant-configuration.ts';
 import type { TenantSecret } from './tenant-secret.ts';
 import { EVENT_TYPES, type Source } from './types.ts';
 
@@ -64,7 +65,11 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
   const progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };
   let reportedBytes = 0;
   const replay = (record: WalRecord): void => {
-    assert(record.type === WAL_RECORD_TYPE.events, 'this version logs events only');
+    if (record.type === WAL_RECORD_TYPE.configuration) {
+      const { buffer, payloadOffset, length } = record;
+      fold.configure(parseConfiguration(buffer.subarray(payloadOffset, payloadOffset + length)));
+      return;
+    }
     fold.identity.prepare(record.eventCount, record.length);
     const rows = staging.stage(
       record.codec === WAL_CODEC.json ? 'json' : 'msgpack',

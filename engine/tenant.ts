@@ -11,6 +11,7 @@
  * - Once a write or sync of the log failed, every later batch is refused until a restart.
  * - Recovery is the same way without the log: see recovery.ts.
  */
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -23,6 +24,11 @@ import type { EventFold } from './event-fold.ts';
 import type { EventStaging, StagedRows } from './event-staging.ts';
 import type { HotStore } from './hot-store.ts';
 import { type RecoveredState, type RecoveryOptions, recoverTenant, uuidBytes } from './recovery.ts';
+import {
+  isSameConfiguration,
+  serialiseConfiguration,
+  type TenantConfiguration,
+} from './tenant-configuration.ts';
 import { type BatchOutcome, EVENT_TYPES, type IncomingBatch } from './types.ts';
 
 export type { RecoveryProgress } from './recovery.ts';
@@ -38,6 +44,8 @@ export interface TenantOptions extends RecoveryOptions {
   readonly logger: Logger;
   /** Bytes of batches that may wait for the disk at once. */
   readonly queueBytesMax: number;
+  /** What is to hold from now on; logged when it is not what holds already. */
+  readonly configuration: TenantConfiguration;
 }
 
 /** Totals since the tenant was opened, replayed events not included. */
@@ -52,13 +60,21 @@ export interface TenantStatistics {
 }
 
 /** What comes back with a record once it is durable. */
-interface Pending {
+type Pending = PendingBatch | PendingConfiguration;
+
+interface PendingBatch {
+  readonly kind: 'batch';
   readonly rows: StagedRows;
   readonly sequence: number;
   readonly receivedAtMicros: number;
   readonly bytes: number;
   readonly resolve: (outcome: BatchOutcome) => void;
   readonly reject: (error: TributaryError) => void;
+}
+
+interface PendingConfiguration {
+  readonly kind: 'configuration';
+  readonly configuration: TenantConfiguration;
 }
 
 export class Tenant {
@@ -117,6 +133,7 @@ export class Tenant {
       onSync: (milliseconds) => tenant.#noteSync(milliseconds),
     });
     tenant = new Tenant(options, state, wal);
+    await tenant.#configure(options.configuration, options.clock.nowMicros());
     return tenant;
   }
 
@@ -239,6 +256,7 @@ export class Tenant {
         defaultType: typeOfPath === EVENT_TYPES.length ? 0 : typeOfPath + 1,
       },
       {
+        kind: 'batch',
         rows,
         sequence: fields.sequence,
         receivedAtMicros,
@@ -257,15 +275,44 @@ export class Tenant {
     this.#fold.identity.prepare(Math.ceil(pending / EVENT_BYTES_MIN), pending);
   }
 
+  /** Logs `configuration` and waits until it holds, unless it holds already. */
+  async #configure(configuration: TenantConfiguration, nowMicros: number): Promise<void> {
+    if (isSameConfiguration(configuration, this.#fold.configuration)) return;
+    const bytes = serialiseConfiguration(configuration);
+    const reservation = this.#wal.reserve(bytes.length);
+    assert(reservation !== undefined, 'a log that was just opened has room');
+    reservation.buffer.set(bytes, reservation.payloadOffset);
+    this.#wal.commitRecord(
+      {
+        length: bytes.length,
+        sequence: this.#wal.nextSequence,
+        receivedAtMicros: nowMicros,
+        type: WAL_RECORD_TYPE.configuration,
+        codec: WAL_CODEC.json,
+        source: 0,
+        // A sequence of its own, so that a recovery from any sequence knows whether it is due.
+        eventCount: 1,
+        defaultType: 0,
+      },
+      { kind: 'configuration', configuration },
+    );
+    await this.#wal.synced();
+  }
+
   #applyGroup(group: readonly Pending[]): void {
-    const outcomes: BatchOutcome[] = [];
-    for (const { rows, sequence, receivedAtMicros, bytes } of group) {
+    const answers: [PendingBatch, BatchOutcome][] = [];
+    for (const pending of group) {
+      if (pending.kind === 'configuration') {
+        this.#fold.configure(pending.configuration);
+        continue;
+      }
+      const { rows, sequence, receivedAtMicros, bytes } = pending;
       const duplicates = this.#fold.apply(rows, sequence, receivedAtMicros);
-      outcomes.push(this.#account(rows, sequence, bytes, duplicates));
+      answers.push([pending, this.#account(rows, sequence, bytes, duplicates)]);
     }
     this.#fold.publish();
-    this.#lastSequence = outcomes.at(-1)?.lastSequence ?? this.#lastSequence;
-    for (let index = 0; index < group.length; index += 1) group[index]!.resolve(outcomes[index]!);
+    this.#lastSequence = answers.at(-1)?.[1].lastSequence ?? this.#lastSequence;
+    for (const [pending, outcome] of answers) pending.resolve(outcome);
   }
 
   #account(rows: StagedRows, sequence: number, bytes: number, duplicates: number): BatchOutcome {
@@ -294,6 +341,7 @@ export class Tenant {
       error: error.cause ?? error,
     });
     for (const pending of group) {
+      if (pending.kind === 'configuration') continue;
       this.#pendingBytes -= pending.bytes;
       pending.reject(error);
     }

@@ -89,6 +89,8 @@ export interface NativeMessageWindow {
     receivedAtMicros: number,
     differing: Uint32Array,
   ): number;
+  /** Holds for the generations opened from now on. */
+  setWindow(windowMicros: number): void;
   readonly count: number;
   readonly memoryBytes: number;
 }

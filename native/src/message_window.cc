@@ -7,6 +7,7 @@
 // 2^64 hashes make a false duplicate unlikely: about n²/2^65, 3 in 10^5 for 32 M ids in a window.
 #include <napi.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -76,14 +77,14 @@ class MessageWindow : public Napi::ObjectWrap<MessageWindow> {
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "MessageWindow",
                        {InstanceMethod<&MessageWindow::HideDuplicates>("hideDuplicates"),
+                        InstanceMethod<&MessageWindow::SetWindow>("setWindow"),
                         InstanceAccessor<&MessageWindow::Count>("count"),
                         InstanceAccessor<&MessageWindow::MemoryBytes>("memoryBytes")});
   }
 
   // new MessageWindow(windowMicros, secret): `secret` is 8 bytes that stay the same for the tenant.
   explicit MessageWindow(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MessageWindow>(info) {
-    span_micros_ = info[0].ToNumber().Int64Value() / (kGenerations - 1);
-    if (span_micros_ < 1) span_micros_ = 1;
+    SetSpan(info[0].ToNumber().Int64Value());
     Napi::Uint8Array secret = info[1].As<Napi::Uint8Array>();
     if (secret.ByteLength() != sizeof(seed_)) {
       Napi::TypeError::New(info.Env(), "the secret is 8 bytes").ThrowAsJavaScriptException();
@@ -93,6 +94,16 @@ class MessageWindow : public Napi::ObjectWrap<MessageWindow> {
   }
 
  private:
+  void SetSpan(int64_t window_micros) {
+    span_micros_ = std::max<int64_t>(window_micros / (kGenerations - 1), 1);
+  }
+
+  // setWindow(windowMicros): holds for the generations opened from now on.
+  Napi::Value SetWindow(const Napi::CallbackInfo& info) {
+    SetSpan(info[0].ToNumber().Int64Value());
+    return info.Env().Undefined();
+  }
+
   // hideDuplicates(region, row, count, receivedAtMicros, differing): hides each visible row whose
   // message id was admitted before, and admits the others. differing[0] receives how many of the
   // hidden ones differ from the first event of their id, and what follows their positions in the run.

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { Packr } from 'msgpackr';
 import type { TributaryError } from '../../base/errors.ts';
 import { HOUR_MICROS, MIB } from '../../base/units.ts';
+import type { TenantConfiguration } from '../../engine/tenant-configuration.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
@@ -66,6 +67,32 @@ test('a message sent again after the window is a new event', async (context) => 
   await engine.send([track('a')], NOW);
   assert.equal((await engine.send([track('a')], NOW + 24 * HOUR_MICROS)).duplicates, 1);
   assert.equal((await engine.send([track('a')], NOW + 33 * HOUR_MICROS)).duplicates, 0);
+});
+
+test('a window that was changed is logged, and replay decides as the live tenant did', async (context) => {
+  const fileSystem = new MemoryFileSystem();
+  const hours = (count: number): { configuration: TenantConfiguration } => ({
+    configuration: { dedupeWindowMicros: count * HOUR_MICROS },
+  });
+  const day = await TestEngine.open(context, fileSystem, hours(24));
+  assert.equal(day.tenant.walStatistics.records, 0, 'the initial window needs no record');
+  await day.send([track('a')], NOW);
+  assert.equal((await day.send([track('a')], NOW + 33 * HOUR_MICROS)).duplicates, 0);
+  await day.engine.close();
+
+  const week = await TestEngine.open(context, fileSystem, hours(7 * 24));
+  assert.equal(week.tenant.walStatistics.records, 1);
+  await week.send([track('b')], NOW + 34 * HOUR_MICROS);
+  assert.equal(
+    (await week.send([track('b')], NOW + 34 * HOUR_MICROS + 7 * 24 * HOUR_MICROS)).duplicates,
+    1,
+  );
+  const rows = week.rows();
+  await week.engine.close();
+
+  const again = await TestEngine.open(context, fileSystem, hours(7 * 24));
+  assert.deepEqual(again.rows(), rows);
+  assert.equal(again.tenant.walStatistics.records, 0);
 });
 
 test('events without a messageId are given one each and are never duplicates', async (context) => {
