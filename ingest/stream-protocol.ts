@@ -6,7 +6,7 @@
  * payload reaches the decoder as the bytes that were sent:
  *
  *     text     <id>\n<JSON>                          id: decimal, 0 to 4294967295
- *     binary   u8 codec, u32 id, payload             little-endian; codec 1 JSON, 2 msgpack
+ *     binary   u8 codec, u32 id, payload             little-endian; codec 1 JSON, 2 msgpack; + 128: gzip
  *     text     {"hello":{"key":"…","stream":"…"}}    when the upgrade carried no key
  *
  * What the server sends is JSON text, one object a frame.
@@ -20,18 +20,22 @@ import { parseResume, RESUME_RULE, type StreamResume } from './stream-resume.ts'
 
 export const STREAM_PROTOCOL = 'tributary.v1';
 
-/** Close codes: RFC 6455 section 7.4.1. */
+/** Close codes: RFC 6455 section 7.4.1; from 4000 on they are ours. */
 export const CLOSE = Object.freeze({
   goingAway: 1001,
   protocolError: 1002,
   policyViolation: 1008,
-  /** Private use: the stream has another connection now. */
+  /** The stream has another connection now. */
   replaced: 4001,
+  /** No hello came in time: a slow link rather than a wrong client, so coming again is right. */
+  helloLate: 4002,
 });
 
 /** Bytes the server puts up with beyond a payload, for the frame's own head. */
 export const FRAME_HEAD_BYTES_MAX = 16;
 
+/** Set in the codec of a payload that is gzip'ed. */
+const GZIP_BIT = 0x80;
 const CODEC_OF_BYTE: Readonly<Record<number, Codec>> = { 1: 'json', 2: 'msgpack' };
 const BINARY_HEAD_BYTES = 5;
 const NEWLINE = 0x0a;
@@ -44,6 +48,7 @@ export type Frame =
       readonly kind: 'batch';
       readonly id: number;
       readonly codec: Codec;
+      readonly isGzip: boolean;
       /** A view of the frame, valid as long as that is. */
       readonly payload: Uint8Array;
     }
@@ -63,12 +68,13 @@ export function parseFrame(message: Uint8Array, isBinary: boolean): Frame {
 
 function parseBinary(message: Uint8Array): Frame {
   if (message.length < BINARY_HEAD_BYTES) return malformed('a binary frame is 5 bytes at least');
-  const codec = CODEC_OF_BYTE[message[0]!];
+  const isGzip = (message[0]! & GZIP_BIT) !== 0;
+  const codec = CODEC_OF_BYTE[message[0]! & ~GZIP_BIT];
   if (codec === undefined)
-    return malformed(`codec ${message[0]} is neither 1 (JSON) nor 2 (msgpack)`);
+    return malformed(`codec ${message[0]} is neither 1 (JSON) nor 2 (msgpack), + 128 for gzip`);
   const view = new DataView(message.buffer, message.byteOffset);
   const id = view.getUint32(1, true);
-  return { kind: 'batch', id, codec, payload: message.subarray(BINARY_HEAD_BYTES) };
+  return { kind: 'batch', id, codec, isGzip, payload: message.subarray(BINARY_HEAD_BYTES) };
 }
 
 function parseText(message: Uint8Array): Frame {
@@ -83,7 +89,8 @@ function parseText(message: Uint8Array): Frame {
   if (position === 0) return malformed('a text frame starts with a decimal id');
   if (message[position] !== NEWLINE) return malformed('a line feed follows the id');
   if (id > ID_MAX) return malformed(`an id is at most ${ID_MAX}`);
-  return { kind: 'batch', id, codec: 'json', payload: message.subarray(position + 1) };
+  const payload = message.subarray(position + 1);
+  return { kind: 'batch', id, codec: 'json', isGzip: false, payload };
 }
 
 function parseHello(message: Uint8Array): Frame {
@@ -120,6 +127,7 @@ export function helloFrame(credit: Credit, record: StreamRecord | undefined): st
       credit,
       batch_bytes_max: LIMITS.batchBytesMax,
       batch_events_max: LIMITS.batchEventsMax,
+      encodings: ['gzip'],
       ...resume,
     },
   });
@@ -130,9 +138,14 @@ export function ackFrame(id: number, outcome: BatchOutcome, credit: Credit): str
   return JSON.stringify({ ack: id, ...describeOutcome(outcome), credit });
 }
 
-/** The batch was refused as a whole. */
-export function nackFrame(id: number, error: TributaryError, credit: Credit): string {
-  const retry = error.retryable ? { retry_after_ms: RETRY_AFTER_MS } : {};
+/** The batch was refused as a whole; a retryable refusal says how long to wait. */
+export function nackFrame(
+  id: number,
+  error: TributaryError,
+  retryAfterSeconds: number,
+  credit: Credit,
+): string {
+  const retry = error.retryable ? { retry_after_ms: retryAfterSeconds * 1000 } : {};
   return JSON.stringify({ nack: id, error: error.toJSON(), ...retry, credit });
 }
 
@@ -140,5 +153,3 @@ export function nackFrame(id: number, error: TributaryError, credit: Credit): st
 export function creditFrame(credit: Credit): string {
   return JSON.stringify({ credit });
 }
-
-const RETRY_AFTER_MS = 1000;

@@ -134,7 +134,7 @@ export class StreamServer {
     this.#sessions.add(session);
     if (session.isAuthenticated) return;
     data.helloTimer = setTimeout(() => {
-      if (!session.isAuthenticated) session.end(CLOSE.policyViolation, 'no key was sent in time');
+      if (!session.isAuthenticated) session.end(CLOSE.helloLate, 'no key was sent in time');
     }, LIMITS.streamHelloMs);
   }
 

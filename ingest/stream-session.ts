@@ -15,6 +15,7 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import type { WritePrincipal } from '../engine/control.ts';
+import type { BatchOutcome } from '../engine/types.ts';
 import type { BatchIntake } from './batch-intake.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 import { asTributaryError } from './http-exchange.ts';
@@ -31,6 +32,7 @@ import {
   parseFrame,
 } from './stream-protocol.ts';
 import type { StreamResume } from './stream-resume.ts';
+import { BatchTurns } from './stream-turns.ts';
 
 /** The connection, as a session needs it. */
 export interface StreamSocket {
@@ -67,6 +69,7 @@ export class StreamSession implements StreamHolder {
   #stream: { readonly name: string; readonly record: StreamRecord } | undefined;
   #credit: Credit = GRANT;
   #owed: Credit = NONE;
+  readonly #turns: BatchTurns;
   #outstanding = 0;
   #overruns = 0;
   #isClosed = false;
@@ -81,6 +84,7 @@ export class StreamSession implements StreamHolder {
   ) {
     this.#socket = socket;
     this.#context = context;
+    this.#turns = new BatchTurns(context.inFlight, context.intake);
     if (principal !== undefined) this.#begin(principal, resume);
   }
 
@@ -169,7 +173,7 @@ export class StreamSession implements StreamHolder {
     if (refusal !== undefined) {
       this.#context.intake.countRefusal(refusal);
       // The client has counted this batch against its credit; the nack evens the two ledgers out.
-      if (!this.#isEnding) this.#socket.send(nackFrame(frame.id, refusal, cost));
+      if (!this.#isEnding) this.#socket.send(this.#nack(frame.id, refusal, cost));
       return;
     }
     this.#credit = plus(this.#credit, { batches: -1, bytes: -cost.bytes });
@@ -177,7 +181,10 @@ export class StreamSession implements StreamHolder {
     const record = this.#stream?.record;
     record?.begin(frame.id);
     const { clock, intake } = this.#context;
-    intake.append(principal, frame.codec, frame.payload, clock.nowMicros()).then(
+    const receivedAtMicros = clock.nowMicros();
+    const append = (bytes: Uint8Array): Promise<BatchOutcome> =>
+      intake.append(principal, frame.codec, bytes, receivedAtMicros);
+    this.#turns.take(frame, append).then(
       (outcome) => {
         record?.settle(frame.id, outcome);
         this.#answer(cost, (credit) => ackFrame(frame.id, outcome, credit));
@@ -225,7 +232,11 @@ export class StreamSession implements StreamHolder {
   #answerFailure(id: number, cost: Credit, error: unknown): void {
     const answered = asTributaryError(error);
     if (answered.status === 500) this.#context.logger.log('error', 'a batch failed', { error });
-    this.#answer(cost, (credit) => nackFrame(id, answered, credit));
+    this.#answer(cost, (credit) => this.#nack(id, answered, credit));
+  }
+
+  #nack(id: number, error: TributaryError, credit: Credit): string {
+    return nackFrame(id, error, this.#context.intake.retryAfterSeconds(error), credit);
   }
 
   /**

@@ -1,7 +1,7 @@
 /**
  * The frames of `tributary.v1` as a client writes and reads them; docs/websocket.md describes them.
  *
- * Every batch goes out as a binary frame: u8 codec, u32 id (little-endian), payload. Events are encoded
+ * Every batch goes out as a binary frame: u8 codec (+ 128 when gzip'ed), u32 id (little-endian), payload. Events are encoded
  * one by one and put together afterwards, so that the size of a batch is known while it grows and no
  * event is encoded twice.
  */
@@ -92,6 +92,21 @@ export function batchFrame(format: Format, id: number, events: readonly Uint8Arr
   });
   put(format.tail);
   return frame;
+}
+
+const GZIP_BIT = 0x80;
+
+/** The same batch with a gzip'ed payload; the frame as it is when that does not make it smaller. */
+export async function gzipFrame(frame: Uint8Array): Promise<Uint8Array> {
+  const payload = new Blob([frame.subarray(FRAME_HEAD_BYTES)]);
+  const compressing = payload.stream().pipeThrough(new CompressionStream('gzip'));
+  const compressed = new Uint8Array(await new Response(compressing).arrayBuffer());
+  if (FRAME_HEAD_BYTES + compressed.length >= frame.length) return frame;
+  const gzipped = new Uint8Array(FRAME_HEAD_BYTES + compressed.length);
+  gzipped.set(frame.subarray(0, FRAME_HEAD_BYTES));
+  gzipped[0]! |= GZIP_BIT;
+  gzipped.set(compressed, FRAME_HEAD_BYTES);
+  return gzipped;
 }
 
 export interface Credit {

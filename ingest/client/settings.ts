@@ -7,6 +7,7 @@ export interface StreamSettings {
   readonly writeKey: string;
   readonly WebSocket: WebSocketConstructor;
   readonly format: Format;
+  readonly isCompressed: boolean;
   readonly batchEventsMax: number;
   readonly batchBytesMax: number;
   readonly batchDelayMs: number;
@@ -36,6 +37,7 @@ export function settingsOf(options: StreamOptions): StreamSettings {
     writeKey,
     WebSocket: options.WebSocket ?? globalWebSocket(),
     format: encodeMsgpack === undefined ? jsonFormat : msgpackFormat(encodeMsgpack),
+    isCompressed: options.compression === 'gzip',
     batchEventsMax: number('batchEventsMax', 500, 1, BATCH_EVENTS_MAX),
     batchBytesMax: number('batchBytesMax', 256 * KIB, 1, BATCH_BYTES_MAX),
     batchDelayMs: number('batchDelayMs', 5, 0, 60_000),

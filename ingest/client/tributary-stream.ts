@@ -1,7 +1,7 @@
 /**
  * A stream of events to the appliance that outlives its connections.
  *
- *     send → room → batcher → [store] → window → connection → answer → outcome
+ *     send → room → batcher → [gzip] → [store] → window → connection → answer → outcome
  *
  * - Every event gets one outcome. It is stored once: the appliance tells a new connection what it has,
  *   and where it cannot (it was restarted), the messageIds of what is sent again do.
@@ -21,6 +21,7 @@ import {
   batchFrame,
   CLOSE_REFUSED,
   CLOSE_REPLACED,
+  gzipFrame,
   type Hello,
 } from './frames.ts';
 import { PendingSend, type SendPart } from './pending-send.ts';
@@ -53,8 +54,8 @@ export class TributaryStream {
   readonly #room: Room;
   readonly #batcher: Batcher;
   readonly #window = new SendWindow();
-  /** Appends to the store one after another. */
-  #storing: Promise<void> = Promise.resolve();
+  /** Batches are compressed and stored, and released from the store, one after another. */
+  #preparing: Promise<void> = Promise.resolve();
   #released = -1;
   #connection: Connection | undefined;
   #attempt = 0;
@@ -154,7 +155,7 @@ export class TributaryStream {
     await Promise.race([this.#room.whenEmpty(), late]);
     clearTimeout(timer);
     this.#fail(new StreamError('STREAM_CLOSED', 'The stream is closed.'));
-    await this.#storing;
+    await this.#preparing;
     await this.#store?.close();
   }
 
@@ -185,18 +186,24 @@ export class TributaryStream {
     const id = this.#nextId++;
     const frame = batchFrame(this.#settings.format, id, events);
     const batch: Batch = { id, frame, parts, bytes: bytesOf(events) };
-    const store = this.#store;
-    if (store === undefined) {
+    if (this.#store === undefined && !this.#settings.isCompressed) {
       this.#enter(batch);
       return;
     }
-    this.#storing = this.#storing
-      .then(() => store.append(this.#name, { id, frame }))
-      .then(() => this.#enter(batch))
+    this.#preparing = this.#preparing
+      .then(() => this.#prepare(batch))
+      .then((prepared) => this.#enter(prepared))
       .catch((cause: unknown) => {
         this.#fail(storeFailed(cause));
         for (const { send } of parts) send.fail(this.#failure!);
       });
+  }
+
+  async #prepare(batch: Batch): Promise<Batch> {
+    const { isCompressed } = this.#settings;
+    const frame = isCompressed ? await gzipFrame(batch.frame) : batch.frame;
+    await this.#store?.append(this.#name, { id: batch.id, frame });
+    return { ...batch, frame };
   }
 
   #enter(batch: Batch): void {
@@ -312,7 +319,7 @@ export class TributaryStream {
     const store = this.#store;
     if (store !== undefined && acknowledged > this.#released) {
       this.#released = acknowledged;
-      this.#storing = this.#storing
+      this.#preparing = this.#preparing
         .then(() => store.releaseThrough(acknowledged))
         .catch((cause: unknown) => this.#fail(storeFailed(cause)));
     }

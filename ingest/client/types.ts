@@ -117,6 +117,11 @@ export interface StreamOptions {
    * `new Packr({ useRecords: false })`). JSON when absent.
    */
   readonly encodeMsgpack?: (event: StreamEvent) => Uint8Array;
+  /**
+   * Compresses batches with the platform's `CompressionStream`: about a sixth of the bytes, for some
+   * processor time on both sides. For links that are slow or paid by the byte.
+   */
+  readonly compression?: 'gzip';
   /** Keeps batches over the end of the process; without one they live in memory. */
   readonly store?: BatchStore;
   /** A batch is sent when it has so many events or bytes, or when its first event is so old. */

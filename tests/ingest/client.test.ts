@@ -7,6 +7,7 @@ import { seededRandom } from '../../base/random.ts';
 import {
   type BatchReport,
   type StreamError,
+  type StreamEvent,
   type StreamOptions,
   TributaryStream,
 } from '../../ingest/client/index.ts';
@@ -72,6 +73,41 @@ test('events are gathered into batches by count, in their order, each with a mes
       Array.from({ length: 25 }, (_, index) => `u${index}`),
     );
     assert.equal(new Set(events.map(({ messageId }) => messageId)).size, 25);
+    await stream.close();
+  }));
+
+test('batches may be compressed, and keep their order', () =>
+  withDoor(async (door) => {
+    const stream = await open(door, { batchEventsMax: 10, compression: 'gzip' });
+    const events = Array.from({ length: 100 }, (_, index) => event(index));
+    const { outcome } = await stream.send(events);
+    assert.deepEqual(await outcome, { events: 100, rejected: [] });
+    assert.deepEqual(
+      eventsOf(door).map(({ userId }) => userId),
+      events.map(({ userId }) => userId),
+    );
+    await stream.close();
+  }));
+
+test('batches may be msgpack', () =>
+  withDoor(async (door) => {
+    const encodeMsgpack = (value: StreamEvent): Uint8Array =>
+      Uint8Array.of(
+        0x81,
+        0xa6,
+        ...Buffer.from('userId'),
+        0xa2,
+        ...Buffer.from(`${value['userId']}`),
+      );
+    const stream = await open(door, { encodeMsgpack });
+    const { outcome } = await stream.send([event(0), event(1)]);
+    // The writer of this test reads JSON only; the payload is what counts.
+    await assert.rejects(outcome, isCode('TRIBUTARY_INGEST_JSON_MALFORMED'));
+    const [batch] = door.writer.batches;
+    assert.equal(batch!.codec, 'msgpack');
+    const events = [0, 1].flatMap((index) => [...encodeMsgpack(event(index))]);
+    const head = [0x81, 0xa5, ...Buffer.from('batch'), 0xdd, 0, 0, 0, 2];
+    assert.deepEqual([...batch!.bytes], [...head, ...events]);
     await stream.close();
   }));
 
@@ -150,17 +186,23 @@ test('send waits while the buffer is full, and what is under way stays within th
 test('a batch that finds no room is sent again after the time that the appliance names', async () => {
   const door = await openFrontDoor({ inFlightBytesMax: 400 });
   try {
-    door.writer.hold();
     const stream = await open(door, { batchEventsMax: 1, random: () => 0 });
+    // What was stored lately tells the appliance how long a wait is worth.
+    const stored = 40;
+    for (let index = 0; index < stored; index += 1) {
+      await (await stream.send({ ...event(index), pad: 'x'.repeat(200) })).outcome;
+    }
+    door.writer.hold();
     const receipts = [];
-    for (let index = 0; index < 8; index += 1) receipts.push(await stream.send(event(index)));
+    for (let index = 0; index < 8; index += 1) {
+      receipts.push(await stream.send(event(stored + index)));
+    }
     await delay(50);
-    const before = door.writer.batches.length;
-    assert.ok(before < 8);
+    assert.ok(door.writer.batches.length < stored + 8);
     door.writer.letGo();
     for (const { outcome } of receipts) assert.equal((await outcome).rejected.length, 0);
-    assert.equal(new Set(eventsOf(door).map(({ userId }) => userId)).size, 8);
-    assert.equal(eventsOf(door).length, 8);
+    assert.equal(new Set(eventsOf(door).map(({ userId }) => userId)).size, stored + 8);
+    assert.equal(eventsOf(door).length, stored + 8);
     await stream.close();
   } finally {
     door.server.close();

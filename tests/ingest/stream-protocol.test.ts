@@ -18,18 +18,29 @@ test('a text frame is taken apart into its id and its payload, whatever that hol
 });
 
 test('a binary frame is taken apart wherever it lies in its buffer', () => {
-  const codecs = fc.constantFrom([1, 'json'] as const, [2, 'msgpack'] as const);
+  const codecs = fc.constantFrom(
+    [1, 'json', false] as const,
+    [2, 'msgpack', false] as const,
+    [0x81, 'json', true] as const,
+    [0x82, 'msgpack', true] as const,
+  );
   fc.assert(
-    fc.property(ids, codecs, fc.uint8Array(), fc.nat(9), (id, [byte, codec], payload, offset) => {
-      const bytes = Buffer.alloc(offset + 5 + payload.length);
-      bytes[offset] = byte;
-      bytes.writeUInt32LE(id, offset + 1);
-      bytes.set(payload, offset + 5);
-      const frame = parseFrame(new Uint8Array(bytes).subarray(offset), true);
-      assert.ok(frame.kind === 'batch');
-      assert.deepEqual([frame.id, frame.codec], [id, codec]);
-      assert.deepEqual(Buffer.from(frame.payload), Buffer.from(payload));
-    }),
+    fc.property(
+      ids,
+      codecs,
+      fc.uint8Array(),
+      fc.nat(9),
+      (id, [byte, codec, isGzip], payload, offset) => {
+        const bytes = Buffer.alloc(offset + 5 + payload.length);
+        bytes[offset] = byte;
+        bytes.writeUInt32LE(id, offset + 1);
+        bytes.set(payload, offset + 5);
+        const frame = parseFrame(new Uint8Array(bytes).subarray(offset), true);
+        assert.ok(frame.kind === 'batch');
+        assert.deepEqual([frame.id, frame.codec, frame.isGzip], [id, codec, isGzip]);
+        assert.deepEqual(Buffer.from(frame.payload), Buffer.from(payload));
+      },
+    ),
   );
 });
 

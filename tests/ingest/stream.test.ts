@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { LIMITS } from '../../base/limits.ts';
 import { type FrontDoor, openFrontDoor, WRITE_KEY } from '../support/front-door.ts';
 import { StreamClient } from '../support/stream-client.ts';
@@ -28,6 +30,7 @@ test('the hello tells credit and limits', async () => {
       credit: { batches: LIMITS.streamCreditBatches, bytes: LIMITS.streamCreditBytes },
       batch_bytes_max: LIMITS.batchBytesMax,
       batch_events_max: LIMITS.batchEventsMax,
+      encodings: ['gzip'],
     },
   });
   client.destroy();
@@ -147,7 +150,7 @@ test('a batch that finds no room is refused by its number, with a time to wait',
     const nack = await client.next();
     assert.equal(nack['nack'], 2);
     assert.equal((nack['error'] as { code: string }).code, 'TRIBUTARY_INGEST_IN_FLIGHT_FULL');
-    assert.equal(nack['retry_after_ms'], 1000);
+    assert.equal(nack['retry_after_ms'], LIMITS.retryAfterSecondsMax * 1000);
   } finally {
     own.writer.letGo();
     own.server.close();
@@ -210,4 +213,50 @@ test('a client that vanishes with a batch under way leaves nothing behind', asyn
   } finally {
     own.server.close();
   }
+});
+
+test('a gzip payload is inflated, and the batches after it keep their order', async () => {
+  const own = await openFrontDoor();
+  try {
+    const client = await open(own);
+    const payload = (users: string): Buffer =>
+      Buffer.from(JSON.stringify({ batch: [{ ...EVENT, userId: users.repeat(20_000) }] }));
+    const users = ['a', 'b', 'c', 'd'];
+    users.forEach((user, id) => {
+      const isGzip = id % 2 === 0;
+      const bytes = isGzip ? gzipSync(payload(user)) : payload(user);
+      client.sendBinary(Buffer.concat([Uint8Array.of(isGzip ? 0x81 : 1, id, 0, 0, 0), bytes]));
+    });
+    for (const id of users.keys()) assert.equal((await client.next())['ack'], id);
+    assert.deepEqual(
+      own.writer.batches.map(({ bytes }) => Buffer.from(bytes)),
+      users.map(payload),
+    );
+    const metrics = await (await fetch(`${own.url}/metrics`)).text();
+    assert.match(metrics, /^tributary_ingest_in_flight_bytes 0$/m);
+    client.destroy();
+  } finally {
+    own.server.close();
+  }
+});
+
+test('a gzip payload that is none, or a bomb, is refused by its number', async () => {
+  const client = await open();
+  const code = async (payload: Uint8Array): Promise<string> => {
+    client.sendBinary(Buffer.concat([Uint8Array.of(0x81, 5, 0, 0, 0), payload]));
+    const nack = await client.next();
+    assert.equal(nack['nack'], 5);
+    return (nack['error'] as { code: string }).code;
+  };
+  assert.equal(await code(Buffer.from('no gzip')), 'TRIBUTARY_INGEST_ENCODING_MALFORMED');
+  const bomb = gzipSync(Buffer.alloc(LIMITS.batchBytesMax));
+  assert.equal(await code(bomb), 'TRIBUTARY_INGEST_ENCODING_RATIO');
+  const large = gzipSync(randomBytes(LIMITS.batchBytesMax + 1).toString('latin1'));
+  assert.equal(
+    await code(large.subarray(0, LIMITS.batchBytesMax)),
+    'TRIBUTARY_INGEST_BODY_TOO_LARGE',
+  );
+  client.sendBatch(6, [EVENT]);
+  assert.equal((await client.next())['ack'], 6);
+  client.destroy();
 });
