@@ -11,11 +11,11 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
-import { formatBytes } from '../base/units.ts';
+import { formatBytes, HOUR_MICROS } from '../base/units.ts';
 import { type BootstrapKeys, ControlPlane, type IssuedKeys } from '../engine/control.ts';
 import { fileControlStore } from '../engine/control-store.ts';
 import { Engine, lockDataDirectory } from '../engine/engine.ts';
-import type { RecoveryProgress } from '../engine/tenant.ts';
+import type { RecoveryProgress } from '../engine/recovery.ts';
 import { Metrics } from '../ingest/metrics.ts';
 import type { RateLimitOptions } from '../ingest/rate-limits.ts';
 import { IngestServer } from '../ingest/server.ts';
@@ -100,6 +100,7 @@ export class Appliance {
         tenants: control.tenants,
         hotBytesMax: configuration.hot_bytes_max,
         queueBytesMax: configuration.queue_bytes_max,
+        configuration: { dedupeWindowMicros: configuration.dedupe_window_hours * HOUR_MICROS },
         onRecoveryProgress(progress) {
           const line = describeRecovery(progress);
           server.setState({ phase: 'starting', progress: line });

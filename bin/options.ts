@@ -132,6 +132,11 @@ export const OPTIONS = {
     GIB,
     'Batches are refused while the volume of data_dir has less free.',
   ),
+  dedupe_window_hours: option(
+    integer(1, 168),
+    24,
+    'How long a message id is remembered, at least, to find what is sent twice.',
+  ),
   query_workers: option(integer(1, 64), 2, 'Query processes per tenant.'),
   query_memory_bytes_max: option(bytes(128 * MIB), GIB, 'Memory of one query process.'),
   query_timeout_ms: option(integer(1, 3_600_000), 30_000, 'Time a query may take by default.'),

@@ -31,8 +31,6 @@ import {
 } from './tenant-configuration.ts';
 import { type BatchOutcome, EVENT_TYPES, type IncomingBatch } from './types.ts';
 
-export type { RecoveryProgress } from './recovery.ts';
-
 /** No valid event is shorter: `{"event":"a","userId":"b"}` sent to /v1/track. */
 const EVENT_BYTES_MIN = 24;
 /** Rows take about as much memory as their JSON; heaps and values are backed ahead of need. */
