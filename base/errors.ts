@@ -180,6 +180,13 @@ export const ERRORS = {
     sqlstate: '22032',
     retryable: false,
   },
+  TRIBUTARY_INGEST_MSGPACK_TOO_LARGE: {
+    message: 'The payload is more than {limitBytes} bytes when it is written as JSON.',
+    status: 413,
+    sqlstate: '54000',
+    retryable: false,
+    help: 'Split the batch. Records repeat their keys in each event.',
+  },
   TRIBUTARY_INGEST_JSON_TOO_DEEP: {
     message: 'The body nests objects and arrays too deeply, limit {limit} levels.',
     status: 400,

@@ -25,6 +25,8 @@ export const LIMITS = Object.freeze({
   batchEventsMax: 10_000,
   /** A batch's own context and integrations, counted once for each of its events, bytes. */
   batchInheritedBytesMax: 8 * MIB,
+  /** A msgpack batch as JSON text, bytes: records repeat their keys, so it can be larger by far. */
+  msgpackTextBytesMax: 16 * MIB,
   /** Nesting of JSON, the batch's own two levels included. */
   jsonDepthMax: 64,
   /** Characters of a messageId, as Segment and RudderStack limit it. Counted in UTF-8 bytes. */

@@ -20,6 +20,8 @@ const FAILURES: Readonly<Record<number, readonly [ErrorCode, ErrorParameters]>> 
   5: ['TRIBUTARY_INGEST_NOT_AN_EVENT', {}],
   6: ['TRIBUTARY_INGEST_BATCH_TOO_MANY_EVENTS', { limit: LIMITS.batchEventsMax }],
   10: ['TRIBUTARY_INGEST_BATCH_CONTEXT_TOO_LARGE', { limitBytes: LIMITS.batchInheritedBytesMax }],
+  11: ['TRIBUTARY_INGEST_MSGPACK_MALFORMED', {}],
+  12: ['TRIBUTARY_INGEST_MSGPACK_TOO_LARGE', { limitBytes: LIMITS.msgpackTextBytesMax }],
 };
 
 const REJECTIONS: Readonly<Record<number, ErrorCode>> = {

@@ -1,43 +1,42 @@
 /**
- * Msgpack batches as the JSON the decoder reads. The only module that imports msgpackr.
+ * Msgpack batches as the JSON the decoder reads.
  *
- * The log keeps the msgpack bytes as they came; this transcoding is repeated on replay, so it must be
- * a function of the bytes alone. Values JSON cannot say become what JSON.stringify makes of them:
- * timestamps ISO strings, NaN and infinities null; whole numbers above 2^53 keep their digits as text.
+ * The log keeps the msgpack bytes as they came; the transcoding is repeated on replay, so it is a
+ * function of the bytes alone. docs/formats.md says what becomes of each type.
  */
-import { Unpackr } from 'msgpackr';
-import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import { type NativeMsgpackTranscoder, native } from '../native/index.ts';
+import { decodeError } from './decode-codes.ts';
 
-/** Zeroed bytes behind the JSON: the native decoder reads up to 64 beyond the end. */
-const SLACK_BYTES = 64;
+/** Readable bytes the transcoder wants behind a payload, and leaves behind the text. */
+const SLACK_BYTES = 32;
 
-// Without shared structures, record definitions are read from the payload itself and forgotten.
-const unpackr = new Unpackr({ mapsAsObjects: true });
+/** Made for the first msgpack payload; nothing is kept from one to the next but its memory. */
+let transcoder: NativeMsgpackTranscoder | undefined;
 
 export interface JsonText {
-  /** JSON in UTF-8, with slack behind `length`. */
+  /** JSON in UTF-8 with slack behind `length`; strings are as valid as they were in msgpack. */
   readonly bytes: Uint8Array;
   readonly length: number;
 }
 
-/** @throws TRIBUTARY_INGEST_MSGPACK_MALFORMED */
+/**
+ * A payload that its ArrayBuffer goes on behind for 32 bytes is read in place, another one is copied.
+ * @throws TRIBUTARY_INGEST_MSGPACK_MALFORMED, TRIBUTARY_INGEST_MSGPACK_TOO_LARGE,
+ *   TRIBUTARY_INGEST_JSON_TOO_DEEP
+ */
 export function msgpackToJson(payload: Uint8Array): JsonText {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(unpackr.unpack(payload), withoutBigints);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TributaryError('TRIBUTARY_INGEST_MSGPACK_MALFORMED', { reason }, cause);
-  }
-  if (text === undefined) {
-    throw new TributaryError('TRIBUTARY_INGEST_MSGPACK_MALFORMED', { reason: 'it holds no value' });
-  }
-  const bytes = Buffer.alloc(Buffer.byteLength(text) + SLACK_BYTES);
-  return { bytes, length: bytes.write(text) };
+  transcoder ??= new native.MsgpackTranscoder(LIMITS);
+  const bytes = transcoder.transcode(withSlack(payload), payload.length);
+  if (typeof bytes === 'number') throw decodeError(bytes, transcoder.failure);
+  return { bytes, length: bytes.length - SLACK_BYTES };
 }
 
-function withoutBigints(_key: string, value: unknown): unknown {
-  if (typeof value !== 'bigint') return value;
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value.toString();
+function withSlack(payload: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, length } = payload;
+  const wanted = length + SLACK_BYTES;
+  if (buffer.byteLength - byteOffset >= wanted) return new Uint8Array(buffer, byteOffset, wanted);
+  const copy = new Uint8Array(wanted);
+  copy.set(payload);
+  return copy;
 }

@@ -59,6 +59,24 @@ export interface NativeDecoder {
   readonly failure: string;
 }
 
+/** Hard maxima of the msgpack transcoder; the names are those of base/limits.ts. */
+export interface MsgpackLimits {
+  readonly jsonDepthMax: number;
+  readonly msgpackTextBytesMax: number;
+}
+
+/** Turns msgpack into the JSON text the decoder reads (msgpack_transcoder.cc). */
+export interface NativeMsgpackTranscoder {
+  /**
+   * Reads `length` bytes; `payload` has 32 or more behind them.
+   * @returns the text with 32 bytes behind it, the caller's own, or a decode failure
+   *   (engine/decode-codes.ts).
+   */
+  transcode(payload: Uint8Array, length: number): Uint8Array | number;
+  /** Why the last payload is not msgpack. */
+  readonly failure: string;
+}
+
 /** From (identifier type, value) to dense node ordinals, outside the JS heap (identifier_index.cc). */
 export interface NativeIdentifierIndex {
   /** Makes room, so that resolving cannot fail. @returns '' or why there is none. */
@@ -108,6 +126,7 @@ export interface NativeAddon {
   limitDataBytes(bytes: number): string;
 
   readonly Decoder: new (limits: DecoderLimits) => NativeDecoder;
+  readonly MsgpackTranscoder: new (limits: MsgpackLimits) => NativeMsgpackTranscoder;
   readonly IdentifierIndex: new (
     directory: string,
     nodesMax: number,

@@ -30,6 +30,8 @@ enum class DecodeFailure : uint32_t {
   kRegionFull = 8,       // the file system that holds the hot data is full
   kBadArguments = 9,
   kInheritedTooLarge = 10,  // the batch's context, once in each event
+  kMsgpackMalformed = 11,
+  kMsgpackTextTooLarge = 12,
 };
 
 // How an accepted event was altered. Shared with engine/decode-codes.ts; above all RejectCodes.

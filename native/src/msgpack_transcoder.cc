@@ -183,6 +183,7 @@ void MsgpackTranscoder::Separate(char opening) {
 MsgpackTranscoder::Outcome MsgpackTranscoder::String(uint32_t length) {
   const uint8_t* text;
   if (!in_.Take(length, &text)) return CutOff();
+  if (length > limits_.text_bytes_max) return FailAs(DecodeFailure::kMsgpackTextTooLarge);
   out_.String(text, length);
   return Outcome::kText;
 }
@@ -190,6 +191,7 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::String(uint32_t length) {
 MsgpackTranscoder::Outcome MsgpackTranscoder::Binary(uint32_t length) {
   const uint8_t* bytes;
   if (!in_.Take(length, &bytes)) return CutOff();
+  if (length > limits_.text_bytes_max) return FailAs(DecodeFailure::kMsgpackTextTooLarge);
   out_.Binary(bytes, length);
   return Outcome::kText;
 }
@@ -266,6 +268,9 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::RecordDefinition(uint32_t length, 
   size_t start = out_.length();
   for (uint32_t i = 0; i < count; i++) {
     if (!Key(depth)) return Outcome::kFailed;
+    if (keys_.length() > limits_.text_bytes_max) {
+      return FailAs(DecodeFailure::kMsgpackTextTooLarge);
+    }
     fields_.push_back({static_cast<uint32_t>(keys_.length()),
                        static_cast<uint32_t>(out_.length() - start)});
     keys_.Append(out_.data() + start, out_.length() - start);
@@ -334,11 +339,11 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Signed() {
   return Outcome::kText;
 }
 
-template <typename Bits, typename Value>
+template <typename Bits, typename Number>
 MsgpackTranscoder::Outcome MsgpackTranscoder::Float() {
   Bits bits;
   if (!in_.ReadUnsigned(&bits)) return CutOff();
-  Value value;
+  Number value;
   memcpy(&value, &bits, sizeof(value));
   out_.Double(value);
   return Outcome::kText;

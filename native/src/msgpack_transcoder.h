@@ -76,7 +76,7 @@ class MsgpackTranscoder {
   Outcome Unsigned();
   template <typename T>
   Outcome Signed();
-  template <typename Bits, typename Float>
+  template <typename Bits, typename Number>
   Outcome Float();
   template <typename T>
   bool Length(uint32_t* length);
