@@ -87,7 +87,13 @@ export class Appliance {
       clock,
       logger,
     });
-    const hot = prepareHotDirectory(configuration.hot_dir, data);
+    const { hot_dir: hotDirectory, hot_bytes_max: hotBytesMax } = configuration;
+    const hotPlace = prepareHotDirectory(hotDirectory, data, hotBytesMax);
+    const hot = hotPlace.path;
+    if (hotPlace.bytesMax < hotBytesMax) {
+      const fields = { hot_bytes_max: hotBytesMax, bytes: hotPlace.bytesMax, path: hot };
+      logger.log('warn', 'the file system of the hot data is smaller than hot_bytes_max', fields);
+    }
     let engine: Engine | undefined;
     try {
       engine = await Engine.open({
@@ -98,7 +104,7 @@ export class Appliance {
         random,
         logger,
         tenants: control.tenants,
-        hotBytesMax: configuration.hot_bytes_max,
+        hotBytesMax: hotPlace.bytesMax,
         queueBytesMax: configuration.queue_bytes_max,
         configuration: { dedupeWindowMicros: configuration.dedupe_window_hours * HOUR_MICROS },
         onRecoveryProgress(progress) {
