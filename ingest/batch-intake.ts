@@ -15,6 +15,9 @@ import { DrainRate } from './drain-rate.ts';
 import type { ApplianceState, BatchWriter } from './ports.ts';
 import type { RateLimits } from './rate-limits.ts';
 
+/** What SDKs send, with their context; only the guess of a batch's events rests on it. */
+const TYPICAL_EVENT_BYTES = 512;
+
 export interface IntakeStatistics {
   batches: number;
   bytes: number;
@@ -125,8 +128,8 @@ export class BatchIntake {
   }
 
   /**
-   * A batch costs one event and its bytes when it is handed over, so that batches under way at once cannot
-   * share one token, and its other events when they were counted. What was refused costs nothing.
+   * A batch costs its bytes and a guess of its events when it is handed over, so that batches under way at
+   * once cannot share one token, and is settled when they were counted. What was refused costs nothing.
    */
   async #handOver(
     principal: WritePrincipal,
@@ -136,15 +139,16 @@ export class BatchIntake {
     const { rates } = this.#admission;
     const startMs = this.#clock.monotonicMs();
     const payloadBytes = batch.bytes.length; // The buffer may be taken back at the first await.
-    rates.spend(principal, 1, payloadBytes);
+    const guessedEvents = Math.ceil(payloadBytes / TYPICAL_EVENT_BYTES);
+    rates.spend(principal, guessedEvents, payloadBytes);
     this.#pendingBytes += payloadBytes;
     try {
       const outcome = await writer.append(batch);
-      rates.spend(principal, outcome.received - 1, 0);
+      rates.spend(principal, outcome.received - guessedEvents, 0);
       this.#count(outcome, payloadBytes, startMs);
       return outcome;
     } catch (error) {
-      rates.spend(principal, -1, -payloadBytes);
+      rates.spend(principal, -guessedEvents, -payloadBytes);
       throw error;
     } finally {
       this.#pendingBytes -= payloadBytes;

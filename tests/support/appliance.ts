@@ -63,10 +63,10 @@ export class ApplianceProcess {
     return this.#process?.pid ?? 0;
   }
 
-  /** Starts it again over the same data; the one before has ended. */
-  async restart(): Promise<void> {
+  /** Starts it again over the same data, for once with other `flags`; the one before has ended. */
+  async restart(flags: readonly string[] = this.#settings.flags ?? []): Promise<void> {
     this.output = '';
-    const { flags = [], environment = {} } = this.#settings;
+    const { environment = {} } = this.#settings;
     const started = spawn(
       process.execPath,
       [
