@@ -122,46 +122,37 @@ char* PlaceDigits(char* to, const char* digits, int count, int exponent) {
 
 MsgpackJsonText::~MsgpackJsonText() { free(data_); }
 
-char* MsgpackJsonText::Reserve(size_t length) {
-  size_t needed = length_ + length + simdjson::SIMDJSON_PADDING;
-  if (needed > capacity_) {
-    size_t capacity = needed * 2;
-    void* grown = realloc(data_, capacity);
-    if (grown == nullptr) abort();  // out of memory: nothing sensible is left to do
-    data_ = static_cast<char*>(grown);
-    capacity_ = capacity;
-  }
-  return data_ + length_;
-}
-
-void MsgpackJsonText::Put(char character) {
-  *Reserve(1) = character;
-  length_++;
-}
-
-void MsgpackJsonText::Append(const char* text, size_t length) {
-  memcpy(Reserve(length), text, length);
-  length_ += length;
+void MsgpackJsonText::Grow(size_t length) {
+  size_t capacity = (length_ + length) * 2;
+  void* grown = realloc(data_, capacity + simdjson::SIMDJSON_PADDING);
+  if (grown == nullptr) abort();  // out of memory: nothing sensible is left to do
+  data_ = static_cast<char*>(grown);
+  capacity_ = capacity;
 }
 
 void MsgpackJsonText::String(const uint8_t* text, size_t length) {
   // Six bytes for each at worst, two quotes, and a word that is stored beyond the end.
   char* to = Reserve(length * 6 + 2 + 8);
   *to++ = '"';
-  while (length > 0) {
+  for (; length >= 8; text += 8, length -= 8) {
     uint64_t word;
     memcpy(&word, text, 8);
-    size_t taken = length < 8 ? length : 8;
-    // Bytes behind the end count as spaces: nothing to escape.
-    uint64_t inside = taken == 8 ? ~0ull : (1ull << (taken * 8)) - 1;
-    if (!NeedsEscape((word & inside) | (Each(0x20) & ~inside))) {
-      memcpy(to, &word, 8);
-      to += taken;
+    if (NeedsEscape(word)) {
+      for (int i = 0; i < 8; i++) to = EscapeByte(to, text[i]);
     } else {
-      for (size_t i = 0; i < taken; i++) to = EscapeByte(to, text[i]);
+      memcpy(to, &word, 8);
+      to += 8;
     }
-    text += taken;
-    length -= taken;
+  }
+  uint64_t word;
+  memcpy(&word, text, 8);
+  // Bytes behind the end count as spaces: nothing to escape.
+  uint64_t inside = (1ull << (length * 8)) - 1;
+  if (NeedsEscape((word & inside) | (Each(' ') & ~inside))) {
+    for (size_t i = 0; i < length; i++) to = EscapeByte(to, text[i]);
+  } else {
+    memcpy(to, &word, 8);
+    to += length;
   }
   *to++ = '"';
   Finish(to);

@@ -9,6 +9,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace tributary {
 
@@ -26,8 +27,14 @@ class MsgpackJsonText {
   // Forgets what is behind `length`.
   void Truncate(size_t length) { length_ = length; }
 
-  void Put(char character);
-  void Append(const char* text, size_t length);
+  void Put(char character) {
+    *Reserve(1) = character;
+    length_++;
+  }
+  void Append(const char* text, size_t length) {
+    memcpy(Reserve(length), text, length);
+    length_ += length;
+  }
   // A quoted string. 8 bytes behind `text` are read, whatever they are.
   void String(const uint8_t* text, size_t length);
   // Whole numbers beyond 2^53 are quoted: a JSON number would not keep their digits everywhere.
@@ -43,11 +50,16 @@ class MsgpackJsonText {
   void Quote(size_t start);
 
  private:
-  char* Reserve(size_t length);
+  // Where the next `length` bytes go.
+  char* Reserve(size_t length) {
+    if (length > capacity_ - length_) Grow(length);
+    return data_ + length_;
+  }
+  void Grow(size_t length);
   void Finish(const char* end) { length_ = static_cast<size_t>(end - data_); }
 
   char* data_ = nullptr;
-  size_t length_ = 0, capacity_ = 0;
+  size_t length_ = 0, capacity_ = 0;  // the capacity without the padding
 };
 
 }  // namespace tributary
