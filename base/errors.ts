@@ -174,6 +174,13 @@ export const ERRORS = {
     sqlstate: '22032',
     retryable: false,
   },
+  TRIBUTARY_INGEST_NDJSON_MALFORMED: {
+    message: 'Line {line} of the body is not a JSON object.',
+    status: 400,
+    sqlstate: '22032',
+    retryable: false,
+    help: 'In NDJSON every line is one event, and line ends inside strings are written as \\n.',
+  },
   TRIBUTARY_INGEST_MSGPACK_MALFORMED: {
     message: 'The payload is not valid msgpack: {reason}.',
     status: 400,

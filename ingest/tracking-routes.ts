@@ -3,7 +3,7 @@
  * tracking-paths.ts. docs/http.md is the contract.
  *
  * - 200 is sent only when every accepted event of the batch is durable.
- * - Content-Type is ignored: SDKs send JSON as text/plain and even as a form.
+ * - Content-Type is ignored but for NDJSON: SDKs send JSON as text/plain and even as a form.
  * - The key is looked at before the body where a header carries it.
  */
 import type { Clock } from '../base/clock.ts';
@@ -20,6 +20,7 @@ import type { BodyWatch } from './body-watch.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { authenticateWriteKey, keyOfAuthorization, keyOfBody } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
+import { batchOfLines, isNdjson } from './import-ndjson.ts';
 import { type ContentEncoding, inflate, parseEncoding } from './inflate.ts';
 import type { Authenticator } from './ports.ts';
 import { TRACKING_PATHS } from './tracking-paths.ts';
@@ -46,6 +47,7 @@ interface TrackingHead {
   readonly encoding: ContentEncoding | undefined;
   readonly declaredBytes: number;
   readonly isStrict: boolean;
+  readonly isNdjson: boolean;
   /** How often the client has sent this batch before, by its own count; 0 when it does not say. */
   readonly retryCount: number;
 }
@@ -103,6 +105,7 @@ function readHead(
     encoding: parseEncoding(encodingText),
     declaredBytes: Number(request.getHeader('content-length')) || 0,
     isStrict: request.getHeader('x-strict-mode') === '1',
+    isNdjson: isNdjson(request.getHeader('content-type')),
     retryCount: Number(request.getHeader('x-retry-count')) || 0,
   };
 }
@@ -152,10 +155,15 @@ async function appendBody(
 ): Promise<void> {
   const principal = authenticate(head, body, context.authenticator);
   const { receivedAtMicros, typeOfPath } = head;
+  const payload = head.isNdjson ? batchOfLines(body) : body;
+  if (payload instanceof TributaryError) {
+    context.intake.countRefusal(payload);
+    throw payload;
+  }
   const outcome = await context.intake.append(
     principal,
     'json',
-    body,
+    payload,
     receivedAtMicros,
     typeOfPath ?? undefined,
   );
