@@ -1,0 +1,171 @@
+/**
+ * `npm run soak -- --minutes 10 --seed 1`: the real appliance under load for long.
+ *
+ * It finds what the appliance takes at most, then loads it at 80 % of that over HTTP and WebSocket, with
+ * slow readers, stalled requests, reconnects and 1 % garbage, while a query runs now and then. It ends with
+ * - the sum: every event sent is stored, rejected, a duplicate or refused, by the answers and by SQL;
+ * - a verdict on memory: see memory.ts.
+ * Exit code 1 when either does not hold.
+ *
+ * Until hot data moves to the cold tier, a run is limited by the memory it may fill: when --minutes at
+ * 80 % would take more than --hot-gib, the rate is lowered, and the report says so.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { seededRandom } from '../../base/random.ts';
+import { GIB, MIB } from '../../base/units.ts';
+import { ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
+import {
+  cuttingHttpLane,
+  type LaneContext,
+  reconnectingLane,
+  slowReaderLane,
+  stallingLane,
+  steadyHttpLane,
+  steadyStreamLane,
+} from './lanes.ts';
+import { Ledger } from './ledger.ts';
+import { judgeFlatness, type MemorySample, sampleMemory } from './memory.ts';
+import { Pacer } from './pacer.ts';
+import { storedSumViolations } from './stored-sum.ts';
+
+const LOAD_SHARE = 0.8;
+const WARM_UP_MS = 4000;
+const PROBE_MS = 8000;
+const SAMPLE_MS = 1000;
+const QUERY_EVERY_SAMPLES = 5;
+/** Hot bytes an event of the ledger takes (460 measured), and the share of hot storage a run may fill. */
+const HOT_BYTES_PER_EVENT = 500;
+const HOT_SHARE = 0.85;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+    'hot-gib': { type: 'string', default: '12' },
+  },
+});
+const minutes = Number(values.minutes);
+const seed = Number(values.seed);
+const hotBytes = Number(values['hot-gib']) * GIB;
+
+async function main(): Promise<boolean> {
+  const hotDirectory = mkdtempSync('/dev/shm/tributary-soak-');
+  const appliance = await ApplianceProcess.start({
+    flags: ['--hot-dir', join(hotDirectory, 'hot'), '--hot-bytes-max', `${values['hot-gib']}GiB`],
+  });
+  const kill = (): void => void appliance.kill();
+  process.once('exit', kill);
+  try {
+    return await soak(appliance);
+  } finally {
+    process.off('exit', kill);
+    await appliance.remove();
+    rmSync(hotDirectory, { recursive: true, force: true });
+  }
+}
+
+async function soak(appliance: ApplianceProcess): Promise<boolean> {
+  const ledger = new Ledger(seed);
+  const pacer = new Pacer();
+  const context: LaneContext = {
+    port: appliance.port,
+    writeKey: WRITE_KEY,
+    ledger,
+    pacer,
+    random: seededRandom(seed + 1),
+    isStopping: false,
+  };
+  const steady = [steadyHttpLane, steadyHttpLane, steadyStreamLane, steadyStreamLane];
+  const lanes = steady.map((lane) => lane(context));
+  const { maximum, rate } = await findRate(ledger);
+  pacer.setRate(rate);
+  const awkward = [cuttingHttpLane, slowReaderLane, reconnectingLane, stallingLane];
+  lanes.push(...awkward.map((lane) => lane(context)));
+
+  const samples = await watch(appliance, ledger, Promise.all(lanes));
+  context.isStopping = true;
+  pacer.setRate(Number.POSITIVE_INFINITY);
+  await Promise.all(lanes);
+  return report(appliance, ledger, { maximum, rate, samples });
+}
+
+/** What the steady lanes reach unpaced, and the rate of the soak. */
+async function findRate(ledger: Ledger): Promise<{ maximum: number; rate: number }> {
+  await delay(WARM_UP_MS);
+  const before = ledger.sent;
+  const startedAt = performance.now();
+  await delay(PROBE_MS);
+  const maximum = ((ledger.sent - before) / (performance.now() - startedAt)) * 1000;
+  const room = (hotBytes * HOT_SHARE) / HOT_BYTES_PER_EVENT - ledger.sent;
+  const rate = Math.min(maximum * LOAD_SHARE, room / (minutes * 60));
+  console.log(`maximum ${figure(maximum)} events/s, loading at ${figure(rate)} events/s`);
+  if (rate < maximum * LOAD_SHARE) console.log('the rate is limited by the room of hot storage');
+  return { maximum, rate };
+}
+
+/** Samples memory and queries until the time is over. @throws what a lane fails with. */
+async function watch(
+  appliance: ApplianceProcess,
+  ledger: Ledger,
+  lanes: Promise<unknown>,
+): Promise<MemorySample[]> {
+  const samples: MemorySample[] = [];
+  const startedAt = performance.now();
+  const seconds = (): number => (performance.now() - startedAt) / 1000;
+  while (seconds() < minutes * 60) {
+    await Promise.race([delay(SAMPLE_MS), lanes]);
+    const sample = sampleMemory(appliance.processId, seconds(), ledger.accepted);
+    samples.push(sample);
+    if (samples.length % QUERY_EVERY_SAMPLES === 0)
+      await appliance.sql('SELECT count(*) FROM events');
+    if (samples.length % 15 === 0) console.log(progressLine(sample, ledger));
+  }
+  return samples;
+}
+
+interface Run {
+  readonly maximum: number;
+  readonly rate: number;
+  readonly samples: readonly MemorySample[];
+}
+
+async function report(appliance: ApplianceProcess, ledger: Ledger, run: Run): Promise<boolean> {
+  const violations = [...ledger.violations, ...(await storedSumViolations(appliance, ledger))];
+  const { mainSlope, workersSlope, isFlat } = judgeFlatness(run.samples);
+  const loaded =
+    ledger.sent / ((run.samples.at(-1)?.seconds ?? 1) + (WARM_UP_MS + PROBE_MS) / 1000);
+  console.log(
+    [
+      `sent ${ledger.sent} = accepted ${ledger.accepted} + duplicates ${ledger.duplicates}` +
+        ` + rejected ${ledger.rejected} + refused ${ledger.refused}`,
+      `stored ${ledger.goodEvents} = accepted ${ledger.accepted} + stored by ${ledger.lostAttempts} lost attempts ${ledger.recovered}`,
+      `${ledger.batches} batches, ${figure(loaded)} events/s over the whole run`,
+      `memory of the main process: ${perMinute(mainSlope)}, of the query workers: ${perMinute(workersSlope)}: ${isFlat ? 'flat' : 'NOT FLAT'}`,
+      ...violations.slice(0, 20).map((violation) => `VIOLATION: ${violation}`),
+      `${violations.length} violations, seed ${seed}`,
+    ].join('\n'),
+  );
+  return violations.length === 0 && isFlat;
+}
+
+function progressLine(sample: MemorySample, ledger: Ledger): string {
+  const mib = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`;
+  return (
+    `${Math.round(sample.seconds)} s: ${ledger.sent} sent, main ${mib(sample.mainAnonymousBytes)} ` +
+    `+ ${mib(sample.mainSharedBytes)} shared, workers ${mib(sample.workersAnonymousBytes)}, ` +
+    `${ledger.lostAttempts} lost attempts`
+  );
+}
+
+function perMinute(bytes: number): string {
+  return `${(bytes / MIB).toFixed(2)} MiB/min`;
+}
+
+function figure(value: number): string {
+  return Math.round(value).toLocaleString('en');
+}
+
+process.exitCode = (await main()) ? 0 : 1;
