@@ -7,6 +7,7 @@ const OVERVIEW = `tributary: a customer data platform on one machine
   tributary serve               start the appliance
   tributary sql STATEMENT       run a query and print its result
   tributary send FILE.ndjson    send events from a file, or from standard input with -
+  tributary dead-letters export what was not accepted, as NDJSON to repair; or replay it as it is
   tributary config show         the configuration in effect, and where each value comes from
   tributary help [COMMAND]      this, or the options of a command
   tributary --version
@@ -35,6 +36,18 @@ ${CLIENT_OPTIONS}, a write key
   --concurrency N      batches under way at once, 1 to 64 (4)
 `;
 
+const DEAD_LETTERS = `tributary dead-letters export|replay [--where CONDITION]
+
+export prints events that were not accepted, one a line, for repair: then \`tributary send\` them.
+replay sends them again as they are. Both may be repeated: an event that was accepted is not stored twice.
+
+${CLIENT_OPTIONS}, an admin key
+  --where CONDITION    SQL over dead_letters, such as "code LIKE '%TOO_LARGE'"
+  --write-key KEY      for replay; TRIBUTARY_WRITE_KEY
+  --batch-events N     events of one batch, 1 to 10000 (500)
+  --concurrency N      batches under way at once, 1 to 64 (4)
+`;
+
 /** @returns undefined for a command there is not. */
 export function helpFor(command: string | undefined): string | undefined {
   switch (command) {
@@ -48,6 +61,8 @@ export function helpFor(command: string | undefined): string | undefined {
       return SQL;
     case 'send':
       return SEND;
+    case 'dead-letters':
+      return DEAD_LETTERS;
     default:
       return undefined;
   }

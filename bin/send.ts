@@ -13,6 +13,7 @@ import { batchLines, type LineBatch } from './batches.ts';
 import { describeFailure, post, type Target, targetOf } from './client.ts';
 import {
   type CommandContext,
+  type CommandLine,
   integerFlag,
   parseCommandLine,
   requireKnownFlags,
@@ -20,7 +21,6 @@ import {
 import { helpFor } from './help.ts';
 import { ProgressBar } from './progress-bar.ts';
 
-const FLAGS = ['url', 'key', 'batch-events', 'concurrency'];
 const ATTEMPTS_MAX = 12;
 const PAUSE_MS_MAX = 10_000;
 const REJECTIONS_SHOWN_MAX = 5;
@@ -40,21 +40,44 @@ interface Totals {
   rejections: string[];
 }
 
+/** Flags of every command that sends. */
+export const SENDING_FLAGS: readonly string[] = ['batch-events', 'concurrency'];
+
 /** @returns the exit code: 0 when every event was accepted or had been before. */
 export async function send(args: readonly string[], context: CommandContext): Promise<number> {
-  const line = parseCommandLine(args, FLAGS);
-  requireKnownFlags(line, FLAGS);
+  const flags = ['url', 'key', ...SENDING_FLAGS];
+  const line = parseCommandLine(args, flags);
+  requireKnownFlags(line, flags);
   const [path] = line.words;
   if (path === undefined || line.words.length > 1) {
     context.stderr.write(helpFor('send')!);
     return 2;
   }
   const target = targetOf(line, context, 'write');
-  const eventsMax = integerFlag(line, 'batch-events', 500, 1, 10_000);
-  const concurrency = integerFlag(line, 'concurrency', 4, 1, 64);
   const input = path === '-' ? context.stdin : createReadStream(path);
   const totalBytes = path === '-' ? undefined : statSync(path).size;
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  try {
+    return await sendLines(lines, target, line, context, totalBytes);
+  } finally {
+    lines.close();
+  }
+}
+
+/**
+ * Sends one event a line, with a progress bar, and reports what became of them.
+ * @param totalBytes of all lines, where that is known.
+ * @returns the exit code.
+ */
+export async function sendLines(
+  lines: AsyncIterable<string>,
+  target: Target,
+  line: CommandLine,
+  context: CommandContext,
+  totalBytes?: number,
+): Promise<number> {
+  const eventsMax = integerFlag(line, 'batch-events', 500, 1, 10_000);
+  const concurrency = integerFlag(line, 'concurrency', 4, 1, 64);
   const bar = new ProgressBar(context.stderr, totalBytes);
   const totals: Totals = { bytes: 0, received: 0, accepted: 0, duplicates: 0, rejections: [] };
   const startMs = performance.now();
@@ -72,8 +95,6 @@ export async function send(args: readonly string[], context: CommandContext): Pr
   } catch (error) {
     context.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
-  } finally {
-    lines.close();
   }
   bar.draw(totals.bytes, describe(), true);
   return report(totals, context, describe());

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   sql: async () => (await import('./sql.ts')).sql,
   send: async () => (await import('./send.ts')).send,
+  'dead-letters': async () => (await import('./dead-letters.ts')).deadLetters,
   config: async () => (await import('./config-show.ts')).config,
 };
 
