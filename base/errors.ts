@@ -407,6 +407,13 @@ export const ERRORS = {
     sqlstate: '53300',
     retryable: true,
   },
+  TRIBUTARY_INGEST_TAILS_FULL: {
+    message: 'There is no room for another live tail; {count} are open.',
+    status: 429,
+    sqlstate: '53400',
+    retryable: true,
+    help: 'A connection has 8 at most, the appliance 64. Unsubscribe one first.',
+  },
   TRIBUTARY_INGEST_INTERNAL: {
     message: 'The appliance made a mistake; its log has the details.',
     status: 500,

@@ -67,6 +67,16 @@ export const LIMITS = Object.freeze({
   /** Named streams without a connection that are remembered, and for how long, milliseconds. */
   streamsRememberedMax: 10_000,
   streamMemoryMs: 600_000,
+  /** Live tails of one connection, and of all. */
+  streamTailsMax: 8,
+  tailsMax: 64,
+  /** Payload bytes one tail looks at in a second, and what it may leave unread before it skips events. */
+  tailBytesPerSecond: 4 * MIB,
+  tailUnreadBytesMax: MIB,
+  /** Values of one filter of a tail. */
+  tailFilterValuesMax: 100,
+  /** Identifiers of one resolve request. */
+  resolveIdentifiersMax: 10_000,
   /** Outcomes and rejections remembered of one stream, and of all; about 150 bytes each. */
   streamOutcomesMax: 4096,
   streamOutcomesTotalMax: 500_000,

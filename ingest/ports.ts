@@ -4,7 +4,7 @@
  */
 import type { TributaryError } from '../base/errors.ts';
 import type { AdminPrincipal, WritePrincipal } from '../engine/control.ts';
-import type { BatchOutcome, IncomingBatch } from '../engine/types.ts';
+import type { BatchOutcome, EventType, IncomingBatch, Source } from '../engine/types.ts';
 
 /** Says whom a key lets in; undefined for a key that is not known. */
 export interface Authenticator {
@@ -46,6 +46,42 @@ export interface SqlExecutor {
   execute(tenantId: string, request: unknown, sink: SqlSink): SqlQuery;
 }
 
+/** A batch as it became visible, for those who watch. */
+export interface PublishedBatch {
+  readonly source: Source;
+  /** The payload as JSON, whatever it was sent in: one event, or `{"batch": […]}`. Not changed by anyone. */
+  readonly json: Uint8Array;
+  readonly typeOfPath?: EventType;
+  readonly receivedAtMicros: number;
+  /** Of the event at position 0; those of the others follow. */
+  readonly firstSequence: number;
+  readonly events: number;
+  /** Positions of the events that no query sees: the rejected and the duplicates. */
+  readonly hidden: readonly number[];
+}
+
+export interface EventTail {
+  /**
+   * Calls `listener` for every batch that is published from now on, in commit order, after it is
+   * acknowledged. The listener returns soon and does not throw. @returns how to stop; idempotent.
+   */
+  tail(tenantId: string, listener: (batch: PublishedBatch) => void): () => void;
+}
+
+export interface Identifier {
+  /** `user_id`, `anonymous_id`, and what else the tenant knows. */
+  readonly type: string;
+  readonly value: string;
+}
+
+export interface IdentityResolver {
+  /**
+   * The public id of each identifier's profile as of now; null for one that was never seen.
+   * @throws TributaryError for a type that is none.
+   */
+  resolve(tenantId: string, identifiers: readonly Identifier[]): readonly (string | null)[];
+}
+
 /** What the appliance can do right now. */
 export type ApplianceState =
   | { readonly phase: 'starting'; readonly progress: string }
@@ -53,5 +89,9 @@ export type ApplianceState =
       readonly phase: 'ready';
       writer(tenantId: string): BatchWriter;
       readonly sql: SqlExecutor;
+      /** Without one, live tails are refused. */
+      readonly tail?: EventTail;
+      /** Without one, identifiers are not resolved. */
+      readonly identity?: IdentityResolver;
     }
   | { readonly phase: 'stopping' };

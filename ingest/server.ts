@@ -97,7 +97,7 @@ export class IngestServer {
     serveStatus(this.#app, state, metrics, logger);
     this.#streams = new StreamServer(
       this.#app,
-      { ...context, ledger: new StreamLedger(clock) },
+      { ...context, ledger: new StreamLedger(clock), tails: { count: 0 } },
       state,
     );
     serveFallbacks(this.#app);

@@ -7,7 +7,7 @@
  *
  *     text     <id>\n<JSON>                          id: decimal, 0 to 4294967295
  *     binary   u8 codec, u32 id, payload             little-endian; codec 1 JSON, 2 msgpack; + 128: gzip
- *     text     {"hello":{"key":"…","stream":"…"}}    when the upgrade carried no key
+ *     text     {…}                                   a request, see stream-requests.ts
  *
  * What the server sends is JSON text, one object a frame.
  */
@@ -16,7 +16,7 @@ import { LIMITS } from '../base/limits.ts';
 import type { BatchOutcome, Codec } from '../engine/types.ts';
 import { describeOutcome } from './batch-intake.ts';
 import type { StreamRecord } from './stream-ledger.ts';
-import { parseResume, RESUME_RULE, type StreamResume } from './stream-resume.ts';
+import { parseRequest, type StreamRequest } from './stream-requests.ts';
 
 export const STREAM_PROTOCOL = 'tributary.v1';
 
@@ -52,8 +52,7 @@ export type Frame =
       /** A view of the frame, valid as long as that is. */
       readonly payload: Uint8Array;
     }
-  | { readonly kind: 'hello'; readonly key: string; readonly resume: StreamResume | undefined }
-  | { readonly kind: 'malformed'; readonly reason: string };
+  | StreamRequest;
 
 /** What a client may send more: batches, and bytes of their payloads. */
 export interface Credit {
@@ -63,7 +62,7 @@ export interface Credit {
 
 export function parseFrame(message: Uint8Array, isBinary: boolean): Frame {
   if (isBinary) return parseBinary(message);
-  return message[0] === OPENING_BRACE ? parseHello(message) : parseText(message);
+  return message[0] === OPENING_BRACE ? parseRequest(message) : parseText(message);
 }
 
 function parseBinary(message: Uint8Array): Frame {
@@ -91,24 +90,6 @@ function parseText(message: Uint8Array): Frame {
   if (id > ID_MAX) return malformed(`an id is at most ${ID_MAX}`);
   const payload = message.subarray(position + 1);
   return { kind: 'batch', id, codec: 'json', isGzip: false, payload };
-}
-
-function parseHello(message: Uint8Array): Frame {
-  const text = Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString('utf8');
-  let hello: { key?: unknown; stream?: unknown; acknowledged?: unknown } | null | undefined;
-  try {
-    const value = JSON.parse(text) as { hello?: typeof hello };
-    hello = value.hello;
-  } catch {
-    return malformed('a frame that starts with { is JSON');
-  }
-  if (typeof hello?.key !== 'string') {
-    return malformed('a frame that starts with { is {"hello":{"key":"…"}}');
-  }
-  const { acknowledged, key, stream } = hello;
-  if (stream === undefined) return { kind: 'hello', key, resume: undefined };
-  const resume = parseResume(stream, acknowledged);
-  return resume === undefined ? malformed(RESUME_RULE) : { kind: 'hello', key, resume };
 }
 
 function malformed(reason: string): Frame {

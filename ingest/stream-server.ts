@@ -7,14 +7,18 @@
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { WritePrincipal } from '../engine/control.ts';
 import { requireReady } from './batch-intake.ts';
 import { keyOfAuthorization, keyOfProtocols } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
 import type { ApplianceState } from './ports.ts';
 import { CLOSE, FRAME_HEAD_BYTES_MAX, STREAM_PROTOCOL } from './stream-protocol.ts';
 import { parseResume, RESUME_RULE, type StreamResume } from './stream-resume.ts';
-import { type StreamContext, StreamSession } from './stream-session.ts';
+import {
+  principalsOf,
+  type StreamContext,
+  type StreamPrincipals,
+  StreamSession,
+} from './stream-session.ts';
 import {
   type HttpRequest,
   type HttpResponse,
@@ -26,10 +30,11 @@ import {
 
 /** What travels with a socket of the library. */
 interface SocketData {
-  readonly principal: WritePrincipal | undefined;
+  readonly principals: StreamPrincipals | undefined;
   readonly resume: StreamResume | undefined;
   session: StreamSession | undefined;
   helloTimer: NodeJS.Timeout | undefined;
+  isClosed: boolean;
 }
 
 /** How often credit that is owed is looked at again, and streams that are gone for long are forgotten. */
@@ -86,15 +91,21 @@ export class StreamServer {
   }
 
   #tick(): void {
-    for (const session of this.#sessions) session.settleCredit();
+    for (const session of this.#sessions) session.settle();
     this.#context.ledger.prune();
   }
 
   #upgrade(response: HttpResponse, request: HttpRequest, upgrade: UpgradeContext): void {
     try {
-      const principal = this.#admit(request);
+      const principals = this.#admit(request);
       const resume = resumeOfQuery(request);
-      const data: SocketData = { principal, resume, session: undefined, helloTimer: undefined };
+      const data: SocketData = {
+        principals,
+        resume,
+        session: undefined,
+        helloTimer: undefined,
+        isClosed: false,
+      };
       const offered = request.getHeader('sec-websocket-protocol');
       response.upgrade(
         data,
@@ -109,7 +120,7 @@ export class StreamServer {
   }
 
   /** @throws TributaryError when there is no room, or the key in the head is not known. */
-  #admit(request: HttpRequest): WritePrincipal | undefined {
+  #admit(request: HttpRequest): StreamPrincipals | undefined {
     requireReady(this.#state());
     const count = this.#sessions.size;
     const limit = LIMITS.streamSocketsMax;
@@ -118,18 +129,26 @@ export class StreamServer {
       keyOfAuthorization(request.getHeader('authorization')) ??
       keyOfProtocols(request.getHeader('sec-websocket-protocol'));
     if (key === undefined) return undefined;
-    const principal = this.#context.authenticator.authenticateWrite(key);
-    if (principal !== undefined) return principal;
+    const principals = principalsOf(this.#context.authenticator, key);
+    if (principals !== undefined) return principals;
     throw new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'write' });
   }
 
   #open(socket: WebSocket<SocketData>): void {
     const data = socket.getUserData();
+    // The library throws for a socket that is gone, and a send may be what makes it go.
     const port = {
-      send: (text: string) => void socket.send(text),
-      end: (code: number, reason: string) => void socket.end(code, reason),
+      get unreadBytes() {
+        return data.isClosed ? 0 : socket.getBufferedAmount();
+      },
+      send: (text: string) => {
+        if (!data.isClosed) socket.send(text);
+      },
+      end: (code: number, reason: string) => {
+        if (!data.isClosed) socket.end(code, reason);
+      },
     };
-    const session = new StreamSession(port, this.#context, data.principal, data.resume);
+    const session = new StreamSession(port, this.#context, data.principals, data.resume);
     data.session = session;
     this.#sessions.add(session);
     if (session.isAuthenticated) return;
@@ -140,6 +159,7 @@ export class StreamServer {
 
   #close(socket: WebSocket<SocketData>): void {
     const data = socket.getUserData();
+    data.isClosed = true;
     clearTimeout(data.helloTimer);
     if (data.session === undefined) return;
     data.session.close();

@@ -10,11 +10,10 @@
  * - credit + owed + credit of batches under way = the credit of the hello.
  * - After `close` nothing is sent.
  */
-import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
-import type { WritePrincipal } from '../engine/control.ts';
+import type { AdminPrincipal, WritePrincipal } from '../engine/control.ts';
 import type { BatchOutcome } from '../engine/types.ts';
 import type { BatchIntake } from './batch-intake.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
@@ -31,25 +30,32 @@ import {
   nackFrame,
   parseFrame,
 } from './stream-protocol.ts';
+import { type ReaderContext, StreamReader } from './stream-reader.ts';
 import type { StreamResume } from './stream-resume.ts';
+import type { TailSocket } from './stream-tail.ts';
 import { BatchTurns } from './stream-turns.ts';
 
 /** The connection, as a session needs it. */
-export interface StreamSocket {
-  send(text: string): void;
+export interface StreamSocket extends TailSocket {
   /** Sends what is waiting, then a close frame. */
   end(code: number, reason: string): void;
 }
 
-export interface StreamContext {
+/** Whom the keys of a connection let in: to write, to read, or both. */
+export interface StreamPrincipals {
+  readonly write?: WritePrincipal | undefined;
+  readonly admin?: AdminPrincipal | undefined;
+}
+
+export interface StreamContext extends ReaderContext {
   readonly authenticator: Authenticator;
   readonly intake: BatchIntake;
   readonly inFlight: ByteBudget;
   readonly ledger: StreamLedger;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
+type HelloRequest = Extract<Frame, { kind: 'hello' }>;
 type BatchFrame = Extract<Frame, { kind: 'batch' }>;
 
 const NONE: Credit = Object.freeze({ batches: 0, bytes: 0 });
@@ -65,7 +71,8 @@ const PRESSURE = 0.75;
 export class StreamSession implements StreamHolder {
   readonly #socket: StreamSocket;
   readonly #context: StreamContext;
-  #principal: WritePrincipal | undefined;
+  readonly #reader: StreamReader;
+  #principals: StreamPrincipals | undefined;
   #stream: { readonly name: string; readonly record: StreamRecord } | undefined;
   #credit: Credit = GRANT;
   #owed: Credit = NONE;
@@ -75,17 +82,18 @@ export class StreamSession implements StreamHolder {
   #isClosed = false;
   #isEnding = false;
 
-  /** @param principal whom the head of the upgrade let in; undefined when a hello has to follow. */
+  /** @param principals whom the head of the upgrade let in; undefined when a hello has to follow. */
   constructor(
     socket: StreamSocket,
     context: StreamContext,
-    principal: WritePrincipal | undefined,
+    principals: StreamPrincipals | undefined,
     resume: StreamResume | undefined,
   ) {
     this.#socket = socket;
     this.#context = context;
     this.#turns = new BatchTurns(context.inFlight, context.intake);
-    if (principal !== undefined) this.#begin(principal, resume);
+    this.#reader = new StreamReader(context, socket);
+    if (principals !== undefined) this.#begin(principals, resume);
   }
 
   /** Batches handed to the engine and not yet answered. */
@@ -94,7 +102,7 @@ export class StreamSession implements StreamHolder {
   }
 
   get isAuthenticated(): boolean {
-    return this.#principal !== undefined;
+    return this.#principals !== undefined;
   }
 
   get isOwed(): boolean {
@@ -106,13 +114,17 @@ export class StreamSession implements StreamHolder {
     if (this.#isClosed || this.#isEnding) return;
     const frame = parseFrame(message, isBinary);
     if (frame.kind === 'malformed') this.end(CLOSE.protocolError, frame.reason);
-    else if (frame.kind === 'hello') this.#authenticate(frame.key, frame.resume);
-    else if (this.#principal !== undefined) this.#take(frame, this.#principal);
-    else this.end(CLOSE.policyViolation, 'the first frame is a hello with the write key');
+    else if (frame.kind === 'hello') this.#authenticate(frame);
+    else if (this.#principals === undefined) {
+      this.end(CLOSE.policyViolation, 'the first frame is a hello with a key');
+    } else if (frame.kind !== 'batch') this.#reader.answer(frame, this.#principals.admin);
+    else if (this.#principals.write !== undefined) this.#take(frame, this.#principals.write);
+    else this.end(CLOSE.policyViolation, 'an admin key sends no batches');
   }
 
-  /** Grants what is owed, when there is room again. */
-  settleCredit(): void {
+  /** Grants what is owed, when there is room again, and tells of the gaps of tails. */
+  settle(): void {
+    if (!this.#isClosed && !this.#isEnding) this.#reader.settle();
     if (!this.isOwed || this.#isClosed || this.#isUnderPressure()) return;
     const credit = this.#owed;
     this.#owed = NONE;
@@ -124,14 +136,17 @@ export class StreamSession implements StreamHolder {
   end(code: number, reason: string): void {
     if (this.#isClosed || this.#isEnding) return;
     this.#isEnding = true;
+    this.#reader.close();
     this.#socket.end(code, reason);
   }
 
   /** The connection is gone. */
   close(): void {
     this.#isClosed = true;
-    if (this.#principal === undefined || this.#stream === undefined) return;
-    this.#context.ledger.detach(this.#principal, this.#stream.name, this);
+    this.#reader.close();
+    const { write } = this.#principals ?? {};
+    if (write === undefined || this.#stream === undefined) return;
+    this.#context.ledger.detach(write, this.#stream.name, this);
   }
 
   deliver(frame: string): void {
@@ -142,24 +157,28 @@ export class StreamSession implements StreamHolder {
     this.end(CLOSE.replaced, 'the stream has another connection');
   }
 
-  #authenticate(key: string, resume: StreamResume | undefined): void {
-    if (this.#principal !== undefined) {
+  #authenticate({ adminKey, key, resume }: HelloRequest): void {
+    if (this.#principals !== undefined) {
       this.end(CLOSE.protocolError, 'the stream has a key already');
       return;
     }
-    const principal = this.#context.authenticator.authenticateWrite(key);
-    if (principal === undefined) this.end(CLOSE.policyViolation, 'the key is not known');
-    else this.#begin(principal, resume);
+    const { authenticator } = this.#context;
+    const principals = key === undefined ? {} : principalsOf(authenticator, key);
+    const admin =
+      adminKey === undefined ? principals?.admin : authenticator.authenticateAdmin(adminKey);
+    const isUnknown = principals === undefined || (adminKey !== undefined && admin === undefined);
+    if (isUnknown) this.end(CLOSE.policyViolation, 'the key is not known');
+    else this.#begin({ ...principals, admin }, resume);
   }
 
   /** Sends the hello, and after it the outcomes that the client has not seen. */
-  #begin(principal: WritePrincipal, resume: StreamResume | undefined): void {
-    this.#principal = principal;
-    if (resume === undefined) {
+  #begin(principals: StreamPrincipals, resume: StreamResume | undefined): void {
+    this.#principals = principals;
+    if (resume === undefined || principals.write === undefined) {
       this.#socket.send(helloFrame(this.#credit, undefined));
       return;
     }
-    const record = this.#context.ledger.attach(principal, resume.stream, this);
+    const record = this.#context.ledger.attach(principals.write, resume.stream, this);
     this.#stream = { name: resume.stream, record };
     record.forgetThrough(resume.acknowledged);
     this.#socket.send(helloFrame(this.#credit, record));
@@ -266,6 +285,17 @@ export class StreamSession implements StreamHolder {
     const { inFlight } = this.#context;
     return inFlight.used > inFlight.limit * PRESSURE;
   }
+}
+
+/** A key may be of either kind. @returns undefined when it is of none. */
+export function principalsOf(
+  authenticator: Authenticator,
+  key: string,
+): StreamPrincipals | undefined {
+  const write = authenticator.authenticateWrite(key);
+  if (write !== undefined) return { write };
+  const admin = authenticator.authenticateAdmin(key);
+  return admin === undefined ? undefined : { admin };
 }
 
 function plus(left: Credit, right: Credit): Credit {
