@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { type ErrorCode, TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import { ByteBudget } from '../../ingest/byte-budget.ts';
-import { inflate } from '../../ingest/inflate.ts';
+import { COMPRESSIONS, inflate, parseEncoding } from '../../ingest/inflate.ts';
 
 const hasCode = (code: ErrorCode) => (error: unknown) =>
   error instanceof TributaryError && error.code === code;
@@ -51,4 +51,43 @@ test('a body that is cut short is refused', async () => {
     hasCode('TRIBUTARY_INGEST_ENCODING_MALFORMED'),
   );
   assert.equal(budget.used, 0);
+});
+
+test('each compression keeps the limits', async () => {
+  const text = Buffer.alloc(60 * KIB, 'ab');
+  for (const [compression, compress] of [
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['deflate', deflateRawSync],
+    ['br', brotliCompressSync],
+  ] as const) {
+    const budget = new ByteBudget(64 * MIB);
+    const inflated = await inflate(compression, compress(text), text.length, budget);
+    assert.deepEqual(Buffer.from(inflated), text);
+    budget.release(text.length);
+    const long = inflate(compression, compress(text), text.length - 1, budget);
+    await assert.rejects(long, hasCode('TRIBUTARY_INGEST_BODY_TOO_LARGE'));
+    const bomb = inflate(compression, compress(Buffer.alloc(16 * MIB)), 64 * MIB, budget);
+    await assert.rejects(bomb, hasCode('TRIBUTARY_INGEST_ENCODING_RATIO'));
+    const cut = inflate(compression, compress(text).subarray(0, -3), MIB, budget);
+    await assert.rejects(cut, hasCode('TRIBUTARY_INGEST_ENCODING_MALFORMED'));
+    assert.equal(budget.used, 0, compression);
+  }
+});
+
+test('zstd is taken where this Node has it', async () => {
+  const zlib = (await import('node:zlib')) as { zstdCompressSync?: (text: Buffer) => Buffer };
+  assert.equal(COMPRESSIONS.includes('zstd'), zlib.zstdCompressSync !== undefined);
+  if (zlib.zstdCompressSync === undefined) return;
+  const text = Buffer.from('some text');
+  const inflated = await inflate('zstd', zlib.zstdCompressSync(text), 9, new ByteBudget(MIB));
+  assert.deepEqual(Buffer.from(inflated), text);
+});
+
+test('an encoding is known by any case, and two at once are none', () => {
+  assert.equal(parseEncoding(''), 'identity');
+  assert.equal(parseEncoding(' GZip '), 'gzip');
+  assert.equal(parseEncoding('x-gzip'), 'gzip');
+  assert.equal(parseEncoding('gzip, br'), undefined);
+  assert.equal(parseEncoding('compress'), undefined);
 });
