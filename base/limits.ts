@@ -36,12 +36,13 @@ export const LIMITS = Object.freeze({
   /** Bytes of an event or page name. */
   eventNameBytesMax: 1024,
 
-  /** How many times larger a gzip body may become when inflated, counted beyond the first 64 KiB. */
+  /** How many times larger a compressed body may become when inflated, counted beyond the first 64 KiB. */
   gzipRatioMax: 100,
   /** Time a request body may take to arrive, milliseconds. */
   bodyDeadlineMs: 30_000,
   /** Bytes of a body that must arrive for each second since its start, once the grace is over. */
   bodyBytesPerSecondMin: KIB,
+  /** Time a body may stall at its start before its rate counts, milliseconds. */
   bodyGraceMs: 5_000,
   /** Seconds of a rate limit that may be sent at once after a pause. */
   rateBurstSeconds: 2,
