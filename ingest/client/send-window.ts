@@ -24,7 +24,10 @@ const NONE: Credit = { batches: 0, bytes: 0 };
 export class SendWindow {
   /** Ascending by id. */
   readonly #unanswered = new Map<number, Batch>();
-  #waiting: Batch[] = [];
+  /** Not sent on this connection, ascending by id. */
+  #waiting = new Map<number, Batch>();
+  /** Sent and wanted again; at most what the credit let out. */
+  #again: Batch[] = [];
   #credit = NONE;
   #lastId = -1;
 
@@ -35,7 +38,7 @@ export class SendWindow {
 
   /** Batches that the appliance owes an answer for. */
   get owed(): number {
-    return this.#unanswered.size - this.#waiting.length;
+    return this.#unanswered.size - this.#waiting.size - this.#again.length;
   }
 
   /** Every batch up to this id has its answer. */
@@ -50,29 +53,32 @@ export class SendWindow {
 
   add(batch: Batch): void {
     this.#unanswered.set(batch.id, batch);
-    this.#waiting.push(batch);
+    this.#waiting.set(batch.id, batch);
     this.#lastId = batch.id;
   }
 
   connected({ credit, taken }: Hello): void {
-    const has = new Set(taken);
+    this.disconnected();
     this.#credit = credit;
-    this.#waiting = [...this.#unanswered.values()].filter(({ id }) => !has.has(id));
+    for (const id of taken) this.#waiting.delete(id);
   }
 
   disconnected(): void {
     this.#credit = NONE;
-    this.#waiting = [...this.#unanswered.values()];
+    this.#again = [];
+    this.#waiting = new Map(this.#unanswered);
   }
 
   /** Takes the next batch that the credit covers. */
   take(): Batch | undefined {
-    const batch = this.#waiting[0];
+    const [first] = this.#waiting.values();
+    const batch = this.#again[0] ?? first;
     if (batch === undefined) return undefined;
     const bytes = batch.frame.length - FRAME_HEAD_BYTES;
     if (this.#credit.batches < 1 || this.#credit.bytes < bytes) return undefined;
     this.#credit = { batches: this.#credit.batches - 1, bytes: this.#credit.bytes - bytes };
-    this.#waiting.shift();
+    if (batch === this.#again[0]) this.#again.shift();
+    else this.#waiting.delete(batch.id);
     return batch;
   }
 
@@ -88,15 +94,15 @@ export class SendWindow {
     const batch = this.#unanswered.get(id);
     if (batch === undefined) return undefined;
     this.#unanswered.delete(id);
-    if (this.#waiting.includes(batch)) {
-      this.#waiting = this.#waiting.filter((waiting) => waiting !== batch);
-    }
+    this.#waiting.delete(id);
+    this.#again = this.#again.filter((other) => other !== batch);
     return batch;
   }
 
   /** The appliance wants it again, later. */
   putBack(id: number): void {
     const batch = this.#unanswered.get(id);
-    if (batch !== undefined && !this.#waiting.includes(batch)) this.#waiting.unshift(batch);
+    if (batch === undefined || this.#waiting.has(id) || this.#again.includes(batch)) return;
+    this.#again.push(batch);
   }
 }
