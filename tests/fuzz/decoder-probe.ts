@@ -8,7 +8,6 @@
  */
 import { join } from 'node:path';
 import { TributaryError } from '../../base/errors.ts';
-import { LIMITS } from '../../base/limits.ts';
 import { MIB } from '../../base/units.ts';
 import { EventStaging } from '../../engine/event-staging.ts';
 import { HotStore } from '../../engine/hot-store.ts';
@@ -91,6 +90,3 @@ export class DecoderProbe {
     this.#staging = new EventStaging(this.#hot.events);
   }
 }
-
-/** Payloads larger than a body may be never reach the decoder. */
-export const PAYLOAD_BYTES_MAX = LIMITS.batchBytesMax;
