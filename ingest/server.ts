@@ -15,6 +15,7 @@ import { BodyWatch } from './body-watch.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { serveFallbacks } from './fallback-routes.ts';
+import { serveImports } from './import-route.ts';
 import { registerIngestMetrics } from './ingest-metrics.ts';
 import type { Metrics } from './metrics.ts';
 import { servePixels } from './pixel-routes.ts';
@@ -90,6 +91,7 @@ export class IngestServer {
     this.#clock = clock;
     this.#inFlight = inFlight;
     serveTracking(this.#app, context);
+    serveImports(this.#app, context);
     servePixels(this.#app, context);
     serveSdkMetrics(this.#app, context);
     serveSettings(this.#app, authenticator, options.publicUrl);
