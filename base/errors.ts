@@ -126,6 +126,13 @@ export const ERRORS = {
     sqlstate: '53400',
     retryable: false,
   },
+  TRIBUTARY_IDENTITY_TYPE_UNKNOWN: {
+    message: 'There is no identifier type {type}.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+    help: 'The types are user_id and anonymous_id.',
+  },
   // ── engine ────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_ENGINE_SECRET_MALFORMED: {
     message: 'The secret {path} has {bytes} bytes, expected {expectedBytes}.',

@@ -123,6 +123,13 @@ export class Appliance {
         phase: 'ready',
         writer: (tenantId) => opened.tenant(tenantId),
         sql: queries.executor,
+        tail: { tail: (tenantId, listener) => opened.tenant(tenantId).tail(listener) },
+        identity: {
+          resolve: (tenantId, identifiers) =>
+            identifiers.map(({ type, value }) =>
+              opened.tenant(tenantId).identity.resolveProfileId(type, value),
+            ),
+        },
       });
       const parts = { server, engine, queries, control };
       return new Appliance(parts, { data, hot }, configuration.shutdown_timeout_ms);

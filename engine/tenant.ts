@@ -23,13 +23,19 @@ import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
 import type { EventFold } from './event-fold.ts';
 import type { EventStaging, StagedRows } from './event-staging.ts';
 import type { HotStore } from './hot-store.ts';
+import { LiveTail, type WatchedBatch } from './live-tail.ts';
 import { type RecoveredState, type RecoveryOptions, recoverTenant, uuidBytes } from './recovery.ts';
 import {
   isSameConfiguration,
   serialiseConfiguration,
   type TenantConfiguration,
 } from './tenant-configuration.ts';
-import { type BatchOutcome, EVENT_TYPES, type IncomingBatch } from './types.ts';
+import {
+  type BatchOutcome,
+  EVENT_TYPES,
+  type IncomingBatch,
+  type PublishedBatch,
+} from './types.ts';
 
 /** No valid event is shorter: `{"event":"a","userId":"b"}` sent to /v1/track. */
 const EVENT_BYTES_MIN = 24;
@@ -63,6 +69,8 @@ type Pending = PendingBatch | PendingConfiguration;
 interface PendingBatch {
   readonly kind: 'batch';
   readonly rows: StagedRows;
+  /** For the live tail; undefined while nobody listens. */
+  readonly watched: WatchedBatch | undefined;
   readonly sequence: number;
   readonly receivedAtMicros: number;
   readonly bytes: number;
@@ -94,6 +102,7 @@ export class Tenant {
     payloadBytes: 0,
     refusedBatches: 0,
   };
+  readonly #tail = new LiveTail();
   readonly #syncListeners = new Set<(milliseconds: number) => void>();
   #pendingBytes = 0;
   #lastSequence = 0;
@@ -186,6 +195,14 @@ export class Tenant {
   }
 
   /**
+   * Calls `listener` for every batch published from now on, in commit order, after it is acknowledged.
+   * The listener returns soon and does not throw. @returns how to stop.
+   */
+  tail(listener: (batch: PublishedBatch) => void): () => void {
+    return this.#tail.listen(listener);
+  }
+
+  /**
    * Takes a batch; resolves when it is durable and visible. Reads `batch.bytes` before it returns.
    * Rejects with a TributaryError: TRIBUTARY_INGEST_* for bytes that are no batch,
    * TRIBUTARY_ENGINE_QUEUE_FULL, TRIBUTARY_STORAGE_HOT_FULL, TRIBUTARY_STORAGE_REGION_FULL,
@@ -256,6 +273,7 @@ export class Tenant {
       {
         kind: 'batch',
         rows,
+        watched: this.#tail.watch(batch),
         sequence: fields.sequence,
         receivedAtMicros,
         bytes: bytes.length,
@@ -311,6 +329,9 @@ export class Tenant {
     this.#fold.publish();
     this.#lastSequence = answers.at(-1)?.[1].lastSequence ?? this.#lastSequence;
     for (const [pending, outcome] of answers) pending.resolve(outcome);
+    for (const [{ watched, rows, sequence }] of answers) {
+      if (watched !== undefined) this.#tail.publish(watched, rows, sequence);
+    }
   }
 
   #account(rows: StagedRows, sequence: number, bytes: number, duplicates: number): BatchOutcome {

@@ -42,6 +42,20 @@ export interface Rejection {
  */
 export type WarningCode = 'timestamp_in_future' | 'duplicate_differs';
 
+/** A batch as it became visible, for those who watch. */
+export interface PublishedBatch {
+  readonly source: Source;
+  /** The payload as JSON, whatever it was sent in: one event, or `{"batch": […]}`. Not changed by anyone. */
+  readonly json: Uint8Array;
+  readonly typeOfPath?: EventType;
+  readonly receivedAtMicros: number;
+  /** Of the event at position 0; those of the others follow. */
+  readonly firstSequence: number;
+  readonly events: number;
+  /** Positions of the events that no query sees: the rejected and the duplicates. */
+  readonly hidden: readonly number[];
+}
+
 /** What became of a batch, told only after its bytes are durable. */
 export interface BatchOutcome {
   readonly received: number;

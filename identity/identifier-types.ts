@@ -13,3 +13,7 @@ const NAMES: readonly (IdentifierType | undefined)[] = [undefined, 'user_id', 'a
 export function identifierTypeName(type: number): IdentifierType | undefined {
   return NAMES[type];
 }
+
+export function isIdentifierType(name: string): name is IdentifierType {
+  return Object.hasOwn(IDENTIFIER_TYPE, name);
+}

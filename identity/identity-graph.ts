@@ -19,7 +19,7 @@ import { LIMITS } from '../base/limits.ts';
 import { type NativeIdentifierIndex, type NativeRegion, native } from '../native/index.ts';
 import { SharedArray } from '../storage/shared-array.ts';
 import type { EdgeKind, EdgeLog, EdgeReason, EdgeState } from './edge-log.ts';
-import { IDENTIFIER_TYPE } from './identifier-types.ts';
+import { IDENTIFIER_TYPE, type IdentifierType, isIdentifierType } from './identifier-types.ts';
 import { ProfileStore } from './profile-store.ts';
 
 /** New nodes, and new anchors, that one event can bring: user, anonymous, previous. */
@@ -129,9 +129,20 @@ export class IdentityGraph {
   }
 
   /** The profile an identifier belongs to today, or 0 when it was never seen. */
-  profileOf(type: keyof typeof IDENTIFIER_TYPE, value: string): number {
+  profileOf(type: IdentifierType, value: string): number {
     const node = this.#index.lookup(IDENTIFIER_TYPE[type], value);
     return node === 0 ? 0 : this.profiles.profileOf[this.#anchorOf.values[node]!]!;
+  }
+
+  /**
+   * The public id of the profile an identifier belongs to today; null when it was never seen.
+   * @throws TributaryError TRIBUTARY_IDENTITY_TYPE_UNKNOWN
+   */
+  resolveProfileId(type: string, value: string): string | null {
+    if (!isIdentifierType(type))
+      throw new TributaryError('TRIBUTARY_IDENTITY_TYPE_UNKNOWN', { type });
+    const profile = this.profileOf(type, value);
+    return profile === 0 ? null : this.profiles.profileId(profile);
   }
 
   /** The value of a node that was given. */

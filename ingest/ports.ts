@@ -4,7 +4,9 @@
  */
 import type { TributaryError } from '../base/errors.ts';
 import type { AdminPrincipal, WritePrincipal } from '../engine/control.ts';
-import type { BatchOutcome, EventType, IncomingBatch, Source } from '../engine/types.ts';
+import type { BatchOutcome, IncomingBatch, PublishedBatch } from '../engine/types.ts';
+
+export type { PublishedBatch };
 
 /** Says whom a key lets in; undefined for a key that is not known. */
 export interface Authenticator {
@@ -44,20 +46,6 @@ export interface SqlExecutor {
    * @throws TributaryError when the request is not one.
    */
   execute(tenantId: string, request: unknown, sink: SqlSink): SqlQuery;
-}
-
-/** A batch as it became visible, for those who watch. */
-export interface PublishedBatch {
-  readonly source: Source;
-  /** The payload as JSON, whatever it was sent in: one event, or `{"batch": […]}`. Not changed by anyone. */
-  readonly json: Uint8Array;
-  readonly typeOfPath?: EventType;
-  readonly receivedAtMicros: number;
-  /** Of the event at position 0; those of the others follow. */
-  readonly firstSequence: number;
-  readonly events: number;
-  /** Positions of the events that no query sees: the rejected and the duplicates. */
-  readonly hidden: readonly number[];
 }
 
 export interface EventTail {

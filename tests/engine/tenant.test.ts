@@ -4,6 +4,7 @@ import { Packr } from 'msgpackr';
 import type { TributaryError } from '../../base/errors.ts';
 import { HOUR_MICROS, MIB } from '../../base/units.ts';
 import type { TenantConfiguration } from '../../engine/tenant-configuration.ts';
+import type { PublishedBatch } from '../../engine/types.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
@@ -276,6 +277,31 @@ test('a crash at any moment loses nothing acknowledged and invents nothing', asy
       assert.ok(ids.includes(id), `seed ${seed}: ${id} is there`);
     await recovered.engine.close();
   }
+});
+
+test('a live tail sees each batch as it became visible, and nothing after it stopped', async (context) => {
+  const engine = await open(context);
+  await engine.send([track('before')]);
+  const seen: PublishedBatch[] = [];
+  const stop = engine.tenant.tail((batch) => seen.push(batch));
+  await engine.send([track('a'), track('a'), { type: 'nothing' } as TestEvent]);
+  await engine.sendBytes(new Packr().pack({ batch: [track('packed')] }), 'msgpack');
+  stop();
+  await engine.send([track('after')]);
+  assert.deepEqual(
+    seen.map(({ json, firstSequence, events, hidden }) => ({
+      ids: (JSON.parse(Buffer.from(json).toString('utf8')) as { batch: TestEvent[] }).batch.map(
+        ({ messageId }) => messageId,
+      ),
+      firstSequence,
+      events,
+      hidden,
+    })),
+    [
+      { ids: ['a', 'a', undefined], firstSequence: 2, events: 3, hidden: [1, 2] },
+      { ids: ['packed'], firstSequence: 5, events: 1, hidden: [] },
+    ],
+  );
 });
 
 test('a tenant that does not exist is a named error', async (context) => {

@@ -71,6 +71,21 @@ test('an alias to oneself is a no-op', async (context) => {
   assert.deepEqual(engine.edges(), []);
 });
 
+test('an identifier resolves to the public id of its profile as of now', async (context) => {
+  const engine = await open(context);
+  const { identity } = engine.tenant;
+  await engine.send([page({ anonymousId: 'x' }), page({ userId: 'ann' })]);
+  const visitor = identity.resolveProfileId('anonymous_id', 'x');
+  const ann = identity.resolveProfileId('user_id', 'ann');
+  assert.notEqual(visitor, ann);
+  await engine.send([page({ anonymousId: 'x', userId: 'ann' })]);
+  assert.equal(identity.resolveProfileId('anonymous_id', 'x'), ann);
+  assert.equal(identity.resolveProfileId('user_id', 'nobody'), null);
+  assert.throws(() => identity.resolveProfileId('shoe_size', '44'), {
+    code: 'TRIBUTARY_IDENTITY_TYPE_UNKNOWN',
+  });
+});
+
 test('identifiers of different types never meet, whatever their text', async (context) => {
   const engine = await open(context);
   await engine.send([page({ userId: 'same' }), page({ anonymousId: 'same' })]);

@@ -42,6 +42,26 @@ test('an event acknowledged over the stream is in the next query', async () => {
   client.destroy();
 });
 
+test('an admin key watches what is stored and resolves who it belongs to', async () => {
+  const watcher = await StreamClient.open(appliance.port, { Authorization: `Bearer ${ADMIN_KEY}` });
+  await watcher.next();
+  watcher.sendText('{"subscribe":"tail","id":1,"filters":{"userId":"tailed"}}');
+  assert.deepEqual(await watcher.next(), { subscribed: 1 });
+  const batch = [event('tail-1', 'other'), event('tail-2', 'tailed'), event('tail-2', 'tailed')];
+  await appliance.send('/v1/batch', { batch });
+  const { tail, event: seen, sequence } = await watcher.next();
+  assert.deepEqual({ tail, seen }, { tail: 1, seen: event('tail-2', 'tailed') });
+  const { rows } = await appliance.sql(
+    `SELECT sequence, profile_id FROM events WHERE message_id = 'tail-2'`,
+  );
+  assert.equal(rows[0]?.[0], sequence);
+  watcher.sendText(
+    '{"resolve":[{"type":"user_id","value":"tailed"},{"type":"user_id","value":"nobody"}],"id":2}',
+  );
+  assert.deepEqual(await watcher.next(), { resolved: [rows[0]?.[1], null], id: 2 });
+  watcher.destroy();
+});
+
 test('NDJSON is chosen by the Accept header', async () => {
   const response = await fetch(`${appliance.url}/v1/sql`, {
     method: 'POST',
