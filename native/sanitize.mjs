@@ -14,7 +14,15 @@
  * further arguments choose tests, as for `npm test`.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,6 +67,14 @@ function layOut(copy) {
   if (!existsSync(modules)) symlinkSync(join(root, 'node_modules'), modules);
 }
 
+/** A build whose flags were lost somewhere would find nothing and pass. */
+function requireInstrumented(copy) {
+  const addon = readFileSync(join(copy, 'native/build/Release/tributary.node'));
+  for (const symbol of ['__asan_report_load8', '__ubsan_handle_pointer_overflow']) {
+    if (!addon.includes(symbol)) throw new Error(`the addon was built without ${symbol}`);
+  }
+}
+
 function libraryOf(name) {
   const { stdout } = spawnSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' });
   return resolve(stdout.trim());
@@ -71,6 +87,7 @@ function main(copy) {
     CXXFLAGS: `${SANITIZERS} -O1 -fno-omit-frame-pointer`,
     LDFLAGS: SANITIZERS,
   });
+  requireInstrumented(copy);
   const sanitized = {
     LD_PRELOAD: libraryOf('libasan.so'),
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=1',
