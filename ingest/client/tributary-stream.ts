@@ -166,8 +166,10 @@ export class TributaryStream {
 
   #encode(event: StreamEvent): Uint8Array {
     const hasId = typeof event['messageId'] === 'string' && event['messageId'] !== '';
-    const messageId = hasId ? event['messageId'] : `${this.#messageIdPrefix}-${this.#messages++}`;
-    const encoded = this.#settings.format.encode({ ...event, messageId });
+    const identified = hasId
+      ? event
+      : { ...event, messageId: `${this.#messageIdPrefix}-${this.#messages++}` };
+    const encoded = this.#settings.format.encode(identified);
     const { batchBytesMax } = this.#settings;
     if (encoded.length <= batchBytesMax) return encoded;
     const size = `${encoded.length} bytes, limit ${batchBytesMax} bytes`;
