@@ -171,8 +171,9 @@ export class StreamServer {
 function resumeOfQuery(request: HttpRequest): StreamResume | undefined {
   const stream = request.getQuery('stream');
   if (stream === undefined) return undefined;
-  const acknowledged = request.getQuery('acknowledged');
-  const resume = parseResume(stream, acknowledged === undefined ? undefined : +acknowledged);
+  const text = request.getQuery('acknowledged');
+  const acknowledged = text === '' ? Number.NaN : text === undefined ? undefined : Number(text);
+  const resume = parseResume(stream, acknowledged);
   if (resume !== undefined) return resume;
   throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason: RESUME_RULE });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseFrame } from '../../ingest/stream-protocol.ts';
+import { parseRequest } from '../../ingest/stream-requests.ts';
 
 const ids = fc.integer({ min: 0, max: 0xffff_ffff });
 
@@ -48,6 +49,26 @@ test('no bytes make the parser throw', () => {
   fc.assert(
     fc.property(fc.uint8Array(), fc.boolean(), (bytes, isBinary) => {
       assert.ok(['batch', 'hello', 'malformed'].includes(parseFrame(bytes, isBinary).kind));
+    }),
+  );
+});
+
+test('no JSON makes the parser of requests throw', () => {
+  const names = fc.constantFrom(
+    'hello',
+    'subscribe',
+    'unsubscribe',
+    'resolve',
+    'id',
+    'filters',
+    'x',
+  );
+  const requests = fc.dictionary(names, fc.oneof(fc.constant('tail'), fc.nat(), fc.jsonValue()));
+  const kinds = ['hello', 'subscribe', 'unsubscribe', 'resolve', 'malformed'];
+  fc.assert(
+    fc.property(fc.oneof(requests, fc.jsonValue()), (request) => {
+      const { kind } = parseRequest(Buffer.from(JSON.stringify(request)));
+      assert.ok(kinds.includes(kind), kind);
     }),
   );
 });

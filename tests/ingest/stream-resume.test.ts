@@ -48,8 +48,15 @@ test('a stream may be named in the URL when the key is in the head', () =>
     const { hello } = (await client.next()) as { hello: { resume: unknown } };
     assert.deepEqual(hello.resume, { durable: [], under_way: [] });
     client.destroy();
-    const wrong = StreamClient.open(door.server.port, headers, '/v1/stream?stream=a%20b');
-    await assert.rejects(wrong, /400/);
+    for (const query of [
+      'stream=a%20b',
+      'stream=',
+      'stream=s&acknowledged=',
+      'stream=s&acknowledged=x',
+    ]) {
+      const wrong = StreamClient.open(door.server.port, headers, `/v1/stream?${query}`);
+      await assert.rejects(wrong, /400/, query);
+    }
   }));
 
 test('a name that is none closes the stream with 1002', () =>
