@@ -17,11 +17,6 @@ const COMMA = 0x2c;
 const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
 
-/** Whether a Content-Type says NDJSON, under any of its names. */
-export function isNdjson(contentType: string): boolean {
-  return /^application\/(?:x-)?(?:ndjson|jsonl|jsonlines)\s*(?:;|$)/i.test(contentType);
-}
-
 /**
  * The batch of the lines of `body`, in memory of its own.
  * @returns TRIBUTARY_INGEST_NDJSON_MALFORMED, naming the line, when one is no object.

@@ -3,7 +3,7 @@
  * tracking-paths.ts. docs/http.md is the contract.
  *
  * - 200 is sent only when every accepted event of the batch is durable.
- * - Content-Type is ignored but for NDJSON: SDKs send JSON as text/plain and even as a form.
+ * - Content-Type is ignored but for NDJSON and msgpack: SDKs send JSON as text/plain and even as a form.
  * - The key is looked at before the body where a header carries it.
  */
 import type { Clock } from '../base/clock.ts';
@@ -20,7 +20,8 @@ import type { BodyWatch } from './body-watch.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { authenticateWriteKey, keyOfAuthorization, keyOfBody } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
-import { batchOfLines, isNdjson } from './import-ndjson.ts';
+import { type BodyFormat, formatOf } from './import-formats.ts';
+import { batchOfLines } from './import-ndjson.ts';
 import { type ContentEncoding, inflate, parseEncoding } from './inflate.ts';
 import type { Authenticator } from './ports.ts';
 import { TRACKING_PATHS } from './tracking-paths.ts';
@@ -47,7 +48,7 @@ interface TrackingHead {
   readonly encoding: ContentEncoding | undefined;
   readonly declaredBytes: number;
   readonly isStrict: boolean;
-  readonly isNdjson: boolean;
+  readonly format: BodyFormat;
   /** How often the client has sent this batch before, by its own count; 0 when it does not say. */
   readonly retryCount: number;
 }
@@ -105,7 +106,7 @@ function readHead(
     encoding: parseEncoding(encodingText),
     declaredBytes: Number(request.getHeader('content-length')) || 0,
     isStrict: request.getHeader('x-strict-mode') === '1',
-    isNdjson: isNdjson(request.getHeader('content-type')),
+    format: formatOf(request.getHeader('content-type')),
     retryCount: Number(request.getHeader('x-retry-count')) || 0,
   };
 }
@@ -155,14 +156,14 @@ async function appendBody(
 ): Promise<void> {
   const principal = authenticate(head, body, context.authenticator);
   const { receivedAtMicros, typeOfPath } = head;
-  const payload = head.isNdjson ? batchOfLines(body) : body;
+  const payload = head.format === 'ndjson' ? batchOfLines(body) : body;
   if (payload instanceof TributaryError) {
     context.intake.countRefusal(payload);
     throw payload;
   }
   const outcome = await context.intake.append(
     principal,
-    'json',
+    head.format === 'msgpack' ? 'msgpack' : 'json',
     payload,
     receivedAtMicros,
     typeOfPath ?? undefined,
@@ -184,7 +185,8 @@ function authenticate(
   body: Uint8Array,
   authenticator: Authenticator,
 ): WritePrincipal {
-  const key = head.headerKey ?? keyOfBody(body) ?? head.queryKey;
+  const bodyKey = head.format === 'msgpack' ? undefined : keyOfBody(body);
+  const key = head.headerKey ?? bodyKey ?? head.queryKey;
   if (key === undefined) throw keyMissing();
   const principal = authenticateWriteKey(authenticator, key);
   if (principal === undefined) throw keyUnknown();

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { TributaryError } from '../../base/errors.ts';
-import { batchOfLines, isNdjson } from '../../ingest/import-ndjson.ts';
+import { batchOfLines } from '../../ingest/import-ndjson.ts';
 import { type FrontDoor, openFrontDoor, WRITE_KEY } from '../support/front-door.ts';
 
 let door: FrontDoor;
@@ -46,15 +46,6 @@ test('the lines of any objects are a batch of the same objects', () => {
       assert.deepEqual(JSON.parse(batchOf(lines)), { batch: JSON.parse(JSON.stringify(events)) });
     }),
   );
-});
-
-test('Content-Type says what is NDJSON, under any of its names', () => {
-  for (const name of ['x-ndjson', 'ndjson', 'jsonl', 'x-jsonlines', 'x-ndjson; charset=utf-8']) {
-    assert.ok(isNdjson(`application/${name}`), name);
-  }
-  for (const name of ['', 'application/json', 'text/plain', 'application/x-ndjsonx']) {
-    assert.ok(!isNdjson(name), name);
-  }
 });
 
 test('a body of lines is stored as a batch, plain and compressed', async () => {
