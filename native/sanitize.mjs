@@ -92,6 +92,7 @@ function main(copy) {
     LD_PRELOAD: libraryOf('libasan.so'),
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=1',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+    TRIBUTARY_FUZZ_CASES: '5000', // of each property test of native/
   };
   const tests = positionals.length > 0 ? positionals : ['tests/native/', 'tests/engine/'];
   const { cases, seed } = values;

@@ -160,7 +160,15 @@ void SegmentWriter::Restore() {
   for (uint32_t row = saved_rows_; row <= header_->staged_rows && row < rows_backed_; row++) {
     uint8_t keep = static_cast<uint8_t>(~(1u << (row & 7)));
     mask_[row >> 3] &= keep;
-    for (Column& column : columns_) column.validity[row >> 3] &= keep;
+    for (size_t i = 0; i < columns_.size(); i++) {
+      Column& column = columns_[i];
+      column.validity[row >> 3] &= keep;
+      ColumnType type = column.descriptor->type;
+      if (type == ColumnType::kUtf8 || type == ColumnType::kJson) {
+        reinterpret_cast<uint32_t*>(column.values)[row + 1] =
+            static_cast<uint32_t>(saved_[i].heap_used);
+      }
+    }
   }
   header_->staged_rows = saved_rows_;
   header_->hidden_count = saved_hidden_;
@@ -210,7 +218,8 @@ void SegmentWriter::SetNull(uint32_t index) {
   Column& column = columns_[index];
   ColumnDescriptor* d = column.descriptor;
   d->null_count++;
-  if (d->type == ColumnType::kUtf8 || d->type == ColumnType::kJson) {
+  // While the heap is empty the offsets are zero already, as the file was made.
+  if (d->heap_used > 0 && d->type != ColumnType::kDictionary) {
     reinterpret_cast<uint32_t*>(column.values)[header_->staged_rows + 1] =
         static_cast<uint32_t>(d->heap_used);
   }

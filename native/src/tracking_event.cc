@@ -8,6 +8,20 @@
 
 namespace tributary {
 
+namespace {
+
+// What a structural token does to the depth: one table read instead of four comparisons.
+struct DepthSteps {
+  int8_t of[256];
+  constexpr DepthSteps() : of() {
+    of['{'] = of['['] = 1;
+    of['}'] = of[']'] = -1;
+  }
+};
+constexpr DepthSteps kDepthSteps;
+
+}  // namespace
+
 Slice PayloadWalker::string_at(uint64_t tape) const {
   const uint8_t* at = strings_ + (tape_[tape] & 0x00ffffffffffffffull);
   uint32_t length;
@@ -33,10 +47,7 @@ Position PayloadWalker::Skip(Position at) const {
       uint32_t structural = at.structural;
       int depth = 0;
       do {
-        char token = payload_[structurals_[structural++]];
-        // '{' 0x7b, '[' 0x5b and their closers 0x7d, 0x5d differ from other tokens in these bits.
-        depth += (token == '{' || token == '[');
-        depth -= (token == '}' || token == ']');
+        depth += kDepthSteps.of[static_cast<uint8_t>(payload_[structurals_[structural++]])];
       } while (depth > 0);
       return {tape_[at.tape] & 0xffffffffu, structural};
     }

@@ -255,6 +255,44 @@ test('timestamps: offsets, fractions, skew and the future', (context) => {
   assert.equal(at({ timestamp: '2026-03-02T12:00:01Z' }), '2026-03-01T12:00:00.000Z');
 });
 
+test('a batch that finds a dictionary full goes to the next segment as a whole', (context) => {
+  const hot = temporaryHotStore(context);
+  const staging = new EventStaging(hot.events);
+  const batchOf = (start: number): string =>
+    JSON.stringify({
+      batch: Array.from({ length: LIMITS.batchEventsMax }, (_, index) => ({
+        type: 'track',
+        event: `event ${start + index}`,
+        // A column that only the batch which does not fit has values for.
+        ...(start >= 60_000 ? { userId: `u${index}`, groupId: 'g' } : { anonymousId: 'x' }),
+      })),
+    });
+  const stage = (text: string, sequence: number): StagedRows => {
+    const bytes = Buffer.concat([Buffer.from(text), Buffer.alloc(64)]);
+    return staging.stage('json', bytes, 0, bytes.length - 64, {
+      sequence,
+      receivedAtMicros: RECEIVED_AT,
+      sourceName: 'web',
+      typeOfPath: NO_TYPE,
+    });
+  };
+  for (let start = 0; start < 60_000; start += LIMITS.batchEventsMax) {
+    assert.equal(stage(batchOf(start), start + 1).segment, hot.events.segments[0]);
+  }
+  const staged = stage(batchOf(60_000), 60_001);
+  assert.equal(hot.events.segments[0]!.stagedRows, 60_000);
+  assert.equal(staged.segment, hot.events.segments[1]);
+  assert.equal(staged.row, 0);
+  const [first, last] = [readRows(staged.segment)[0]!, readRows(staged.segment, 9_999)[0]!];
+  assert.deepEqual([first['event'], first['user_id']], ['event 60000', 'u0']);
+  assert.deepEqual([last['event'], last['sequence']], ['event 69999', 70_000n]);
+  const before = readRows(hot.events.segments[0]!, 59_999)[0]!;
+  assert.deepEqual(
+    [before['event'], before['user_id'], before['group_id'], before['anonymous_id']],
+    ['event 59999', null, null, 'x'],
+  );
+});
+
 // ── against the reference ────────────────────────────────────────────────────────────────────────
 
 const scalar = fc.oneof(
