@@ -28,10 +28,10 @@ declare const analytics: BrowserAnalytics;
 const SDK = dirname(createRequire(import.meta.url).resolve('@segment/analytics-next/package.json'));
 
 /** A shop's page with the SDK, served from an origin that is not the appliance's. */
-async function serveShop(applianceUrl: string): Promise<Server> {
+async function serveShop(applianceUrl: string, sdkOptions: object): Promise<Server> {
   const html = `<!doctype html><title>Shop</title><script src="/umd/index.js"></script><script>
     const settings = { writeKey: '${WRITE_KEY}', cdnURL: '${applianceUrl}' };
-    window.ready = AnalyticsNext.AnalyticsBrowser.load(settings).then(([loaded]) => {
+    window.ready = AnalyticsNext.AnalyticsBrowser.load(settings, ${JSON.stringify(sdkOptions)}).then(([loaded]) => {
       window.analytics = loaded;
     });
   </script>`;
@@ -56,10 +56,14 @@ interface Shop {
   readonly page: Page;
 }
 
-async function openShop(context: TestContext, flags: readonly string[] = []): Promise<Shop> {
+async function openShop(
+  context: TestContext,
+  flags: readonly string[] = [],
+  sdkOptions: object = {},
+): Promise<Shop> {
   const appliance = await ApplianceProcess.start({ flags });
   context.after(() => appliance.remove());
-  const server = await serveShop(appliance.url);
+  const server = await serveShop(appliance.url, sdkOptions);
   context.after(() => server.close());
   const browser: Browser = await chromium.launch({
     executablePath: CHROMIUM,
@@ -132,4 +136,15 @@ test('a page open during a kill, a full disk and a restart delivers each call on
   await appliance.restart();
   await untilStored(appliance, 60);
   await assertEachOnce(appliance, 'Seen', 60);
+});
+
+test('a page that batches delivers what it holds when it is left', { skip }, async (context) => {
+  const deliveryStrategy = { strategy: 'batching', config: { size: 10, timeout: 60_000 } };
+  const sdkOptions = { integrations: { 'Segment.io': { deliveryStrategy } } };
+  const { appliance, page } = await openShop(context, [], sdkOptions);
+  await track(page, 0, 25);
+  await untilStored(appliance, 10); // The first full batch; the SDK holds the others for its timeout.
+  await page.goto('about:blank');
+  await untilStored(appliance, 25);
+  await assertEachOnce(appliance, 'Seen', 25);
 });
