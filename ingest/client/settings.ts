@@ -16,6 +16,7 @@ export interface StreamSettings {
   readonly backoffMsMax: number;
   readonly silenceMsMax: number;
   readonly random: () => number;
+  readonly now: () => number;
 }
 
 const KIB = 1024;
@@ -28,7 +29,7 @@ const BATCH_BYTES_MAX = 4 * MIB - 2 * KIB;
 
 /** @throws RangeError for a number out of its range, TypeError when there is no WebSocket. */
 export function settingsOf(options: StreamOptions): StreamSettings {
-  const { encodeMsgpack, random = systemRandom, url, writeKey } = options;
+  const { encodeMsgpack, now = systemNow, random = systemRandom, url, writeKey } = options;
   const number = (name: keyof StreamOptions, fallback: number, min: number, max: number): number =>
     inRange(name, (options[name] as number | undefined) ?? fallback, min, max);
   const backoffMsMin = number('backoffMsMin', 100, 1, 3_600_000);
@@ -46,6 +47,7 @@ export function settingsOf(options: StreamOptions): StreamSettings {
     backoffMsMax: number('backoffMsMax', Math.max(30_000, backoffMsMin), backoffMsMin, 3_600_000),
     silenceMsMax: number('silenceMsMax', 30_000, 100, 3_600_000),
     random,
+    now,
   };
 }
 
@@ -59,6 +61,10 @@ export function backoffMs(settings: StreamSettings, attempt: number): number {
 export function randomName(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function systemNow(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 function systemRandom(): number {

@@ -165,11 +165,13 @@ export class TributaryStream {
   }
 
   #encode(event: StreamEvent): Uint8Array {
-    const hasId = typeof event['messageId'] === 'string' && event['messageId'] !== '';
-    const identified = hasId
-      ? event
-      : { ...event, messageId: `${this.#messageIdPrefix}-${this.#messages++}` };
-    const encoded = this.#settings.format.encode(identified);
+    const { format, now } = this.#settings;
+    const added: Record<string, string> = {};
+    if (typeof event['messageId'] !== 'string' || event['messageId'] === '') {
+      added['messageId'] = `${this.#messageIdPrefix}-${this.#messages++}`;
+    }
+    if (event['timestamp'] === undefined) added['timestamp'] = new Date(now()).toISOString();
+    const encoded = format.encode({ ...event, ...added });
     const { batchBytesMax } = this.#settings;
     if (encoded.length <= batchBytesMax) return encoded;
     const size = `${encoded.length} bytes, limit ${batchBytesMax} bytes`;

@@ -5,7 +5,7 @@
  * where there is a WebSocket: in browsers, in Node 22, and in Node 20 with a constructor from a package.
  */
 
-/** One call of the tracking API. A `messageId` is added when there is none. */
+/** One call of the tracking API. A `messageId` and a `timestamp` are added when there are none. */
 export type StreamEvent = Readonly<Record<string, unknown>>;
 
 /** An event that broke the schema. The others of its batch are stored. */
@@ -137,6 +137,8 @@ export interface StreamOptions {
   readonly silenceMsMax?: number;
   /** [0, 1), for the jitter of the backoff. */
   readonly random?: () => number;
+  /** Milliseconds since 1970, for the timestamps of events without one. */
+  readonly now?: () => number;
   /** Called with every batch's outcome, those of an earlier run included. */
   readonly onBatch?: (report: BatchReport) => void;
 }
