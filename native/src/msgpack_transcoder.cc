@@ -242,8 +242,9 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Timestamp(const uint8_t* bytes, ui
       nanoseconds = static_cast<double>(BigEndian(bytes, 4));
       seconds = static_cast<double>(static_cast<int64_t>(BigEndian(bytes + 4, 8)));
       break;
-    default:
-      return Fail("a timestamp has 4, 8 or 12 bytes");
+    default:  // msgpackr writes an invalid Date in one byte
+      out_.Append("null", 4);
+      return Outcome::kText;
   }
   out_.Time(nanoseconds / 1e6 + seconds * 1000);
   return Outcome::kText;

@@ -73,6 +73,8 @@ test('each type of msgpack has its text', () => {
     'c7 0c ff 00000000 0000003afff44180': '"+010000-01-01T00:00:00.000Z"',
     'c7 0c ff 00000000 fffffff184aa5080': '"-000001-01-01T00:00:00.000Z"',
     'c7 0c ff 00000000 7fffffffffffffff': 'null',
+    // msgpackr's invalid Date
+    'd4 ff ff': 'null',
     // undefined: left out of maps, null in arrays
     '92 d40000 01': '[null,1]',
     '83 a161 d40000 a162 01 a163 d40000': '{"b":1}',
@@ -122,7 +124,6 @@ test('a payload that is no msgpack is refused', () => {
     'bytes of more than there are': 'c6 ffffffff 61',
     'an extension of more than there is': 'c9 ffffffff ff 61',
     'an extension of an unknown type': 'd4 05 00',
-    'a timestamp of two bytes': 'd5 ff 0000',
     'a map as a key': '81 80 01',
     'bytes as a key': '81 c40161 01',
     'undefined alone': 'd4 00 00',
