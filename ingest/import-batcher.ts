@@ -45,6 +45,11 @@ export class ImportBatcher {
   readonly #batch = Buffer.allocUnsafe(
     IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length + TAIL.length,
   );
+  /** Pieces that are in no batch yet: [#start, #end) of a buffer that is reused. */
+  #pieces = Buffer.allocUnsafe(2 * IMPORT_BATCH_BYTES);
+  #start = 0;
+  #end = 0;
+  /** The same, while a batch is cut from it. */
   #held: Buffer = EMPTY;
   #nextRow: number;
 
@@ -55,7 +60,9 @@ export class ImportBatcher {
 
   /** Takes the next piece of the import, by copy. */
   push(piece: Uint8Array): void {
-    this.#held = Buffer.concat([this.#held, piece]);
+    if (this.#end + piece.length > this.#pieces.length) this.#makeRoom(piece.length);
+    this.#pieces.set(piece, this.#end);
+    this.#end += piece.length;
   }
 
   /**
@@ -63,6 +70,7 @@ export class ImportBatcher {
    * @throws TRIBUTARY_INGEST_IMPORT_ROW_MALFORMED, TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE
    */
   take(isComplete: boolean): ImportBatch | undefined {
+    this.#held = this.#pieces.subarray(this.#start, this.#end);
     if (this.#held.length < IMPORT_BATCH_BYTES && !isComplete) return undefined;
     const firstRow = this.#nextRow;
     let end = this.#batch.write(HEAD);
@@ -75,10 +83,22 @@ export class ImportBatcher {
     }
     const rows = this.#nextRow - firstRow;
     if (start === 0 && this.#held.length > 0) throw this.#tooLarge();
-    this.#held = this.#held.subarray(start);
+    this.#start += start;
     if (rows === 0) return undefined;
     end += this.#batch.write(TAIL, end);
     return { bytes: this.#batch.subarray(0, end), rows, importBytes: start };
+  }
+
+  /** Moves what is held to the front, of a larger buffer where `bytes` more do not fit. */
+  #makeRoom(bytes: number): void {
+    const held = this.#pieces.subarray(this.#start, this.#end);
+    const needed = held.length + bytes;
+    const isEnough = needed <= this.#pieces.length;
+    const target = isEnough ? this.#pieces : Buffer.allocUnsafe(2 * needed);
+    held.copy(target);
+    this.#pieces = target;
+    this.#start = 0;
+    this.#end = held.length;
   }
 
   /** The position behind the line at `start`, or `start` when its end has not come. */
