@@ -88,7 +88,7 @@ export class BatchIntake {
   retryAfterSeconds(error: TributaryError): number {
     if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds;
     if (error.status !== 429) return 1;
-    return this.#drainRate.waitSeconds(this.#pendingBytes, this.#clock.monotonicMs());
+    return this.#drainRate.waitSeconds(this.#pendingBytes);
   }
 
   /** @param retryCount which attempt this is, as the client counts; 0 is the first. */

@@ -165,13 +165,15 @@ test('connections at the limit stay, one more is closed', async (context) => {
 
 test('a queue is waited for as long as it drains, within bounds', () => {
   const rate = new DrainRate();
-  assert.equal(rate.waitSeconds(0, 0), 1);
-  assert.equal(rate.waitSeconds(1, 0), LIMITS.retryAfterSecondsMax);
-  rate.add(5000, 0); // 1,000 bytes a second over the window.
-  assert.equal(rate.waitSeconds(1000, 0), 1);
-  assert.equal(rate.waitSeconds(1001, 0), 2);
-  assert.equal(rate.waitSeconds(1_000_000, 0), LIMITS.retryAfterSecondsMax);
-  assert.ok(rate.waitSeconds(1000, 5000) > 1, 'a disk that stalls makes the wait longer');
+  assert.equal(rate.waitSeconds(1_000_000), 1, 'nothing is known yet');
+  rate.add(100, 0);
+  for (let ms = 100; ms <= 20_000; ms += 100) rate.add(100, ms); // 1,000 bytes a second
+  assert.equal(rate.waitSeconds(0), 1);
+  assert.equal(rate.waitSeconds(900), 1);
+  assert.equal(rate.waitSeconds(1900), 2);
+  assert.equal(rate.waitSeconds(1_000_000), LIMITS.retryAfterSecondsMax);
+  rate.add(100, 3_600_000);
+  assert.equal(rate.waitSeconds(1900), 2, 'an hour without work says nothing about the disk');
 });
 
 test('a sender that dribbles is answered 408 and cut off', async (context) => {
