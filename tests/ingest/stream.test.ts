@@ -150,7 +150,7 @@ test('a batch that finds no room is refused by its number, with a time to wait',
     const nack = await client.next();
     assert.equal(nack['nack'], 2);
     assert.equal((nack['error'] as { code: string }).code, 'TRIBUTARY_INGEST_IN_FLIGHT_FULL');
-    assert.equal(nack['retry_after_ms'], LIMITS.retryAfterSecondsMax * 1000);
+    assert.equal(nack['retry_after_ms'], 1000, 'nothing is known of the disk yet');
   } finally {
     own.writer.letGo();
     own.server.close();
