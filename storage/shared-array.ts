@@ -116,6 +116,8 @@ export class SharedArray<Type extends ElementType> {
       const reason = this.#region.back(PAGE_BYTES + this.#backedBytes, until - this.#backedBytes);
       if (reason !== '') throw regionFull(this.#path, PAGE_BYTES + until, reason);
       this.#backedBytes = until;
+      const ahead = Math.min(STEP_BYTES, capacityBytes - until);
+      this.#region.backAhead(PAGE_BYTES + until, ahead);
     }
     this.#ensuredCount = Math.floor(this.#backedBytes / this.elementBytes);
   }

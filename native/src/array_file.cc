@@ -26,8 +26,10 @@ std::string ArrayFile::Ensure(uint64_t count) {
   constexpr uint64_t kStep = 1 << 20;
   uint64_t goal = std::min((bytes + kStep - 1) / kStep * kStep, count_max_ * element_bytes_);
   std::string failure = region_.Back(kPageBytes + bytes_backed_, goal - bytes_backed_);
-  if (failure.empty()) bytes_backed_ = goal;
-  return failure;
+  if (!failure.empty()) return failure;
+  bytes_backed_ = goal;
+  region_.BackAhead(kPageBytes + goal, std::min(kStep, count_max_ * element_bytes_ - goal));
+  return "";
 }
 
 }  // namespace tributary

@@ -57,7 +57,9 @@ class FingerprintMap {
     fingerprints_[slot] = fingerprint;
   }
   void Grow() {
-    std::vector<uint64_t> hashes(hashes_.size() * 2, 0);
+    // Small ones grow faster: moving everything costs more than the room.
+    size_t factor = hashes_.size() < (1 << 20) ? 8 : 2;
+    std::vector<uint64_t> hashes(hashes_.size() * factor, 0);
     std::vector<uint32_t> fingerprints(hashes.size(), 0);
     hashes_.swap(hashes);
     fingerprints_.swap(fingerprints);
