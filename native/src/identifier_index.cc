@@ -11,11 +11,11 @@
 
 #include <cstdlib>
 #include <string>
-#include <vector>
 
 #include "addon_data.h"
 #include "array_file.h"
 #include "hash.h"
+#include "huge_page_vector.h"
 #include "segment_rows.h"
 
 namespace tributary {
@@ -151,7 +151,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
   }
 
   void Grow() {
-    std::vector<uint64_t> grown(slots_.size() * 2, 0);
+    HugePageVector<uint64_t> grown(slots_.size() * 2, 0);
     size_t mask = grown.size() - 1;
     for (uint64_t entry : slots_) {
       if (entry == 0) continue;
@@ -286,7 +286,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
   ArrayFile offsets_, values_;
   uint64_t values_used_ = 0;
   uint32_t count_ = 0;
-  std::vector<uint64_t> slots_;
+  HugePageVector<uint64_t> slots_;
 };
 
 void InitIdentifierIndex(Napi::Env env, Napi::Object exports) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "hash.h"
+#include "huge_page_vector.h"
 #include "segment_rows.h"
 
 namespace tributary {
@@ -33,6 +34,11 @@ class FingerprintMap {
   FingerprintMap() : hashes_(1 << 12, 0), fingerprints_(1 << 12, 0) {}
   void Prefetch(uint64_t hash) const {
     if (count_ > 0) __builtin_prefetch(&hashes_[hash & (hashes_.size() - 1)]);
+  }
+  // For a hash that will be added.
+  void PrefetchForAdding(uint64_t hash) const {
+    __builtin_prefetch(&hashes_[hash & (hashes_.size() - 1)], 1);
+    __builtin_prefetch(&fingerprints_[hash & (hashes_.size() - 1)], 1);
   }
   const uint32_t* Find(uint64_t hash) const {
     if (count_ == 0) return nullptr;
@@ -59,16 +65,16 @@ class FingerprintMap {
   void Grow() {
     // Small ones grow faster: moving everything costs more than the room.
     size_t factor = hashes_.size() < (1 << 20) ? 8 : 2;
-    std::vector<uint64_t> hashes(hashes_.size() * factor, 0);
-    std::vector<uint32_t> fingerprints(hashes.size(), 0);
+    HugePageVector<uint64_t> hashes(hashes_.size() * factor, 0);
+    HugePageVector<uint32_t> fingerprints(hashes.size(), 0);
     hashes_.swap(hashes);
     fingerprints_.swap(fingerprints);
     for (size_t slot = 0; slot < hashes.size(); slot++) {
       if (hashes[slot] != 0) Place(hashes[slot], fingerprints[slot]);
     }
   }
-  std::vector<uint64_t> hashes_;
-  std::vector<uint32_t> fingerprints_;
+  HugePageVector<uint64_t> hashes_;
+  HugePageVector<uint32_t> fingerprints_;
   uint64_t count_ = 0;
 };
 
@@ -135,6 +141,7 @@ class MessageWindow : public Napi::ObjectWrap<MessageWindow> {
         hashes[i] = HashBytes(id.data, id.length, seed_);
         if (hashes[i] == 0) hashes[i] = 1;  // 0 marks a free slot
         for (const FingerprintMap& generation : generations_) generation.Prefetch(hashes[i]);
+        generations_[current_].PrefetchForAdding(hashes[i]);
       }
       for (uint32_t i = 0; i < block; i++) {
         if (hashes[i] == 0) continue;
