@@ -11,8 +11,3 @@ export class AssertionError extends Error {
 export function assert(condition: unknown, invariant: string): asserts condition {
   if (!condition) throw new AssertionError(`invariant broken: ${invariant}`);
 }
-
-/** For the branch a type makes impossible. */
-export function unreachable(value: never, where: string): never {
-  throw new AssertionError(`invariant broken: ${where} cannot be ${String(value)}`);
-}

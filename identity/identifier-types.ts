@@ -7,13 +7,6 @@ export const IDENTIFIER_TYPE = Object.freeze({
 });
 export type IdentifierType = keyof typeof IDENTIFIER_TYPE;
 
-const NAMES: readonly (IdentifierType | undefined)[] = [undefined, 'user_id', 'anonymous_id'];
-
-/** `user_id` for 1, …; undefined for a number that is no type. */
-export function identifierTypeName(type: number): IdentifierType | undefined {
-  return NAMES[type];
-}
-
 export function isIdentifierType(name: string): name is IdentifierType {
   return Object.hasOwn(IDENTIFIER_TYPE, name);
 }

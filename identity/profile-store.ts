@@ -22,7 +22,6 @@ import { LIMITS } from '../base/limits.ts';
 import { type ElementType, SharedArray } from '../storage/shared-array.ts';
 
 const ID_BYTES = 16;
-const WORD = 2 ** 32;
 
 export interface ProfileStoreOptions {
   /** The hot directory, which exists. */
@@ -179,15 +178,6 @@ export class ProfileStore {
     this.eventCounts[profile] = this.eventCounts[profile]! + 1;
   }
 
-  /** Microseconds since 1970; 0 before the first event. */
-  firstSeenMicros(profile: number): number {
-    return toMicros(this.firstSeen, profile);
-  }
-
-  lastSeenMicros(profile: number): number {
-    return toMicros(this.lastSeen, profile);
-  }
-
   /** The public id of a published profile, as a UUID. */
   profileId(profile: number): string {
     const hex = Buffer.from(this.#profileIds.window(profile, 1)).toString('hex');
@@ -250,8 +240,4 @@ export class ProfileStore {
 /** Whether time a is before time b, each as a signed 64-bit number in two words. */
 function isBefore(aLow: number, aHigh: number, bLow: number, bHigh: number): boolean {
   return aHigh === bHigh ? aLow >>> 0 < bLow >>> 0 : aHigh < bHigh;
-}
-
-function toMicros(words: Int32Array, profile: number): number {
-  return words[profile * 2 + 1]! * WORD + (words[profile * 2]! >>> 0);
 }

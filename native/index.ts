@@ -83,10 +83,8 @@ export interface NativeIdentifierIndex {
   prepare(nodes: number, bytes: number): string;
   /** Writes [user, anonymous, previous, 0] nodes per row to `out`; hidden rows give zeros. */
   resolveRows(segment: NativeRegion, row: number, count: number, out: Uint32Array): boolean;
-  intern(type: number, value: string): number;
   lookup(type: number, value: string): number;
   valueOf(node: number): string | undefined;
-  typeOf(node: number): number;
   publish(): void;
   close(): void;
   readonly count: number;

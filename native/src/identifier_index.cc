@@ -44,10 +44,8 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
     return DefineClass(env, "IdentifierIndex",
                        {InstanceMethod<&IdentifierIndex::Prepare>("prepare"),
                         InstanceMethod<&IdentifierIndex::ResolveRows>("resolveRows"),
-                        InstanceMethod<&IdentifierIndex::Intern>("intern"),
                         InstanceMethod<&IdentifierIndex::Lookup>("lookup"),
                         InstanceMethod<&IdentifierIndex::ValueOf>("valueOf"),
-                        InstanceMethod<&IdentifierIndex::TypeOf>("typeOf"),
                         InstanceMethod<&IdentifierIndex::Publish>("publish"),
                         InstanceMethod<&IdentifierIndex::Close>("close"),
                         InstanceAccessor<&IdentifierIndex::Count>("count"),
@@ -222,14 +220,6 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
     return FindOrAdd(HashOf(kAnonymousIdType, value), kAnonymousIdType, value);
   }
 
-  // intern(type, value): the node, given now if need be. Room must have been prepared.
-  Napi::Value Intern(const Napi::CallbackInfo& info) {
-    uint8_t type = static_cast<uint8_t>(info[0].As<Napi::Number>().Uint32Value());
-    std::string text = info[1].ToString();
-    Slice value{text.data(), static_cast<uint32_t>(text.size())};
-    return Napi::Number::New(info.Env(), FindOrAdd(HashOf(type, value), type, value));
-  }
-
   // lookup(type, value): the node, or 0 when the value was never seen.
   Napi::Value Lookup(const Napi::CallbackInfo& info) {
     uint8_t type = static_cast<uint8_t>(info[0].As<Napi::Number>().Uint32Value());
@@ -249,13 +239,6 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
     if (!Known(info, &node)) return info.Env().Undefined();
     Slice value = ValueAt(node);
     return Napi::String::New(info.Env(), value.data, value.length);
-  }
-
-  Napi::Value TypeOf(const Napi::CallbackInfo& info) {
-    uint32_t node;
-    if (!Known(info, &node)) return Napi::Number::New(info.Env(), 0);
-    Slice value = ValueAt(node);
-    return Napi::Number::New(info.Env(), static_cast<uint8_t>(value.data[value.length]));
   }
 
   // Lets readers see the nodes given so far.
