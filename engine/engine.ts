@@ -13,6 +13,7 @@ import type { RandomSource } from '../base/random.ts';
 import { native } from '../native/index.ts';
 import { type FileSystem, makeDirectoryDurable } from '../storage/file-system.ts';
 import { removeHotDirectory } from '../storage/hot-directory.ts';
+import { TENANT_CAPACITIES, type TenantCapacities } from './capacities.ts';
 import { HotStore } from './hot-store.ts';
 import type { RecoveryProgress } from './recovery.ts';
 import { Tenant } from './tenant.ts';
@@ -34,6 +35,8 @@ export interface EngineOptions {
   readonly hotBytesMax: number;
   /** Bytes of batches per tenant that may wait for the disk at once. */
   readonly queueBytesMax: number;
+  /** The limits unless given. */
+  readonly capacities?: TenantCapacities;
   /** Of every tenant; the initial one unless given. */
   readonly configuration?: TenantConfiguration;
   /** Go on behind damaged records of the log, which are lost. */
@@ -107,12 +110,12 @@ async function openTenant(
   id: string,
   sources: readonly Source[],
 ): Promise<Tenant> {
-  const { fileSystem, random } = options;
+  const { fileSystem, random, capacities = TENANT_CAPACITIES } = options;
   const directory = join(options.dataDirectory, 'tenants', id);
   const walDirectory = join(directory, 'wal');
   await makeDirectoryDurable(fileSystem, walDirectory);
   const secret = await openTenantSecret(fileSystem, join(directory, 'secret'), random);
-  const hot = new HotStore(join(options.hotDirectory, id), options.hotBytesMax);
+  const hot = new HotStore(join(options.hotDirectory, id), options.hotBytesMax, capacities);
   try {
     return await Tenant.open({
       id,
@@ -121,6 +124,7 @@ async function openTenant(
       fileSystem,
       walDirectory,
       hot,
+      capacities,
       clock: options.clock,
       random,
       logger: options.logger,

@@ -24,6 +24,8 @@ export interface EventFoldOptions {
   readonly edges: HotTable;
   readonly quarantine: Quarantine;
   readonly secret: TenantSecret;
+  /** Identifiers the tenant can hold. */
+  readonly nodesMax: number;
 }
 
 interface SegmentViews {
@@ -44,7 +46,7 @@ export class EventFold {
   #appliedRows = 0;
 
   constructor(options: EventFoldOptions) {
-    const { directory, events, edges, quarantine, secret } = options;
+    const { directory, events, edges, quarantine, secret, nodesMax } = options;
     this.#quarantine = quarantine;
     this.#events = events;
     this.#edges = new EdgeTable(edges);
@@ -56,6 +58,7 @@ export class EventFold {
       directory,
       secret: secret.profileIds,
       edges: this.#edges,
+      nodesMax,
     });
   }
 

@@ -8,9 +8,10 @@ import { EVENTS_SCHEMA } from '../storage/events-schema.ts';
 import { HotBudget } from '../storage/hot-budget.ts';
 import { clearHotDirectory } from '../storage/hot-directory.ts';
 import { HotTable } from '../storage/hot-table.ts';
-import { planSegment } from '../storage/segment-format.ts';
+import { planSegment, type SegmentPlan, type TableSchema } from '../storage/segment-format.ts';
 import { TableRegistry } from '../storage/table-registry.ts';
 import { WARNINGS_SCHEMA } from '../storage/warnings-schema.ts';
+import { TENANT_CAPACITIES, type TenantCapacities } from './capacities.ts';
 
 export class HotStore {
   readonly directory: string;
@@ -22,16 +23,24 @@ export class HotStore {
   readonly #registry: TableRegistry;
 
   /** Makes `directory` fresh and empty. @throws TRIBUTARY_STORAGE_REGION_FULL, _HOT_FULL */
-  constructor(directory: string, bytesMax: number) {
+  constructor(
+    directory: string,
+    bytesMax: number,
+    capacities: TenantCapacities = TENANT_CAPACITIES,
+  ) {
     const removeFile = clearHotDirectory(directory);
     this.directory = directory;
     this.budget = new HotBudget(bytesMax);
     this.#registry = TableRegistry.create(directory);
     const shared = { directory, registry: this.#registry, budget: this.budget, removeFile };
-    this.events = new HotTable({ ...shared, plan: planSegment(EVENTS_SCHEMA) });
-    this.edges = new HotTable({ ...shared, plan: planSegment(EDGES_SCHEMA) });
-    this.deadLetters = new HotTable({ ...shared, plan: planSegment(DEAD_LETTERS_SCHEMA) });
-    this.warnings = new HotTable({ ...shared, plan: planSegment(WARNINGS_SCHEMA) });
+    const plan = (schema: TableSchema): SegmentPlan => {
+      const { segmentRows, segmentHeaps, dictionaryEntries } = capacities;
+      return planSegment(schema, segmentRows, segmentHeaps, dictionaryEntries);
+    };
+    this.events = new HotTable({ ...shared, plan: plan(EVENTS_SCHEMA) });
+    this.edges = new HotTable({ ...shared, plan: plan(EDGES_SCHEMA) });
+    this.deadLetters = new HotTable({ ...shared, plan: plan(DEAD_LETTERS_SCHEMA) });
+    this.warnings = new HotTable({ ...shared, plan: plan(WARNINGS_SCHEMA) });
   }
 
   /** Unmaps everything; the files stay for readers. Idempotent. */

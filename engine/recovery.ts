@@ -9,6 +9,7 @@ import { native } from '../native/index.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import { readWal, type WalRecord, type WalRecovery } from '../storage/wal-reader.ts';
+import type { TenantCapacities } from './capacities.ts';
 import { EventFold } from './event-fold.ts';
 import { EventStaging } from './event-staging.ts';
 import type { HotStore } from './hot-store.ts';
@@ -28,6 +29,7 @@ export interface RecoveryOptions {
   /** Holds the log and nothing else. */
   readonly walDirectory: string;
   readonly hot: HotStore;
+  readonly capacities: TenantCapacities;
   /** Go on behind damaged records, which are lost. */
   readonly acceptDataLoss: boolean;
   readonly onRecoveryProgress?: (progress: RecoveryProgress) => void;
@@ -60,6 +62,7 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
     edges: hot.edges,
     quarantine: new Quarantine(hot.deadLetters, hot.warnings),
     secret,
+    nodesMax: options.capacities.identityNodes,
   });
   const sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
   const progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };

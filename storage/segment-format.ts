@@ -110,16 +110,21 @@ export interface HeapCapacities {
   readonly dictionary: number;
 }
 
-const HEAP_CAPACITIES: HeapCapacities = { utf8: 64 * MIB, json: 96 * MIB, dictionary: 8 * MIB };
+export const HEAP_CAPACITIES: HeapCapacities = {
+  utf8: 64 * MIB,
+  json: 96 * MIB,
+  dictionary: 8 * MIB,
+};
 
 /**
- * Lays out a segment of `schema`. `rowCapacity` and `heaps` are smaller only where a test wants a
- * segment to be full soon.
+ * Lays out a segment of `schema`. The capacities are smaller only where a test wants a segment to be
+ * full soon, or to cost little.
  */
 export function planSegment(
   schema: TableSchema,
   rowCapacity: number = LIMITS.segmentRowsMax,
   heaps: HeapCapacities = HEAP_CAPACITIES,
+  dictionaryEntries: number = LIMITS.dictionaryEntriesMax,
 ): SegmentPlan {
   assert(
     rowCapacity >= 1 && rowCapacity <= LIMITS.segmentRowsMax,
@@ -138,7 +143,7 @@ export function planSegment(
   const maskOffset = take(bitmapBytes);
   const columns = schema.columns.map((column): ColumnPlan => {
     const heapCapacity = heapCapacityOf(column.type, heaps);
-    const dictionaryCapacity = column.type === 'dictionary' ? LIMITS.dictionaryEntriesMax : 0;
+    const dictionaryCapacity = column.type === 'dictionary' ? dictionaryEntries : 0;
     const valueBytes = valueBytesOf(column.type);
     return {
       ...column,

@@ -7,7 +7,6 @@
  * - At most one reservation is open. It is closed in the same turn of the event loop.
  */
 import { assert } from '../base/assert.ts';
-import { LIMITS } from '../base/limits.ts';
 import { alignUp } from '../base/units.ts';
 import type { Crc32c } from './crc32c.ts';
 import type { FileSystem } from './file-system.ts';
@@ -43,9 +42,9 @@ export class WalGroup<Context> {
   #firstSequence = 0;
   #nextSequence = 0;
 
-  constructor(fileSystem: FileSystem, stagingBytes: number, file: WalFile, crc32c: Crc32c) {
-    const record = walRecordBytes(LIMITS.walRecordBytesMax) + WAL_FILLER_BYTES_MAX;
-    const capacity = alignUp(stagingBytes + record, WAL_BLOCK_BYTES);
+  /** @param bytes of its records, framing included. */
+  constructor(fileSystem: FileSystem, bytes: number, file: WalFile, crc32c: Crc32c) {
+    const capacity = alignUp(bytes + WAL_FILLER_BYTES_MAX, WAL_BLOCK_BYTES);
     this.#buffer = walBuffer(fileSystem.allocate(capacity));
     this.#reservation = { buffer: this.#buffer.bytes, payloadOffset: 0 };
     this.#file = file;

@@ -20,7 +20,7 @@ import { LIMITS } from '../base/limits.ts';
 import { crc32c as referenceCrc32c } from './crc32c.ts';
 import { errnoOf } from './file-system.ts';
 import { WalFile, type WalPlace } from './wal-file.ts';
-import { WAL_BLOCK_BYTES, type WalRecordFields } from './wal-format.ts';
+import { WAL_BLOCK_BYTES, type WalRecordFields, walRecordBytes } from './wal-format.ts';
 import { WalGroup, type WalReservation } from './wal-group.ts';
 import type { WalFileSummary, WalRecovery } from './wal-reader.ts';
 import { cutTornTail, removeEmptyFiles } from './wal-repair.ts';
@@ -42,6 +42,8 @@ export interface WalWriterOptions<Context> extends Omit<WalPlace, 'crc32c'> {
   readonly fileBytesMax?: number;
   /** At most and by default LIMITS.walStagingBytesMax. */
   readonly stagingBytesMax?: number;
+  /** Payload bytes of one record; at most and by default LIMITS.walRecordBytesMax. */
+  readonly recordBytesMax?: number;
 }
 
 /** Totals since the writer was opened. */
@@ -66,6 +68,7 @@ export class WalWriter<Context> {
   readonly #options: WalWriterOptions<Context>;
   readonly #place: WalPlace;
   readonly #fileBytesMax: number;
+  readonly #recordBytesMax: number;
   readonly #statistics = { records: 0, groups: 0, bytes: 0, files: 1, writeMs: 0, syncMs: 0 };
   /** Groups begun to be written; the gathering one is the next. */
   #groupsTaken = 0;
@@ -94,10 +97,12 @@ export class WalWriter<Context> {
     this.#options = options;
     this.#place = place;
     this.#fileBytesMax = Math.min(options.fileBytesMax ?? Infinity, LIMITS.walFileBytesMax);
+    this.#recordBytesMax = Math.min(options.recordBytesMax ?? Infinity, LIMITS.walRecordBytesMax);
     this.#closedFiles = [...options.recovery.files];
     this.#file = file;
-    this.#gathering = new WalGroup(place.fileSystem, stagingBytes, file, place.crc32c);
-    this.#inFlight = new WalGroup(place.fileSystem, stagingBytes, file, place.crc32c);
+    const groupBytes = stagingBytes + walRecordBytes(this.#recordBytesMax);
+    this.#gathering = new WalGroup(place.fileSystem, groupBytes, file, place.crc32c);
+    this.#inFlight = new WalGroup(place.fileSystem, groupBytes, file, place.crc32c);
     this.#gathering.begin(file, 0, nextSequence);
     this.#nextFile = this.#prepareFile(file.ordinal + 1, nextSequence);
   }
@@ -149,10 +154,10 @@ export class WalWriter<Context> {
   reserve(payloadBytes: number): WalReservation | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#closing !== undefined) throw new TributaryError('TRIBUTARY_ENGINE_CLOSED');
-    if (payloadBytes > LIMITS.walRecordBytesMax) {
+    if (payloadBytes > this.#recordBytesMax) {
       throw new TributaryError('TRIBUTARY_STORAGE_RECORD_TOO_LARGE', {
         bytes: payloadBytes,
-        limitBytes: LIMITS.walRecordBytesMax,
+        limitBytes: this.#recordBytesMax,
       });
     }
     return this.#gathering.reserve(payloadBytes);
