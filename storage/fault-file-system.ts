@@ -13,6 +13,7 @@
  */
 import {
   type FileHandle,
+  type FileStatus,
   type FileSystem,
   fileSystemError,
   type OpenMode,
@@ -26,6 +27,7 @@ export type FaultOperation =
   | 'sync'
   | 'truncate'
   | 'rename'
+  | 'link'
   | 'unlink'
   | 'syncDirectory';
 
@@ -80,6 +82,10 @@ export class FaultFileSystem implements FileSystem {
     return this.#inner.exists(path);
   }
 
+  status(path: string): Promise<FileStatus | undefined> {
+    return this.#inner.status(path);
+  }
+
   makeDirectory(path: string): Promise<void> {
     return this.#inner.makeDirectory(path);
   }
@@ -87,6 +93,11 @@ export class FaultFileSystem implements FileSystem {
   async rename(from: string, to: string): Promise<void> {
     this.#failOn('rename', from);
     await this.#inner.rename(from, to);
+  }
+
+  async link(from: string, to: string): Promise<void> {
+    this.#failOn('link', to);
+    await this.#inner.link(from, to);
   }
 
   async unlink(path: string): Promise<void> {

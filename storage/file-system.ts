@@ -58,6 +58,14 @@ export interface FileHandle {
   close(): Promise<void>;
 }
 
+export interface FileStatus {
+  readonly kind: 'file' | 'directory';
+  /** Of a file; 0 for a directory. */
+  readonly bytes: number;
+  /** When a file's content last changed, microseconds since 1970-01-01T00:00:00Z. */
+  readonly modifiedMicros: number;
+}
+
 export interface FileSystem {
   /** Memory, zeroed, that direct writes accept. Freed with the array. */
   allocate(bytes: number): Uint8Array;
@@ -65,10 +73,17 @@ export interface FileSystem {
   /** Names in the directory, without `.` and `..`, sorted by code unit. */
   list(path: string): Promise<string[]>;
   exists(path: string): Promise<boolean>;
+  /** @returns undefined when there is nothing of that name. */
+  status(path: string): Promise<FileStatus | undefined>;
   /** Creates one directory; its parent exists. One that is there already is left as it is. */
   makeDirectory(path: string): Promise<void>;
   /** Replaces what `to` names, atomically. Both lie in the same directory. */
   rename(from: string, to: string): Promise<void>;
+  /**
+   * Gives the file `from` the name `to` as well, in any directory of the same volume; EEXIST when the
+   * name is taken. Of two that race for one name exactly one succeeds.
+   */
+  link(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Makes the names in the directory durable. */
   syncDirectory(path: string): Promise<void>;

@@ -13,10 +13,12 @@
  * Direct handles refuse unaligned writes with EINVAL, as a disk does. Paths are absolute or relative to
  * the root; `.` and `..` are not interpreted.
  */
+import type { Clock } from '../base/clock.ts';
 import { seededRandom } from '../base/random.ts';
 import {
   DIRECT_BLOCK_BYTES,
   type FileHandle,
+  type FileStatus,
   type FileSystem,
   fileSystemError,
   type OpenMode,
@@ -27,6 +29,8 @@ import { MemoryDirectory, MemoryFile } from './memory-images.ts';
 export interface MemoryFileSystemOptions {
   /** What the volume holds, for `freeBytes` only; a full disk is the fault file system's business. */
   readonly capacityBytes?: number;
+  /** Tells when files are modified; without one they all are at 0. */
+  readonly clock?: Clock;
   /** Awaited before each operation takes effect; `operation` is its name in the port. */
   readonly schedule?: (operation: string, path: string) => Promise<void> | void;
 }
@@ -75,6 +79,14 @@ export class MemoryFileSystem implements FileSystem {
     return this.#find(path) !== undefined;
   }
 
+  async status(path: string): Promise<FileStatus | undefined> {
+    await this.#options.schedule?.('status', path);
+    const node = this.#find(path);
+    if (node === undefined) return undefined;
+    if (node instanceof MemoryDirectory) return { kind: 'directory', bytes: 0, modifiedMicros: 0 };
+    return { kind: 'file', bytes: node.volatile.length, modifiedMicros: node.modifiedMicros };
+  }
+
   async makeDirectory(path: string): Promise<void> {
     await this.#options.schedule?.('makeDirectory', path);
     const [parent, name] = this.#locate(path);
@@ -87,6 +99,14 @@ export class MemoryFileSystem implements FileSystem {
     const [target, toName] = this.#locate(to);
     if (directory !== target) throw fileSystemError('EXDEV', 'rename', to);
     if (!directory.rename(fromName, toName)) throw fileSystemError('ENOENT', 'rename', from);
+  }
+
+  async link(from: string, to: string): Promise<void> {
+    await this.#options.schedule?.('link', to);
+    const file = this.#file(from);
+    const [directory, name] = this.#locate(to);
+    if (directory.entries.has(name)) throw fileSystemError('EEXIST', 'link', to);
+    directory.set(name, file);
   }
 
   async unlink(path: string): Promise<void> {
@@ -172,6 +192,7 @@ class MemoryHandle implements FileHandle {
       throw fileSystemError('EINVAL', 'write', this.#path);
     }
     this.#file.write(bytes, position);
+    this.#file.modifiedMicros = this.#options.clock?.nowMicros() ?? 0;
     return bytes.length;
   }
 

@@ -20,6 +20,7 @@ export class MemoryFile {
   readonly #durable = new GrowableBytes();
   readonly #volatile = new GrowableBytes();
   #pending: FileChange[] = [];
+  modifiedMicros = 0;
 
   get volatile(): Uint8Array {
     return this.#volatile.view();
@@ -49,6 +50,7 @@ export class MemoryFile {
   /** A file as a power cut would leave this one: all of it durable, nothing pending. */
   crashed(random: Random): MemoryFile {
     const survivor = new MemoryFile();
+    survivor.modifiedMicros = this.modifiedMicros;
     survivor.#durable.write(this.#durable.view(), 0);
     for (const change of this.#pending) {
       if (change.kind === 'write')
@@ -114,11 +116,20 @@ export class MemoryDirectory {
     this.#pending = [];
   }
 
-  crashed(random: Random): MemoryDirectory {
+  /** `survivors` holds the files met so far: one with two names is still one file afterwards. */
+  crashed(random: Random, survivors = new Map<MemoryFile, MemoryFile>()): MemoryDirectory {
     const names = new Map(this.#durable);
     for (const change of this.#pending) if (random() < 0.5) change(names);
     const survivor = new MemoryDirectory();
-    for (const [name, entry] of names) survivor.set(name, entry.crashed(random));
+    for (const [name, entry] of names) {
+      if (entry instanceof MemoryDirectory) {
+        survivor.set(name, entry.crashed(random, survivors));
+        continue;
+      }
+      const file = survivors.get(entry) ?? entry.crashed(random);
+      survivors.set(entry, file);
+      survivor.set(name, file);
+    }
     survivor.sync();
     return survivor;
   }

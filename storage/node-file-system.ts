@@ -13,6 +13,7 @@ import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import {
   type FileHandle,
+  type FileStatus,
   type FileSystem,
   hasErrno,
   type OpenMode,
@@ -70,6 +71,18 @@ export class NodeFileSystem implements FileSystem {
     }
   }
 
+  async status(path: string): Promise<FileStatus | undefined> {
+    try {
+      const stat = await fs.stat(path);
+      const modifiedMicros = Math.round(stat.mtimeMs * 1000);
+      if (stat.isDirectory()) return { kind: 'directory', bytes: 0, modifiedMicros };
+      return { kind: 'file', bytes: stat.size, modifiedMicros };
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
   async makeDirectory(path: string): Promise<void> {
     try {
       await fs.mkdir(path);
@@ -80,6 +93,10 @@ export class NodeFileSystem implements FileSystem {
 
   async rename(from: string, to: string): Promise<void> {
     await fs.rename(from, to);
+  }
+
+  async link(from: string, to: string): Promise<void> {
+    await fs.link(from, to);
   }
 
   async unlink(path: string): Promise<void> {

@@ -132,6 +132,45 @@ for (const [name, run] of implementations) {
         }
       }));
 
+    it('a file has a second name in another directory, and keeps it without the first', () =>
+      run(async (fileSystem, directory) => {
+        await atomicReplace(fileSystem, `${directory}/a`, bytes(1, 2));
+        await fileSystem.makeDirectory(`${directory}/x`);
+        await fileSystem.link(`${directory}/a`, `${directory}/x/b`);
+        await fileSystem.syncDirectory(`${directory}/x`);
+        await fileSystem.unlink(`${directory}/a`);
+        assert.deepEqual(await readFile(fileSystem, `${directory}/x/b`), bytes(1, 2));
+        const missing = fileSystem.link(`${directory}/a`, `${directory}/x/c`);
+        await assert.rejects(missing, (error) => hasErrno(error, 'ENOENT'));
+      }));
+
+    it('of two that race for one name exactly one gets it', () =>
+      run(async (fileSystem, directory) => {
+        await atomicReplace(fileSystem, `${directory}/a`, bytes(1));
+        await atomicReplace(fileSystem, `${directory}/b`, bytes(2));
+        const outcomes = await Promise.allSettled(
+          ['a', 'b'].map((name) =>
+            fileSystem.link(`${directory}/${name}`, `${directory}/taken`).then(() => name),
+          ),
+        );
+        const losers = outcomes.filter(({ status }) => status === 'rejected');
+        assert.equal(losers.length, 1);
+        assert.ok(hasErrno((losers[0] as PromiseRejectedResult).reason, 'EEXIST'));
+        const found = await readFile(fileSystem, `${directory}/taken`);
+        assert.deepEqual(found, outcomes[0]!.status === 'fulfilled' ? bytes(1) : bytes(2));
+      }));
+
+    it('a status tells files from directories, with size and time', () =>
+      run(async (fileSystem, directory) => {
+        await atomicReplace(fileSystem, `${directory}/a`, bytes(1, 2, 3));
+        const status = await fileSystem.status(`${directory}/a`);
+        assert.equal(status?.kind, 'file');
+        assert.equal(status.bytes, 3);
+        assert.ok(Number.isSafeInteger(status.modifiedMicros));
+        assert.equal((await fileSystem.status(directory))?.kind, 'directory');
+        assert.equal(await fileSystem.status(`${directory}/b`), undefined);
+      }));
+
     it('a file stays readable through its handle after it was unlinked', () =>
       run(async (fileSystem, directory) => {
         await atomicReplace(fileSystem, `${directory}/a`, bytes(5));

@@ -82,6 +82,17 @@ describe('memory file system at a crash', () => {
     }
   });
 
+  it('a file with two names is one file afterwards as well', async () => {
+    const fileSystem = new MemoryFileSystem();
+    await (await createFile(fileSystem, '/a', new Uint8Array(4096).fill(1))).close();
+    await fileSystem.link('/a', '/b');
+    await fileSystem.syncDirectory('/');
+    for (const seed of SEEDS) {
+      const image = fileSystem.crash(seed);
+      assert.deepEqual(await readFile(image, '/a'), await readFile(image, '/b'));
+    }
+  });
+
   it('an unaligned direct write is refused', async () => {
     const fileSystem = new MemoryFileSystem();
     const handle = await fileSystem.open('/a', 'create', { direct: true });
