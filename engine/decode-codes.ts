@@ -1,6 +1,6 @@
 /**
  * The numbers the native decoder answers with, and what they mean here. The twins of DecodeFailure,
- * RejectCode and Field in native/src; tests/native/decoder.test.ts reaches every one of them.
+ * RejectCode, WarningCode and Field in native/src; tests/native/decoder.test.ts reaches every one of them.
  */
 import { assert } from '../base/assert.ts';
 import { type ErrorCode, type ErrorParameters, TributaryError } from '../base/errors.ts';
@@ -37,7 +37,11 @@ const REJECTIONS: Readonly<Record<number, ErrorCode>> = {
 
 /** Codes from here on are warnings: the event was accepted, and altered. */
 const WARNING_CODE_MIN = 128;
-const WARNINGS: Readonly<Record<number, WarningCode>> = { 128: 'timestamp_in_future' };
+const WARNINGS: Readonly<Record<number, WarningCode>> = {
+  128: 'timestamp_in_future',
+  129: 'surrogate_replaced',
+  130: 'batch_member_ignored',
+};
 
 /** By the decoder's field number, in JSON's spelling. */
 const FIELDS = [

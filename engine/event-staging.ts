@@ -47,7 +47,7 @@ export interface StagedRows {
 
 /** A rejection and what was rejected. */
 export interface StagedRejection extends Rejection {
-  /** The event as it was sent: a JSON value. */
+  /** The event as it was sent, but for half surrogate pairs: a JSON value. */
   readonly text: string;
 }
 
@@ -63,13 +63,13 @@ const MESSAGE_ID_COLUMN = 'message_id';
 /** A credential is not data: rejected events are kept as they were sent, but for it. */
 const WRITE_KEY = /"writeKey"\s*:\s*"(?:[^"\\]|\\.)*"/g;
 const NONE: readonly never[] = Object.freeze([]);
-/** Words of one note in the decoder's result: index, code, field, offset, length. */
-const RESULT_WORDS = 5;
+/** Words of one of the decoder's notes: index, code, field, offset, length. */
+const NOTE_WORDS = 5;
 
 export class EventStaging {
   readonly #table: HotTable;
   readonly #decoder: NativeDecoder;
-  readonly #result = new Uint32Array(2 + RESULT_WORDS * LIMITS.batchEventsMax);
+  readonly #result = new Uint32Array(2);
 
   constructor(table: HotTable) {
     this.#table = table;
@@ -125,7 +125,7 @@ export class EventStaging {
       row,
       count,
       sourceName,
-      ...this.#notes(payload, segment, row, batch.sequence),
+      ...this.#notes(segment, row, batch.sequence),
     };
   }
 
@@ -148,25 +148,24 @@ export class EventStaging {
 
   /** What the decoder noted about single events. */
   #notes(
-    payload: Uint8Array,
     segment: SegmentFile,
     row: number,
     sequence: number,
   ): Pick<StagedRows, 'rejections' | 'warnings'> {
-    const end = 2 + this.#result[1]! * RESULT_WORDS;
+    const { notes, texts } = this.#decoder;
     const rejections: StagedRejection[] = [];
     const warnings: StagedWarning[] = [];
-    for (let at = 2; at < end; at += RESULT_WORDS) {
-      const index = this.#result[at]!;
-      const code = this.#result[at + 1]!;
-      const path = fieldName(this.#result[at + 2]!);
+    for (let at = 0; at < notes.length; at += NOTE_WORDS) {
+      const index = notes[at]!;
+      const code = notes[at + 1]!;
+      const path = fieldName(notes[at + 2]!);
       const messageId = readText(segment, MESSAGE_ID_COLUMN, row + index);
       if (isWarning(code)) {
         warnings.push({ index, code: warningCode(code), path, messageId });
         continue;
       }
-      const start = payload.byteOffset + this.#result[at + 3]!;
-      const text = Buffer.from(payload.buffer, start, this.#result[at + 4]!).toString('utf8');
+      const start = notes[at + 3]!;
+      const text = texts.toString('utf8', start, start + notes[at + 4]!);
       rejections.push({
         index,
         code: rejectionCode(code),

@@ -38,9 +38,15 @@ export interface Rejection {
 
 /**
  * - `timestamp_in_future`: the event claims to be more than a day ahead; it got the time of arrival.
+ * - `surrogate_replaced`: a text held half of a surrogate pair, which became U+FFFD.
+ * - `batch_member_ignored`: the batch's `context` or `integrations` is no object; its events got nothing.
  * - `duplicate_differs`: a message id came again with another content; the first one was kept.
  */
-export type WarningCode = 'timestamp_in_future' | 'duplicate_differs';
+export type WarningCode =
+  | 'timestamp_in_future'
+  | 'surrogate_replaced'
+  | 'batch_member_ignored'
+  | 'duplicate_differs';
 
 /** A batch as it became visible, for those who watch. */
 export interface PublishedBatch {

@@ -41,8 +41,7 @@ export interface NativeDecoder {
   attach(segment: NativeRegion): string;
   /**
    * Decodes `length` bytes of JSON; `payload` has 32 bytes or more behind them. `result` receives
-   * [events, notes, then (index, code, field, offset, length) of each note that fits]; offset and
-   * length say where in the payload the event's text is.
+   * [events, notes].
    * `typeOfPath` is a position in EVENT_TYPES, or its length for none.
    * @returns 0, or a decode failure (engine/decode-codes.ts); after a failure no row was staged.
    */
@@ -55,6 +54,12 @@ export interface NativeDecoder {
     typeOfPath: number,
     result: Uint32Array,
   ): number;
+  /**
+   * What was noted about events of the last payload: (index, code, field, offset, length) each, a copy.
+   * Offset and length say where in `texts` a rejected event stands as JSON.
+   */
+  readonly notes: Uint32Array;
+  readonly texts: Buffer;
   /** What the parser or the file system said of the last failure. */
   readonly failure: string;
 }

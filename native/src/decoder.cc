@@ -1,6 +1,8 @@
 // The JavaScript face of the event decoder (NativeDecoder in native/index.ts).
 #include <napi.h>
 
+#include <cstring>
+
 #include "event_decoder.h"
 #include "region.h"
 
@@ -12,6 +14,8 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
     return DefineClass(env, "Decoder",
                        {InstanceMethod<&Decoder::Attach>("attach"),
                         InstanceMethod<&Decoder::Decode>("decode"),
+                        InstanceAccessor<&Decoder::Notes>("notes"),
+                        InstanceAccessor<&Decoder::Texts>("texts"),
                         InstanceAccessor<&Decoder::Failure>("failure")});
   }
 
@@ -41,9 +45,22 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
     return Napi::String::New(info.Env(), decoder_.failure_text());
   }
 
+  // The words of all notes of the last payload: (index, code, field, offset, length) each.
+  Napi::Value Notes(const Napi::CallbackInfo& info) {
+    const auto& entries = decoder_.notes().entries;
+    size_t words = entries.size() * (sizeof(entries[0]) / sizeof(uint32_t));
+    Napi::Uint32Array copy = Napi::Uint32Array::New(info.Env(), words);
+    if (words > 0) memcpy(copy.Data(), entries.data(), words * sizeof(uint32_t));
+    return copy;
+  }
+
+  Napi::Value Texts(const Napi::CallbackInfo& info) {
+    const std::string& texts = decoder_.notes().texts;
+    return Napi::Buffer<char>::Copy(info.Env(), texts.data(), texts.size());
+  }
+
   // decode(payload, length, sequence, receivedAtMicros, source, typeOfPath, result): a DecodeFailure.
-  // `payload` has at least SIMDJSON_PADDING bytes behind `length`. `result` receives
-  // [events, notes, then (index, code, field, offset, length) for each note that fits].
+  // `payload` has at least SIMDJSON_PADDING bytes behind `length`. `result` receives [events, notes].
   Napi::Value Decode(const Napi::CallbackInfo& info) {
     Napi::Uint8Array payload = info[0].As<Napi::Uint8Array>();
     uint32_t length = info[1].As<Napi::Number>().Uint32Value();
@@ -59,11 +76,9 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
                       info[3].As<Napi::Number>().Int64Value(),
                       {source, static_cast<uint32_t>(source_length)},
                       static_cast<EventType>(info[5].As<Napi::Number>().Uint32Value())};
-    Notes notes{reinterpret_cast<Notes::Entry*>(result.Data() + 2),
-                static_cast<uint32_t>((result.ElementLength() - 2) / 5), 0};
     DecodeFailure failure = decoder_.Decode(reinterpret_cast<const char*>(payload.Data()), length,
-                                            batch, &notes, &result.Data()[0]);
-    result.Data()[1] = notes.count;
+                                            batch, &result.Data()[0]);
+    result.Data()[1] = static_cast<uint32_t>(decoder_.notes().entries.size());
     return Napi::Number::New(info.Env(), static_cast<uint32_t>(failure));
   }
 

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "timestamp.h"
-#include "unicode_escapes.h"
 
 namespace tributary {
 
@@ -61,28 +60,31 @@ std::string EventDecoder::Attach(Region* region) {
 }
 
 DecodeFailure EventDecoder::Decode(const char* payload, uint32_t length, const BatchFields& batch,
-                                   Notes* notes, uint32_t* events) {
+                                   uint32_t* events) {
   batch_ = batch;
-  notes_ = notes;
-  notes->count = 0;
+  notes_.Clear();
   *events = 0;
   DecodeFailure failure = Parse(payload, length);
-  return failure == DecodeFailure::kNone ? StageAll(payload, length, events) : failure;
+  return failure == DecodeFailure::kNone ? StageAll(length, events) : failure;
 }
 
-DecodeFailure EventDecoder::Parse(const char* bytes, uint32_t length) {
+DecodeFailure EventDecoder::Parse(const char* payload, uint32_t length) {
   if (parser_.max_depth() != limits_.json_depth_max || parser_.capacity() < length) {
     size_t capacity = parser_.capacity() * 2 > length ? parser_.capacity() * 2 : length + 65536;
     if (parser_.allocate(capacity, limits_.json_depth_max)) return DecodeFailure::kRegionFull;
   }
-  auto parsed = parser_.parse(reinterpret_cast<const uint8_t*>(bytes), length, false);
-  if (parsed.error() == simdjson::SUCCESS) {
-    if (!HasLoneSurrogate(bytes, length)) return DecodeFailure::kNone;
-    failure_ = "Half a surrogate pair, which stands for no character.";
-    return DecodeFailure::kMalformed;
+  text_ = payload;
+  repair_.Clear();
+  auto error = parser_.parse(reinterpret_cast<const uint8_t*>(payload), length, false).error();
+  // Half a surrogate pair makes a string invalid, or is let pass.
+  bool may_hold_half_pairs = error == simdjson::SUCCESS || error == simdjson::STRING_ERROR;
+  if (may_hold_half_pairs && repair_.Repair(payload, length)) {
+    text_ = repair_.text();
+    error = parser_.parse(reinterpret_cast<const uint8_t*>(text_), length, false).error();
   }
-  failure_ = simdjson::error_message(parsed.error());
-  switch (parsed.error()) {
+  if (error == simdjson::SUCCESS) return DecodeFailure::kNone;
+  failure_ = simdjson::error_message(error);
+  switch (error) {
     case simdjson::DEPTH_ERROR:
       return DecodeFailure::kTooDeep;
     case simdjson::NUMBER_ERROR:
@@ -94,8 +96,8 @@ DecodeFailure EventDecoder::Parse(const char* bytes, uint32_t length) {
   }
 }
 
-DecodeFailure EventDecoder::StageAll(const char* bytes, uint32_t length, uint32_t* events) {
-  PayloadWalker walker(parser_, bytes);
+DecodeFailure EventDecoder::StageAll(uint32_t length, uint32_t* events) {
+  PayloadWalker walker(parser_, text_);
   Position root = walker.root();
   if (walker.type_at(root) != '{') return DecodeFailure::kNotAnEvent;
   Envelope envelope = ReadEnvelope(walker, root);
@@ -131,6 +133,7 @@ DecodeFailure EventDecoder::StageAll(const char* bytes, uint32_t length, uint32_
     writer_.Restore();
     return DecodeFailure::kSegmentFull;
   }
+  if (has_batch && count > 0) NoteIgnored(envelope);
   *events = count;
   return DecodeFailure::kNone;
 }
@@ -153,9 +156,11 @@ EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker, P
     }
     if (key.length == 7 && memcmp(key.data, "context", 7) == 0) {
       envelope.context = type == '{' ? value : 0;
+      envelope.is_context_ignored = type != '{' && type != 'n';
     }
     if (key.length == 12 && memcmp(key.data, "integrations", 12) == 0) {
       envelope.integrations = type == '{' ? value : 0;
+      envelope.is_integrations_ignored = type != '{' && type != 'n';
     }
     if (type == '{' || type == '[') at = tape[value] & 0xffffffffu;
     else at = value + (type == 'l' || type == 'u' || type == 'd' ? 2 : 1);
@@ -182,13 +187,13 @@ Position EventDecoder::Stage(const PayloadWalker& walker, Position at, uint32_t 
   TrackingEvent event;
   Position end = ReadEvent(walker, at, batch_.type_of_path, limits_.event, &scratch_, &event);
   if (*staged) *staged = WriteRow(event, index);
-  bool is_rejected = event.reject != RejectCode::kNone;
-  if (is_rejected || is_clamped_) {
+  if (event.reject != RejectCode::kNone) {
     Slice text = walker.RawBetween(at.structural, end.structural);
-    uint32_t code = is_rejected ? static_cast<uint32_t>(event.reject)
-                                : static_cast<uint32_t>(WarningCode::kTimestampInFuture);
-    Note(index, code, is_rejected ? event.reject_field : Field::kTimestamp, walker.payload(), text);
+    notes_.Reject(index, event.reject, event.reject_field, text);
+  } else if (is_clamped_) {
+    notes_.Warn(index, WarningCode::kTimestampInFuture, Field::kTimestamp);
   }
+  if (!repair_.empty()) NoteRepaired(walker, at, end, index, event);
   return end;
 }
 
@@ -258,12 +263,44 @@ bool EventDecoder::WriteDictionary(uint32_t column, const Slice& text) {
   return true;
 }
 
-void EventDecoder::Note(uint32_t index, uint32_t code, Field field, const char* payload,
-                        const Slice& text) {
-  uint32_t ordinal = notes_->count++;
-  if (ordinal >= notes_->capacity) return;
-  notes_->entries[ordinal] = {index, code, static_cast<uint32_t>(field),
-                              static_cast<uint32_t>(text.data - payload), text.length};
+// What no event can inherit is noted once, with the first event.
+void EventDecoder::NoteIgnored(const Envelope& envelope) {
+  if (envelope.is_context_ignored) {
+    notes_.Warn(0, WarningCode::kBatchMemberIgnored, Field::kContext);
+  }
+  if (envelope.is_integrations_ignored) {
+    notes_.Warn(0, WarningCode::kBatchMemberIgnored, Field::kIntegrations);
+  }
+}
+
+// Notes the first field of the event that holds a replaced half of a surrogate pair: one of its own, or
+// one that it took from its batch.
+void EventDecoder::NoteRepaired(const PayloadWalker& walker, Position at, Position end,
+                                uint32_t index, const TrackingEvent& event) {
+  Slice text = walker.RawBetween(at.structural, end.structural);
+  auto inherits = [&](Field field, const InheritedObject& inherited) {
+    const Slice& object = event[field];
+    auto distance = reinterpret_cast<uintptr_t>(object.data) - reinterpret_cast<uintptr_t>(text.data);
+    bool is_own = distance < text.length;
+    return object.present() && !is_own && repair_.Touches(inherited.text());
+  };
+  Field field = Field::kNone;
+  if (repair_.Touches(text)) {
+    if (walker.type_at(at) != '{') return;  // rejected as no object, with its text
+    walker.EachMember(at, [&](Slice key, uint32_t key_structural, Position value) {
+      Position behind = walker.Skip(value);
+      Slice member = walker.RawBetween(key_structural, behind.structural);
+      if (field == Field::kNone && repair_.Touches(member)) field = FieldOf(key);
+      return behind;
+    });
+  } else if (inherits(Field::kContext, scratch_.context)) {
+    field = Field::kContext;
+  } else if (inherits(Field::kIntegrations, scratch_.integrations)) {
+    field = Field::kIntegrations;
+  } else {
+    return;
+  }
+  notes_.Warn(index, WarningCode::kSurrogateReplaced, field);
 }
 
 }  // namespace tributary

@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <string>
 
+#include "event_notes.h"
 #include "segment_writer.h"
 #include "simdjson.h"
 #include "tracking_event.h"
+#include "unicode_escapes.h"
 
 namespace tributary {
 
@@ -34,11 +36,6 @@ enum class DecodeFailure : uint32_t {
   kMsgpackTextTooLarge = 12,
 };
 
-// How an accepted event was altered. Shared with engine/decode-codes.ts; above all RejectCodes.
-enum class WarningCode : uint32_t {
-  kTimestampInFuture = 128,
-};
-
 struct DecoderLimits {
   EventLimits event;
   uint32_t batch_events_max;
@@ -54,18 +51,6 @@ struct BatchFields {
   EventType type_of_path;
 };
 
-// What was noted about the events of one payload, at most one entry an event: why it was rejected (a
-// RejectCode), or how it was altered (a WarningCode). The first `capacity` are kept, all are counted.
-struct Notes {
-  struct Entry {
-    uint32_t index, code, field;
-    uint32_t offset, length;  // of the event's text in the payload
-  };
-  Entry* entries;
-  uint32_t capacity;
-  uint32_t count;
-};
-
 class EventDecoder {
  public:
   explicit EventDecoder(const DecoderLimits& limits) : limits_(limits) {}
@@ -75,17 +60,19 @@ class EventDecoder {
   bool attached() const { return writer_.attached(); }
 
   // Decodes `length` bytes of JSON with SIMDJSON_PADDING readable bytes behind them. On kNone `events`
-  // rows were staged; on anything else none was, and failure_text() says more.
+  // rows were staged and notes() is about them; on anything else none was, and failure_text() says more.
   DecodeFailure Decode(const char* payload, uint32_t length, const BatchFields& batch,
-                       Notes* notes, uint32_t* events);
+                       uint32_t* events);
+  const Notes& notes() const { return notes_; }
   const std::string& failure_text() const { return failure_; }
 
  private:
-  DecodeFailure Parse(const char* bytes, uint32_t length);
-  DecodeFailure StageAll(const char* bytes, uint32_t length, uint32_t* events);
+  DecodeFailure Parse(const char* payload, uint32_t length);
+  DecodeFailure StageAll(uint32_t length, uint32_t* events);
   // Where members of the root are on the tape; 0 where there is none.
   struct Envelope {
     uint64_t batch, context, integrations;
+    bool is_context_ignored, is_integrations_ignored;  // there is a value, but no object
   };
   Envelope ReadEnvelope(const PayloadWalker& walker, Position root);
   void ReadInherited(const PayloadWalker& walker, Position root, const Envelope& envelope);
@@ -95,17 +82,21 @@ class EventDecoder {
   void WriteTimes(const TrackingEvent& event);
   void WriteText(uint32_t column, const Slice& text);
   bool WriteDictionary(uint32_t column, const Slice& text);
-  void Note(uint32_t index, uint32_t code, Field field, const char* payload, const Slice& text);
+  void NoteIgnored(const Envelope& envelope);
+  void NoteRepaired(const PayloadWalker& walker, Position at, Position end, uint32_t index,
+                    const TrackingEvent& event);
 
   const DecoderLimits limits_;
   simdjson::dom::parser parser_;
   SegmentWriter writer_;
   EventScratch scratch_;
+  SurrogateRepair repair_;
+  Notes notes_;
   std::string failure_;
 
   // Of the payload being decoded.
   BatchFields batch_{};
-  Notes* notes_ = nullptr;
+  const char* text_ = nullptr;  // what was parsed: the payload, or its repaired copy
   bool is_clamped_ = false;  // the event being written came from the future
   bool has_batch_sent_at_ = false;
   int64_t batch_sent_at_ = 0;

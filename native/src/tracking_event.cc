@@ -151,50 +151,6 @@ bool Is(const Slice& slice, const char* text, size_t length) {
   return slice.length == length && memcmp(slice.data, text, length) == 0;
 }
 
-Field FieldOf(const Slice& key) {
-#define MATCH(text, field) \
-  if (memcmp(key.data, text, sizeof(text) - 1) == 0) return field
-  switch (key.length) {
-    case 4:
-      MATCH("type", Field::kType);
-      MATCH("name", Field::kName);
-      break;
-    case 5:
-      MATCH("event", Field::kEvent);
-      break;
-    case 6:
-      MATCH("userId", Field::kUserId);
-      MATCH("traits", Field::kTraits);
-      MATCH("sentAt", Field::kSentAt);
-      break;
-    case 7:
-      MATCH("context", Field::kContext);
-      MATCH("groupId", Field::kGroupId);
-      break;
-    case 9:
-      MATCH("messageId", Field::kMessageId);
-      MATCH("timestamp", Field::kTimestamp);
-      break;
-    case 10:
-      MATCH("properties", Field::kProperties);
-      MATCH("previousId", Field::kPreviousId);
-      break;
-    case 11:
-      MATCH("anonymousId", Field::kAnonymousId);
-      break;
-    case 12:
-      MATCH("integrations", Field::kIntegrations);
-      break;
-    case 17:
-      MATCH("originalTimestamp", Field::kOriginalTimestamp);
-      break;
-    default:
-      break;
-  }
-#undef MATCH
-  return Field::kExtra;
-}
-
 void ReadTimestamp(const PayloadWalker& walker, Position at, Field field, bool* has, int64_t* micros,
                    TrackingEvent* event) {
   char type = walker.type_at(at);
@@ -283,6 +239,50 @@ EventType EventTypeOf(const Slice& name) {
   if (Is(name, "group", 5)) return EventType::kGroup;
   if (Is(name, "alias", 5)) return EventType::kAlias;
   return EventType::kNone;
+}
+
+Field FieldOf(const Slice& key) {
+#define MATCH(text, field) \
+  if (memcmp(key.data, text, sizeof(text) - 1) == 0) return field
+  switch (key.length) {
+    case 4:
+      MATCH("type", Field::kType);
+      MATCH("name", Field::kName);
+      break;
+    case 5:
+      MATCH("event", Field::kEvent);
+      break;
+    case 6:
+      MATCH("userId", Field::kUserId);
+      MATCH("traits", Field::kTraits);
+      MATCH("sentAt", Field::kSentAt);
+      break;
+    case 7:
+      MATCH("context", Field::kContext);
+      MATCH("groupId", Field::kGroupId);
+      break;
+    case 9:
+      MATCH("messageId", Field::kMessageId);
+      MATCH("timestamp", Field::kTimestamp);
+      break;
+    case 10:
+      MATCH("properties", Field::kProperties);
+      MATCH("previousId", Field::kPreviousId);
+      break;
+    case 11:
+      MATCH("anonymousId", Field::kAnonymousId);
+      break;
+    case 12:
+      MATCH("integrations", Field::kIntegrations);
+      break;
+    case 17:
+      MATCH("originalTimestamp", Field::kOriginalTimestamp);
+      break;
+    default:
+      break;
+  }
+#undef MATCH
+  return Field::kExtra;
 }
 
 Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_path,

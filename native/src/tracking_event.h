@@ -161,6 +161,7 @@ class InheritedObject {
   void Read(const PayloadWalker& walker, Position at);
   // Of the object's text: no event inherits more. 0 when there is none.
   uint32_t bytes() const { return text_.length; }
+  const Slice& text() const { return text_; }
   // The text of the event's object `own` at `at`, with the members added that it lacks; the object
   // itself where `own` is absent. Valid until the next call.
   Slice Merge(const PayloadWalker& walker, const Slice& own, Position at);
@@ -190,5 +191,7 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
                    const EventLimits& limits, EventScratch* scratch, TrackingEvent* event);
 
 EventType EventTypeOf(const Slice& name);
+// The field a member of an event is; kExtra for those without a column.
+Field FieldOf(const Slice& key);
 
 }  // namespace tributary

@@ -30,6 +30,8 @@ export interface Decoding {
   readonly rows: readonly Row[];
   /** Positions in the payload of the rejected events. */
   readonly rejected: readonly number[];
+  /** Positions of the events of which half surrogate pairs were replaced. */
+  readonly repaired: readonly number[];
 }
 
 export class DecoderProbe {
@@ -67,11 +69,14 @@ export class DecoderProbe {
         sequence,
         rows: readRows(staged.segment, staged.row),
         rejected: staged.rejections.map(({ index }) => index),
+        repaired: staged.warnings.flatMap(({ code, index }) =>
+          code === 'surrogate_replaced' ? [index] : [],
+        ),
       };
     } catch (error) {
       if (!(error instanceof TributaryError)) throw error;
       if (this.#hot.events.stagedRows !== before) throw new Error('a refused payload left rows');
-      return { code: error.code, sequence, rows: [], rejected: [] };
+      return { code: error.code, sequence, rows: [], rejected: [], repaired: [] };
     }
   }
 

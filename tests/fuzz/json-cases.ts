@@ -473,20 +473,24 @@ export const NUMBERS_ROUNDED: readonly JsonText[] = [
   '[1e+00010]',
 ];
 
-/** Half a surrogate pair as an escape: within the grammar, but not a character. JSON.parse accepts it. */
-export const LONE_SURROGATES: readonly JsonText[] = [
-  raw`["\uDADA"]`,
-  raw`["\uD888\u1234"]`,
-  raw`["\uD800\n"]`,
-  raw`["\uDd1ea"]`,
-  raw`["\uD800\uD800\n"]`,
-  raw`["\ud800"]`,
-  raw`["\ud800abc"]`,
-  raw`["\uDd1e\uD834"]`,
-  raw`["\uDFAA"]`,
-  raw`{"\uDFAA":0}`,
-  raw`["\uD83D\\uDE00"]`,
-  raw`["\uDBFF\uDBFF\uDFFF"]`,
+/**
+ * Half a surrogate pair as an escape: within the grammar, but not a character. JSON.parse accepts it. Each
+ * with what it becomes.
+ */
+export const LONE_SURROGATES: readonly (readonly [sent: string, stored: string])[] = [
+  [raw`["\uDADA"]`, raw`["\ufffd"]`],
+  [raw`["\uD888\u1234"]`, raw`["\ufffd\u1234"]`],
+  [raw`["\uD800\n"]`, raw`["\ufffd\n"]`],
+  [raw`["\uDd1ea"]`, raw`["\ufffda"]`],
+  [raw`["\uD800\uD800\n"]`, raw`["\ufffd\ufffd\n"]`],
+  [raw`["\ud800"]`, raw`["\ufffd"]`],
+  [raw`["\ud800abc"]`, raw`["\ufffdabc"]`],
+  [raw`["\uDd1e\uD834"]`, raw`["\ufffd\ufffd"]`],
+  [raw`["\uDFAA"]`, raw`["\ufffd"]`],
+  [raw`{"\uDFAA":0}`, raw`{"\ufffd":0}`],
+  [raw`["\uD83D\\uDE00"]`, raw`["\ufffd\\uDE00"]`],
+  [raw`["\uDBFF\uDBFF\uDFFF"]`, raw`["\ufffd\uDBFF\uDFFF"]`],
+  [raw`["\\\ud83d\\\\ud83d"]`, raw`["\\\ufffd\\\\ud83d"]`],
 ];
 
 /** Bytes that are not UTF-8. A decoder that replaces them would change what was sent. */

@@ -5,7 +5,9 @@
  * taken care of here, on both sides of the comparison:
  * - numbers are compared by their digits, as identifiers and JSON columns keep them, not by value;
  * - times are read by a grammar of their own and handed on as milliseconds; a finer one is not compared;
- * - numbers out of range, half surrogate pairs and depth, which JSON.parse lets pass, are refused.
+ * - half surrogate pairs are replaced by U+FFFD before the reference reads, and each event that holds one
+ *   is warned about;
+ * - numbers out of range and depth, which JSON.parse lets pass, are refused.
  */
 import { isUtf8 } from 'node:buffer';
 import { isDeepStrictEqual } from 'node:util';
@@ -22,7 +24,10 @@ export type Oracle = (payload: Buffer, typeOfPath: number, decoding: Decoding) =
 /** A string, a number, an empty container, an opening or a closing bracket. */
 const TOKEN =
   /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[[{][ \t\r\n]*[\]}]|[[{]|[\]}]|true|false|null/gs;
-const LONE_SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+/** A pair, half a pair, or any other escape. */
+const ESCAPE = /\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..|\\./g;
+const HALF_PAIR_BYTES = 6;
+const HALF_PAIR = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/;
 const SURROGATE = /\p{Surrogate}/u;
 const INTEGER_MIN = -(2n ** 63n);
 const INTEGER_MAX = 2n ** 64n - 1n;
@@ -44,6 +49,11 @@ export const payloadOracle: Oracle = (payload, typeOfPath, decoding) => {
   if (!isDeepStrictEqual(hidden, decoding.rejected)) {
     return `rows ${hidden} are hidden, but ${decoding.rejected} rejected`;
   }
+  const unwarned = events.broken.find((index) => !decoding.repaired.includes(index));
+  if (unwarned !== undefined) return `event ${unwarned} was repaired without a warning`;
+  if (!HALF_PAIR.test(payload.toString('latin1')) && decoding.repaired.length > 0) {
+    return `warned about events ${decoding.repaired}, which hold no half surrogate pair`;
+  }
   if (payload.length > COMPARED_BYTES_MAX) return '';
   return compareRows(decoding, expectedRows(events.root, typeOfPath, decoding.sequence));
 };
@@ -52,24 +62,42 @@ interface Events {
   /** The body as JSON.parse reads it, its numbers as strings of their digits. */
   readonly root: JsonObject;
   readonly count: number;
+  /** Positions of the events that hold half a surrogate pair. */
+  readonly broken: readonly number[];
 }
 
 /** The events of a payload, or undefined when it is to be refused as a whole. */
 function readEvents(payload: Buffer): Events | undefined {
   if (!isUtf8(payload)) return undefined;
   const text = payload.toString('utf8');
+  let sent: unknown;
   try {
-    JSON.parse(text);
+    sent = JSON.parse(text);
   } catch {
     return undefined;
   }
-  const quoted = quoteNumbers(text);
+  const quoted = quoteNumbers(repairHalfPairs(text));
   const root: unknown = quoted === undefined ? undefined : JSON.parse(quoted);
   if (!isObject(root)) return undefined;
-  if (!Object.hasOwn(root, 'batch')) return { root, count: 1 };
+  if (!Object.hasOwn(root, 'batch')) return { root, count: 1, broken: brokenEvents([sent]) };
   const batch = root['batch'];
   if (!Array.isArray(batch) || batch.length > LIMITS.batchEventsMax) return undefined;
-  return { root, count: batch.length };
+  const broken = brokenEvents((sent as { batch: unknown[] }).batch);
+  return { root, count: batch.length, broken };
+}
+
+/** JSON.stringify escapes surrogates where they stand alone, and only there. */
+function brokenEvents(events: readonly unknown[]): number[] {
+  return events.flatMap((event, index) =>
+    isObject(event) && HALF_PAIR.test(JSON.stringify(event)) ? [index] : [],
+  );
+}
+
+function repairHalfPairs(json: string): string {
+  return json.replace(ESCAPE, (found) => {
+    const isHalf = found.length === HALF_PAIR_BYTES && /^\\u[dD][89a-fA-F]/.test(found);
+    return isHalf ? '\\ufffd' : found;
+  });
 }
 
 /** Valid JSON with its numbers as strings, or undefined when it holds what the decoder refuses. */
@@ -82,7 +110,7 @@ function quoteNumbers(json: string): string | undefined {
     // Every value counts as a level, the innermost too.
     if (depth >= LIMITS.jsonDepthMax && !isClosing) isRefused = true;
     if (first === 0x22) {
-      if (LONE_SURROGATE_ESCAPE.test(token) && SURROGATE.test(JSON.parse(token))) isRefused = true;
+      if (HALF_PAIR.test(token) && SURROGATE.test(JSON.parse(token))) isRefused = true;
       return token;
     }
     if (isClosing) {

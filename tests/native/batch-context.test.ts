@@ -73,6 +73,25 @@ test('both objects are inherited by every event, wherever they stand in the batc
   assert.equal(decode(`{${page},"context":{"ip":3}}`).rows[0]!['context'], '{"ip":3}');
 });
 
+test('a context or integrations that is no object is warned about, once a batch', (context) => {
+  const decode = openDecoder(context);
+  const warnings = (members: string, events = `{${page},"messageId":"first"},{${page}}`): unknown =>
+    decode(`{"batch":[${events}],${members}}`).staged.warnings;
+  const ignored = (path: string): object => {
+    return { index: 0, code: 'batch_member_ignored', path, messageId: 'first' };
+  };
+  assert.deepEqual(warnings('"context":"text"'), [ignored('context')]);
+  assert.deepEqual(warnings('"integrations":[1],"context":7'), [
+    ignored('context'),
+    ignored('integrations'),
+  ]);
+  assert.deepEqual(warnings('"context":null,"integrations":{}'), []);
+  // Of a repeated key the last counts.
+  assert.deepEqual(warnings('"context":7,"context":{}'), []);
+  assert.deepEqual(warnings('"context":7', ''), []);
+  assert.deepEqual(decode(`{${page},"context":null}`).staged.warnings, []);
+});
+
 test('an event is measured with what it inherits', (context) => {
   const decode = openDecoder(context);
   const batch = (bytes: number): string =>

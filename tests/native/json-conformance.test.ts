@@ -4,8 +4,8 @@
  * that got out of step would show in the next event.
  *
  * Where the decoder and JSON.parse differ, it is by intent: numbers that fit neither 64 bits nor a
- * double, half surrogate pairs and texts nested too deeply are refused, for no reader of the stored
- * rows could be given what was sent. Each has its test here.
+ * double and texts nested too deeply are refused, for no reader of the stored rows could be given what
+ * was sent; half surrogate pairs are replaced. Each has its test here.
  */
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
@@ -116,11 +116,18 @@ test('a number too close to zero for a double is kept to the letter', (context) 
   for (const text of NUMBERS_ROUNDED) assertKeptAsSent(probe, text);
 });
 
-test('half a surrogate pair is refused, where JSON.parse makes a string that is no text', (context) => {
+test('half a surrogate pair, which JSON.parse lets pass, becomes U+FFFD with a warning', (context) => {
   const probe = openProbe(context);
-  for (const text of LONE_SURROGATES) {
-    assert.ok(parses(asBytes(text)));
-    assertRefused(probe, text, MALFORMED);
+  for (const [sent, stored] of LONE_SURROGATES) {
+    assert.ok(parses(asBytes(sent)));
+    const { code, rows, repaired } = probe.decode(asProperty(sent));
+    assert.equal(code, '', sent);
+    assert.deepEqual(
+      rows.map((row) => row['properties']),
+      [`{"v":${stored}}`, '{"n":[1]}'],
+    );
+    assert.deepEqual(repaired, [0], sent);
+    assert.deepEqual(probe.decode(asProperty(stored)).repaired, [], stored);
   }
 });
 
