@@ -76,6 +76,20 @@ export const ERRORS = {
     retryable: false,
     help: 'Keys are printed once, at the first start. Write keys send events, admin keys query.',
   },
+  TRIBUTARY_ACCESS_LAKE_TOKENS_FULL: {
+    message: 'The tenant has {limit} lake tokens already, which is the limit.',
+    status: 409,
+    sqlstate: '53400',
+    retryable: false,
+    help: 'Revoke one that is not used any more.',
+  },
+  TRIBUTARY_ACCESS_LAKE_TOKEN_UNKNOWN: {
+    message: 'There is no lake token {id}.',
+    status: 404,
+    sqlstate: '42704',
+    retryable: false,
+    help: 'It is named by its id, the third part of the token; `tributary lake token list` shows them.',
+  },
   // ── storage ───────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_STORAGE_DIRECTORY_LOCKED: {
     message: 'The data directory {path} is in use by another process ({holder}).',

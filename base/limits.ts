@@ -84,6 +84,10 @@ export const LIMITS = Object.freeze({
   /** Body of a control or SQL request, bytes. */
   requestBytesMax: MIB,
 
+  /** Lake tokens of one tenant, and characters of the name of one. */
+  lakeTokensMax: 100,
+  lakeTokenNameCharactersMax: 64,
+
   /** One WAL record's payload, bytes: a batch and room for its envelope. */
   walRecordBytesMax: 8 * MIB,
   /** One WAL file, bytes; a file is closed once it is larger. */

@@ -27,12 +27,19 @@ export interface SourceRecord {
   readonly keys: readonly KeyRecord[];
 }
 
+/** A key that other engines read the lake with, and the name people know it by. */
+export interface LakeTokenRecord extends KeyRecord {
+  readonly name: string;
+}
+
 export interface TenantRecord {
   /** UUID; directories and logs are named by it. */
   readonly id: string;
   readonly name: string;
   readonly sources: readonly SourceRecord[];
   readonly admin_keys: readonly KeyRecord[];
+  /** Absent in documents that were written before there were any. */
+  readonly lake_tokens?: readonly LakeTokenRecord[];
 }
 
 export interface ControlDocument {
@@ -89,6 +96,7 @@ function firstRepeated(document: ControlDocument): string | undefined {
   for (const tenant of document.tenants) {
     names.push(`tenant ${tenant.id}`);
     for (const key of tenant.admin_keys) names.push(`admin key ${key.id}`);
+    for (const token of tenant.lake_tokens ?? []) names.push(`lake token ${token.id}`);
     for (const source of tenant.sources) {
       names.push(`source ${tenant.id}/${source.ordinal}`);
       for (const key of source.keys) names.push(`write key ${key.id}`);
@@ -104,8 +112,13 @@ function isTenant(value: unknown): value is TenantRecord {
     /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/.test(value['id']) &&
     typeof value['name'] === 'string' &&
     isArrayOf(value['sources'], isSource) &&
-    isArrayOf(value['admin_keys'], isKey)
+    isArrayOf(value['admin_keys'], isKey) &&
+    (value['lake_tokens'] === undefined || isArrayOf(value['lake_tokens'], isLakeToken))
   );
+}
+
+function isLakeToken(value: unknown): value is LakeTokenRecord {
+  return isKey(value) && 'name' in value && typeof value.name === 'string';
 }
 
 function isSource(value: unknown): value is SourceRecord {

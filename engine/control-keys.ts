@@ -1,5 +1,5 @@
 /**
- * The keys that producers and analysts present: minting, checking for typing mistakes, hashing.
+ * The keys that producers, analysts and other engines present: minting, checking for typing mistakes, hashing.
  *
  * A minted key is `tributary_<kind>_<id>_<secret><crc>`. The prefix lets secret scanners find a leaked
  * key; the id is public and names the key in files and logs; the secret is 160 random bits, for which a
@@ -13,13 +13,13 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { RandomSource } from '../base/random.ts';
 
-export type KeyKind = 'write' | 'admin';
+export type KeyKind = 'write' | 'admin' | 'lake';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const ID_CHARACTERS = 8;
 const SECRET_CHARACTERS = 32;
 const CRC_CHARACTERS = 7;
-const PATTERN = /^tributary_(write|admin)_([0-9a-z]{8})_[0-9a-z]{39}$/;
+const PATTERN = /^tributary_(write|admin|lake)_([0-9a-z]{8})_[0-9a-z]{39}$/;
 
 /** A key nobody has seen yet. The caller shows it once and keeps its {@link hashKey}. */
 export function mintKey(kind: KeyKind, random: RandomSource): string {

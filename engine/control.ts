@@ -1,26 +1,24 @@
 /**
  * The control plane of the appliance: which tenants and sources exist, and whom a key lets in.
  *
- * Every request authenticates, so what is asked most must cost least: a key that proved itself once is
- * found again by one Map lookup of the presented string. The cache holds only keys that are in the
- * control document, so strangers cannot make it grow.
- *
  * - The tenant comes from the key, never from the request.
- * - Hashes are compared in constant time; an unknown id is compared with a dummy. What the timing of
- *   the lookups can tell is the public id.
- * - The file is replaced before a new document is used.
+ * - The file is replaced before a new document is used. Changes are made one after another.
  */
-import { timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { RandomSource } from '../base/random.ts';
 import {
   type ControlDocument,
   firstDocument,
   type KeyRecord,
+  type LakeTokenRecord,
   parseControl,
   serialiseControl,
+  type TenantRecord,
 } from './control-file.ts';
-import { hashKey, isMistyped, keyId, mintKey } from './control-keys.ts';
+import { hashKey, keyId, mintKey } from './control-keys.ts';
+import { KeyRing, type StoredKey } from './key-ring.ts';
 import type { Source } from './types.ts';
 
 /** Where the control document lives. `replace` is atomic and durable when it resolves. */
@@ -42,6 +40,20 @@ export interface WritePrincipal {
 export interface AdminPrincipal {
   readonly tenantId: string;
   readonly keyId: string;
+}
+
+/** Whom a lake token lets in: reads of one tenant's tables by other engines. */
+export interface LakePrincipal {
+  readonly tenantId: string;
+  readonly tokenId: string;
+}
+
+/** A lake token as it may be shown again. */
+export type LakeTokenDescription = Omit<LakeTokenRecord, 'sha256'>;
+
+/** A lake token as it is shown once. */
+export interface IssuedLakeToken extends LakeTokenDescription {
+  readonly token: string;
 }
 
 /** Keys to start with instead of minted ones. Only the first start reads them. */
@@ -69,25 +81,30 @@ export interface TenantDescription {
   readonly sources: readonly Source[];
 }
 
-interface StoredKey<Principal> {
-  readonly sha256: Buffer;
-  readonly principal: Principal;
-}
-
-const DUMMY = Buffer.alloc(32);
-
 export class ControlPlane {
   /** Keys made by this start, to be printed once; undefined on every later start. */
   readonly issued: IssuedKeys | undefined;
   readonly tenants: readonly TenantDescription[];
   readonly #write: KeyRing<WritePrincipal>;
   readonly #admin: KeyRing<AdminPrincipal>;
+  readonly #options: ControlOptions;
+  #document: ControlDocument;
+  #lake: KeyRing<LakePrincipal>;
+  /** The change that is under way, and those behind it. */
+  #changes: Promise<unknown> = Promise.resolve();
 
-  private constructor(document: ControlDocument, issued: IssuedKeys | undefined) {
+  private constructor(
+    options: ControlOptions,
+    document: ControlDocument,
+    issued: IssuedKeys | undefined,
+  ) {
+    this.#options = options;
+    this.#document = document;
     this.issued = issued;
     this.tenants = describeTenants(document);
     this.#write = new KeyRing(writeKeysOf(document));
     this.#admin = new KeyRing(adminKeysOf(document));
+    this.#lake = new KeyRing(lakeTokensOf(document));
   }
 
   /**
@@ -97,7 +114,9 @@ export class ControlPlane {
   static async open(options: ControlOptions): Promise<ControlPlane> {
     const { store, clock, random, bootstrap = {} } = options;
     const text = await store.read();
-    if (text !== undefined) return new ControlPlane(parseControl(text, store.path), undefined);
+    if (text !== undefined) {
+      return new ControlPlane(options, parseControl(text, store.path), undefined);
+    }
 
     const writeKey = bootstrap.writeKey ?? mintKey('write', random);
     const adminKey = bootstrap.adminKey ?? mintKey('admin', random);
@@ -107,7 +126,7 @@ export class ControlPlane {
       keyRecord(adminKey, clock),
     );
     await store.replace(serialiseControl(document));
-    return new ControlPlane(document, {
+    return new ControlPlane(options, document, {
       ...(bootstrap.writeKey === undefined && { writeKey }),
       ...(bootstrap.adminKey === undefined && { adminKey }),
     });
@@ -122,28 +141,73 @@ export class ControlPlane {
   authenticateAdmin(key: string): AdminPrincipal | undefined {
     return this.#admin.find(key);
   }
-}
 
-/** The keys of one kind, by id, and those that already proved themselves, by their text. */
-class KeyRing<Principal> {
-  readonly #stored: ReadonlyMap<string, StoredKey<Principal>>;
-  readonly #proven = new Map<string, Principal>();
-
-  constructor(stored: ReadonlyMap<string, StoredKey<Principal>>) {
-    this.#stored = stored;
+  /** @returns undefined when no tenant has this lake token. */
+  authenticateLake(token: string): LakePrincipal | undefined {
+    return this.#lake.find(token);
   }
 
-  find(key: string): Principal | undefined {
-    return this.#proven.get(key) ?? this.#prove(key);
+  /** Whom the lake token of that id lets in; undefined once it is revoked. */
+  lakePrincipal(tokenId: string): LakePrincipal | undefined {
+    return this.#lake.principal(tokenId);
   }
 
-  #prove(key: string): Principal | undefined {
-    if (isMistyped(key)) return undefined;
-    const stored = this.#stored.get(keyId(key));
-    const equal = timingSafeEqual(hashKey(key), stored?.sha256 ?? DUMMY);
-    if (stored === undefined || !equal) return undefined;
-    this.#proven.set(key, stored.principal);
-    return stored.principal;
+  lakeTokens(tenantId: string): readonly LakeTokenDescription[] {
+    const { lake_tokens: tokens = [] } = this.#tenant(tenantId);
+    return tokens.map(({ id, name, created_at }) => ({ id, name, created_at }));
+  }
+
+  /**
+   * Makes a lake token; the answer is the only place that shows it.
+   * @throws TributaryError TRIBUTARY_ACCESS_LAKE_TOKENS_FULL
+   */
+  createLakeToken(tenantId: string, name: string): Promise<IssuedLakeToken> {
+    const { clock, random } = this.#options;
+    const token = mintKey('lake', random);
+    const record = { ...keyRecord(token, clock), name };
+    return this.#change(tenantId, (tokens) => {
+      const limit = LIMITS.lakeTokensMax;
+      if (tokens.length >= limit) {
+        throw new TributaryError('TRIBUTARY_ACCESS_LAKE_TOKENS_FULL', { limit });
+      }
+      return [...tokens, record];
+    }).then(() => ({ id: record.id, name, created_at: record.created_at, token }));
+  }
+
+  /**
+   * Takes a lake token back; what was derived from it ends with it.
+   * @throws TributaryError TRIBUTARY_ACCESS_LAKE_TOKEN_UNKNOWN
+   */
+  revokeLakeToken(tenantId: string, id: string): Promise<void> {
+    return this.#change(tenantId, (tokens) => {
+      const rest = tokens.filter((token) => token.id !== id);
+      if (rest.length < tokens.length) return rest;
+      throw new TributaryError('TRIBUTARY_ACCESS_LAKE_TOKEN_UNKNOWN', { id });
+    });
+  }
+
+  /** Replaces a tenant's lake tokens, durably and then here, after the changes before it. */
+  #change(
+    tenantId: string,
+    next: (tokens: readonly LakeTokenRecord[]) => readonly LakeTokenRecord[],
+  ): Promise<void> {
+    const change = this.#changes.then(async () => {
+      const changed = this.#tenant(tenantId);
+      const tenant = { ...changed, lake_tokens: next(changed.lake_tokens ?? []) };
+      const tenants = this.#document.tenants.map((other) => (other === changed ? tenant : other));
+      const document = { ...this.#document, tenants };
+      await this.#options.store.replace(serialiseControl(document));
+      this.#document = document;
+      this.#lake = new KeyRing(lakeTokensOf(document));
+    });
+    this.#changes = change.catch(() => undefined);
+    return change;
+  }
+
+  #tenant(id: string): TenantRecord {
+    const tenant = this.#document.tenants.find((candidate) => candidate.id === id);
+    if (tenant === undefined) throw new TributaryError('TRIBUTARY_ENGINE_TENANT_UNKNOWN', { id });
+    return tenant;
   }
 }
 
@@ -167,6 +231,17 @@ function adminKeysOf(document: ControlDocument): Map<string, StoredKey<AdminPrin
     for (const record of tenant.admin_keys) {
       const principal = Object.freeze({ tenantId: tenant.id, keyId: record.id });
       keys.set(record.id, { sha256: Buffer.from(record.sha256, 'hex'), principal });
+    }
+  }
+  return keys;
+}
+
+function lakeTokensOf(document: ControlDocument): Map<string, StoredKey<LakePrincipal>> {
+  const keys = new Map<string, StoredKey<LakePrincipal>>();
+  for (const tenant of document.tenants) {
+    for (const { id, sha256 } of tenant.lake_tokens ?? []) {
+      const principal = Object.freeze({ tenantId: tenant.id, tokenId: id });
+      keys.set(id, { sha256: Buffer.from(sha256, 'hex'), principal });
     }
   }
   return keys;

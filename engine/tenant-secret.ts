@@ -2,6 +2,7 @@
  * The secret of a tenant: random bytes made once and kept beside its log. Public profile ids and the
  * keyed hashes of message ids derive from it; without it the log would replay to other profile ids.
  */
+import { hkdfSync } from 'node:crypto';
 import { TributaryError } from '../base/errors.ts';
 import type { RandomSource } from '../base/random.ts';
 import { atomicReplace, type FileSystem, readFile } from '../storage/file-system.ts';
@@ -38,4 +39,11 @@ export async function openTenantSecret(
     profileIds: bytes.slice(0, PROFILE_ID_BYTES),
     messageIds: bytes.slice(PROFILE_ID_BYTES),
   };
+}
+
+/** 32 bytes for what other engines read the lake with: keys and sessions are derived from them (RFC 5869). */
+export function lakeSigningKey(secret: TenantSecret): Uint8Array {
+  const { messageIds, profileIds } = secret;
+  const bytes = Buffer.concat([profileIds, messageIds]);
+  return new Uint8Array(hkdfSync('sha256', bytes, new Uint8Array(), 'tributary lake keys', 32));
 }

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../base/clock.ts';
 import { TributaryError } from '../../base/errors.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { seededRandomSource } from '../../base/random.ts';
+
 import { type BootstrapKeys, ControlPlane } from '../../engine/control.ts';
 import { parseControl } from '../../engine/control-file.ts';
 import { isMistyped, keyId, mintKey } from '../../engine/control-keys.ts';
 import { fileControlStore } from '../../engine/control-store.ts';
+import { readFile } from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 
 async function open(fileSystem: MemoryFileSystem, bootstrap: BootstrapKeys = {}) {
@@ -84,4 +87,40 @@ test('a control file that is damaged or of another version is refused', () => {
     assert.throws(written(value), (error) => error instanceof TributaryError);
   }
   assert.throws(() => parseControl('{', 'control.json'), /it is not JSON/);
+});
+
+test('a lake token opens the lake until it is revoked, and outlives a restart', async () => {
+  const fileSystem = new MemoryFileSystem();
+  const control = await open(fileSystem);
+  const tenantId = control.tenants[0]!.id;
+  const { id, token } = await control.createLakeToken(tenantId, 'trino');
+  assert.match(token, /^tributary_lake_[0-9a-z]{8}_[0-9a-z]{39}$/);
+  const restarted = await open(fileSystem);
+  for (const plane of [control, restarted]) {
+    assert.deepEqual(plane.authenticateLake(token), { tenantId, tokenId: id });
+    assert.deepEqual(plane.lakePrincipal(id), { tenantId, tokenId: id });
+    assert.equal(plane.authenticateAdmin(token), undefined);
+    assert.deepEqual(
+      plane.lakeTokens(tenantId).map(({ name }) => name),
+      ['trino'],
+    );
+  }
+  const text = Buffer.from(await readFile(fileSystem, '/control.json')).toString('utf8');
+  assert.ok(!text.includes(token), 'only its hash is stored');
+  await restarted.revokeLakeToken(tenantId, id);
+  assert.equal(restarted.authenticateLake(token), undefined);
+  assert.equal((await open(fileSystem)).authenticateLake(token), undefined);
+});
+
+test('lake tokens made at once are all kept, up to the limit', async () => {
+  const control = await open(new MemoryFileSystem());
+  const tenantId = control.tenants[0]!.id;
+  const attempts = Array.from({ length: LIMITS.lakeTokensMax + 1 }, (_, index) =>
+    control.createLakeToken(tenantId, `token ${index}`),
+  );
+  const results = await Promise.allSettled(attempts);
+  const refused = results.filter(({ status }) => status === 'rejected');
+  assert.equal(refused.length, 1);
+  assert.equal(control.lakeTokens(tenantId).length, LIMITS.lakeTokensMax);
+  await assert.rejects(control.revokeLakeToken(tenantId, 'nothing'), /There is no lake token/);
 });
