@@ -17,6 +17,8 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
 /** Each external package is imported by one module. */
 const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   '@duckdb/node-api': 'query/duckdb.ts',
+  'apache-arrow': 'storage/arrow.ts',
+  'parquet-wasm': 'storage/parquet-wasm.ts',
   'prom-client': 'ingest/metrics.ts',
   'smol-toml': 'bin/toml.ts',
   'uWebSockets.js': 'ingest/uws.ts',
