@@ -133,6 +133,68 @@ export const ERRORS = {
     retryable: false,
     help: 'Run the appliance version that wrote it, or a newer one.',
   },
+  // ── lake ──────────────────────────────────────────────────────────────────────────────────────
+  TRIBUTARY_LAKE_OBJECT_MISSING: {
+    message: 'The lake has no object {key}.',
+    status: 404,
+    sqlstate: '58P01',
+    retryable: false,
+  },
+  TRIBUTARY_LAKE_LOCATION_FOREIGN: {
+    message: 'The location {location} does not lie in this lake.',
+    status: 503,
+    sqlstate: 'XX001',
+    retryable: false,
+    help: 'The metadata was written for another lake, or is damaged. Restore it from a backup.',
+  },
+  TRIBUTARY_LAKE_METADATA_MALFORMED: {
+    message: 'The lake metadata in {location} cannot be used: {reason}.',
+    status: 503,
+    sqlstate: 'XX001',
+    retryable: false,
+    help: 'The file is damaged, or was written by something else. Restore it from a backup.',
+  },
+  TRIBUTARY_LAKE_FILE_UNKNOWN: {
+    message: 'The file {location} is not part of table {table}.',
+    status: 409,
+    sqlstate: '40001',
+    retryable: false,
+    help: 'Another commit has removed it. Read the list of live files again.',
+  },
+  TRIBUTARY_LAKE_SNAPSHOT_UNKNOWN: {
+    message: 'Table {table} has no snapshot {snapshotId}.',
+    status: 404,
+    sqlstate: '42704',
+    retryable: false,
+    help: 'It may have expired.',
+  },
+  TRIBUTARY_LAKE_REQUIREMENT_FAILED: {
+    message: 'The commit was made for another state of the table: {reason}.',
+    status: 409,
+    sqlstate: '40001',
+    retryable: true,
+    help: 'Load the table again and commit anew.',
+  },
+  TRIBUTARY_LAKE_UPDATE_INVALID: {
+    message: 'The table cannot be changed so: {reason}.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+  },
+  TRIBUTARY_LAKE_CONFLICT: {
+    message: 'Table {table} was changed by others {attempts} times in a row.',
+    status: 409,
+    sqlstate: '40001',
+    retryable: true,
+    help: 'Only one appliance may write to a lake. Look for another one.',
+  },
+  TRIBUTARY_LAKE_POISONED: {
+    message: 'Table {table} takes no commits since the outcome of one is unknown: {reason}.',
+    status: 503,
+    sqlstate: '58030',
+    retryable: true,
+    help: 'Check the disk or the object store and restart the appliance.',
+  },
   // ── identity ──────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_IDENTITY_NODES_FULL: {
     message: 'The identity store is full at {count} identifiers: {reason}.',

@@ -95,6 +95,17 @@ export const LIMITS = Object.freeze({
   /** Bytes of one of a log's two staging buffers, beside room for one record; full answers 429. */
   walStagingBytesMax: 8 * MIB,
 
+  /** Metadata, manifest list or manifest of a lake table, bytes; also a block of one when inflated. */
+  lakeMetadataBytesMax: 256 * MIB,
+  /** Commits of others that one of ours gives way to, one after another. */
+  lakeCommitAttemptsMax: 8,
+  /** Manifests of one snapshot; from here on the small ones are merged by the next commit. */
+  lakeManifestsMax: 100,
+  /** A manifest of this size is not merged with others any more, bytes. */
+  lakeManifestBytesMax: 8 * MIB,
+  /** Versions of the metadata that are kept behind the current one. */
+  lakeMetadataVersionsMax: 50,
+
   /**
    * Identifiers, anchors and profiles per tenant: room for 100 M people. The largest array holds 16
    * bytes per profile, and Node 20 reaches at most 4 GiB through one buffer: 250 M × 16 B = 3.7 GiB.

@@ -18,6 +18,7 @@ const LADDER: Readonly<Record<string, readonly string[]>> = {
 const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   '@duckdb/node-api': 'query/duckdb.ts',
   'apache-arrow': 'storage/arrow.ts',
+  'json-with-bigint': 'storage/lake/json.ts',
   'parquet-wasm': 'storage/parquet-wasm.ts',
   'prom-client': 'ingest/metrics.ts',
   'smol-toml': 'bin/toml.ts',
