@@ -531,6 +531,20 @@ export const ERRORS = {
     sqlstate: 'XX000',
     retryable: true,
   },
+  // ── lake: read by others ──────────────────────────────────────────────────────────────────────
+  TRIBUTARY_LAKE_ABSENT: {
+    message: 'This appliance has no lake.',
+    status: 404,
+    sqlstate: '55000',
+    retryable: false,
+  },
+  TRIBUTARY_LAKE_READS_FULL: {
+    message: 'Reads of the lake hold {usedBytes} bytes, limit {limitBytes} bytes.',
+    status: 503,
+    sqlstate: '53400',
+    retryable: true,
+    help: 'Wait for the seconds in Retry-After and read again.',
+  },
   // ── query ─────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_QUERY_SYNTAX: {
     message: 'The SQL does not parse: {reason}.',

@@ -87,6 +87,8 @@ export const LIMITS = Object.freeze({
   /** Lake tokens of one tenant, and characters of the name of one. */
   lakeTokensMax: 100,
   lakeTokenNameCharactersMax: 64,
+  /** Bytes of objects on their way to other engines; each read holds up to 1 MiB. */
+  lakeReadBytesMax: 128 * MIB,
 
   /** One WAL record's payload, bytes: a batch and room for its envelope. */
   walRecordBytesMax: 8 * MIB,

@@ -83,6 +83,8 @@ export class Appliance {
       diskFreeBytesMin: configuration.disk_free_bytes_min,
       readDiskFreeBytes: () => fileSystem.freeBytes(data),
       publicUrl: configuration.public_url,
+      lakeTokens: control,
+      lakeBucket: configuration.lake_bucket,
       metrics,
       clock,
       logger,

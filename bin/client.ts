@@ -1,4 +1,4 @@
-/** How `tributary send` and `tributary sql` reach an appliance. */
+/** How the commands that talk to an appliance reach it. */
 import { TributaryError } from '../base/errors.ts';
 import type { CommandContext, CommandLine } from './command-line.ts';
 
@@ -26,10 +26,20 @@ export function targetOf(line: CommandLine, context: CommandContext, kind: strin
 }
 
 export function post(target: Target, path: string, body: string): Promise<Response> {
+  return ask(target, 'POST', path, body);
+}
+
+/** @param body JSON, where there is one. */
+export function ask(
+  target: Target,
+  method: string,
+  path: string,
+  body?: string,
+): Promise<Response> {
   return fetch(target.url + path, {
-    method: 'POST',
+    method,
     headers: { Authorization: `Bearer ${target.key}`, 'Content-Type': 'application/json' },
-    body,
+    ...(body !== undefined && { body }),
   });
 }
 

@@ -8,6 +8,7 @@ const OVERVIEW = `tributary: a customer data platform on one machine
   tributary sql STATEMENT       run a query and print its result
   tributary send FILE.ndjson    send events from a file, or from standard input with -
   tributary dead-letters export what was not accepted, as NDJSON to repair; or replay it as it is
+  tributary lake token          make, list and end the tokens other engines read the lake with
   tributary config show         the configuration in effect, and where each value comes from
   tributary help [COMMAND]      this, or the options of a command
   tributary --version
@@ -48,6 +49,14 @@ ${CLIENT_OPTIONS}, an admin key
   --concurrency N      batches under way at once, 1 to 64 (4)
 `;
 
+const LAKE = `tributary lake token create NAME | list | revoke ID
+
+create prints a token with which another engine (ClickHouse, Trino, Spark) reads this tenant's tables over the
+Iceberg REST catalog, at the path /iceberg. It is shown once. revoke ends it, and every key it was given.
+
+${CLIENT_OPTIONS}, an admin key
+`;
+
 /** @returns undefined for a command there is not. */
 export function helpFor(command: string | undefined): string | undefined {
   switch (command) {
@@ -63,6 +72,8 @@ export function helpFor(command: string | undefined): string | undefined {
       return SEND;
     case 'dead-letters':
       return DEAD_LETTERS;
+    case 'lake':
+      return LAKE;
     default:
       return undefined;
   }

@@ -67,6 +67,28 @@ const optionalUrl: OptionType<string> = {
   },
 };
 
+/** As S3 names buckets, and no first part of our own paths. */
+const bucketName: OptionType<string> = {
+  expected: 'a bucket name: 3 to 63 lower-case letters, digits and hyphens',
+  parse(written) {
+    const isName = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(String(written));
+    return isName && !RESERVED_PATHS.has(String(written)) ? String(written) : undefined;
+  },
+};
+
+/** First parts of paths that the front door serves; the bucket is one, too. */
+const RESERVED_PATHS = new Set([
+  'iceberg',
+  'healthz',
+  'readyz',
+  'metrics',
+  'batch',
+  'beacon',
+  'pixel',
+  'projects',
+  'api',
+]);
+
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
@@ -131,6 +153,11 @@ export const OPTIONS = {
     bytes(0),
     GIB,
     'Batches are refused while the volume of data_dir has less free.',
+  ),
+  lake_bucket: option(
+    bucketName,
+    'tributary-lake',
+    'Bucket in the locations of the lake (s3://BUCKET/…); fixed once there are tables.',
   ),
   dedupe_window_hours: option(
     integer(1, 168),

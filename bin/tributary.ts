@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   sql: async () => (await import('./sql.ts')).sql,
   send: async () => (await import('./send.ts')).send,
   'dead-letters': async () => (await import('./dead-letters.ts')).deadLetters,
+  lake: async () => (await import('./lake.ts')).lake,
   config: async () => (await import('./config-show.ts')).config,
 };
 

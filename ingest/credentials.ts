@@ -9,8 +9,10 @@
  * RFC 7617 (Basic), RFC 6750 (Bearer). Segment's SDKs send the key as the user name of Basic, with an
  * empty password; some leave the colon out.
  */
-import type { WritePrincipal } from '../engine/control.ts';
+import { TributaryError } from '../base/errors.ts';
+import type { AdminPrincipal, WritePrincipal } from '../engine/control.ts';
 import type { Authenticator } from './ports.ts';
+import type { HttpRequest } from './uws.ts';
 
 /** Whom a presented key lets in; undefined when it is not known, whole or by its first part. */
 export function authenticateWriteKey(
@@ -21,6 +23,23 @@ export function authenticateWriteKey(
   const colon = key.indexOf(':');
   if (principal !== undefined || colon <= 0) return principal;
   return authenticator.authenticateWrite(key.slice(0, colon));
+}
+
+/**
+ * Whom the admin key of a request lets in.
+ * @throws TributaryError TRIBUTARY_ACCESS_KEY_MISSING or _KEY_UNKNOWN
+ */
+export function authenticateAdmin(
+  authenticator: Authenticator,
+  request: HttpRequest,
+): AdminPrincipal {
+  const key = keyOfAuthorization(request.getHeader('authorization'));
+  if (key === undefined) {
+    throw new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind: 'admin' });
+  }
+  const principal = authenticator.authenticateAdmin(key);
+  if (principal !== undefined) return principal;
+  throw new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'admin' });
 }
 
 /**

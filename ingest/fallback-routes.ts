@@ -2,6 +2,7 @@
 import { TributaryError } from '../base/errors.ts';
 import { answerPreflight } from './cross-origin.ts';
 import { HttpExchange } from './http-exchange.ts';
+import { LAKE_TOKENS_PATH } from './lake-tokens-route.ts';
 import { PIXEL_PATHS, SDK_METRICS_PATH, TRACKING_PATHS } from './tracking-paths.ts';
 import type { TemplatedApp } from './uws.ts';
 
@@ -33,5 +34,6 @@ function methodsOf(path: string): string | undefined {
   if (TRACKING_PATHS.has(path) || path === SDK_METRICS_PATH) return 'POST, OPTIONS';
   if (PIXEL_PATHS.has(path)) return 'GET, HEAD, OPTIONS';
   if (path === '/v1/sql') return 'POST';
+  if (path === LAKE_TOKENS_PATH) return 'GET, HEAD, POST';
   return GET_PATHS.includes(path) ? 'GET, HEAD' : undefined;
 }

@@ -34,7 +34,7 @@ export class HttpExchange {
   /** The page that may read the answer in its browser; '' for every other client. */
   readonly #origin: string;
   /** HEAD asks for the answer to GET without its body (RFC 9110 section 9.3.2). */
-  readonly #isHead: boolean;
+  readonly isHead: boolean;
   #gone = false;
   #answered = false;
   #onGone: (() => void) | undefined;
@@ -47,7 +47,7 @@ export class HttpExchange {
   constructor(response: HttpResponse, request: HttpRequest, isCrossOrigin = false) {
     this.response = response;
     this.#origin = isCrossOrigin ? request.getHeader('origin') : '';
-    this.#isHead = request.getMethod() === 'head';
+    this.isHead = request.getMethod() === 'head';
     response.onAborted(() => {
       this.#gone = true;
       this.#onGone?.();
@@ -93,15 +93,26 @@ export class HttpExchange {
     this.answer(error.status, body, { ...options, headers: { ...options.headers, ...wait } });
   }
 
-  /** Starts a streamed answer. The caller writes to `response` and then calls `finish`. */
-  begin(contentType: string, headers: Readonly<Record<string, string>>): void {
+  /** Answers as to HEAD: the length of a body, and no body. */
+  answerLength(status: number, contentType: string, bytes: number, options: AnswerOptions): void {
+    this.#answer(status, contentType, options, (close) =>
+      this.response.endWithoutBody(bytes, close),
+    );
+  }
+
+  /**
+   * Starts a streamed answer. The caller writes to `response` and then calls `finish`, or `settle` when
+   * it has ended the response.
+   */
+  begin(contentType: string, headers: Readonly<Record<string, string>>, status = 200): void {
     if (this.over) return;
-    this.response.cork(() => {
-      this.response.writeStatus(statusText(200));
-      this.response.writeHeader('Content-Type', contentType);
-      this.#writeCommonHeaders();
-      for (const [name, value] of Object.entries(headers)) this.response.writeHeader(name, value);
-    });
+    this.response.cork(() => this.#writeHead(status, contentType, headers));
+  }
+
+  /** Notes that the caller has ended a streamed answer of known length itself. */
+  settle(): void {
+    this.#answered = true;
+    this.#takeOnOver()?.();
   }
 
   /** Ends a streamed answer. */
@@ -121,20 +132,36 @@ export class HttpExchange {
   }
 
   #send(status: number, contentType: string, body: Buffer, options: AnswerOptions): void {
+    this.#answer(status, contentType, options, (close) => {
+      // RFC 9110 section 8.6: these carry no length. The library takes undefined for a number.
+      if (status === 204 || status === 304) this.response.endWithoutBody();
+      else if (this.isHead) this.response.endWithoutBody(body.length, close);
+      else this.response.end(body, close);
+    });
+  }
+
+  #answer(
+    status: number,
+    contentType: string,
+    options: AnswerOptions,
+    end: (close: boolean) => void,
+  ): void {
     if (this.#gone) return;
     assert(!this.#answered, 'a request is answered once');
     this.#answered = true;
     const { headers = {}, close = false } = options;
-    const { response } = this;
-    response.cork(() => {
-      response.writeStatus(statusText(status));
-      response.writeHeader('Content-Type', contentType);
-      this.#writeCommonHeaders();
-      for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
-      if (this.#isHead) response.endWithoutBody(body.length, close);
-      else response.end(body, close);
+    this.response.cork(() => {
+      this.#writeHead(status, contentType, headers);
+      end(close);
     });
     this.#takeOnOver()?.();
+  }
+
+  #writeHead(status: number, contentType: string, headers: Readonly<Record<string, string>>): void {
+    this.response.writeStatus(statusText(status));
+    if (contentType !== '') this.response.writeHeader('Content-Type', contentType);
+    this.#writeCommonHeaders();
+    for (const [name, value] of Object.entries(headers)) this.response.writeHeader(name, value);
   }
 
   #takeOnOver(): (() => void) | undefined {

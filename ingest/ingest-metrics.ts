@@ -2,6 +2,7 @@
 import type { BatchIntake } from './batch-intake.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { DiskWatch } from './disk-watch.ts';
+import type { LakeFigures } from './lake-routes.ts';
 import type { Metrics } from './metrics.ts';
 import type { StreamServer } from './stream-server.ts';
 import type { ConnectionCount } from './uws.ts';
@@ -12,10 +13,11 @@ export interface IngestFigures {
   readonly streams: StreamServer;
   readonly connections: ConnectionCount;
   readonly disk: DiskWatch;
+  readonly lake: LakeFigures;
 }
 
 export function registerIngestMetrics(metrics: Metrics, figures: IngestFigures): void {
-  const { connections, disk, inFlight, streams } = figures;
+  const { connections, disk, inFlight, lake, streams } = figures;
   const { statistics } = figures.intake;
   metrics.counter(
     'tributary_ingest_batches_total',
@@ -77,5 +79,16 @@ export function registerIngestMetrics(metrics: Metrics, figures: IngestFigures):
     'tributary_ingest_disk_free_bytes',
     'Bytes free on the volume of the log; below disk_free_bytes_min batches are refused.',
     () => disk.freeBytes,
+  );
+  metrics.counters(
+    'tributary_lake_requests_total',
+    'Answers to other engines, by door (catalog, objects) and class of status.',
+    ['door', 'status'],
+    () => [...lake].map(({ door, status, count }) => ({ labels: { door, status }, value: count })),
+  );
+  metrics.counter(
+    'tributary_lake_sent_bytes_total',
+    'Bytes of objects of the lake that were sent to other engines.',
+    () => lake.sentBytes,
   );
 }

@@ -3,7 +3,13 @@
  * engine and the query service in; ingest/ knows neither's inside.
  */
 import type { TributaryError } from '../base/errors.ts';
-import type { AdminPrincipal, WritePrincipal } from '../engine/control.ts';
+import type { PlainAnswer, PlainRequest } from '../base/plain-http.ts';
+import type {
+  AdminPrincipal,
+  IssuedLakeToken,
+  LakeTokenDescription,
+  WritePrincipal,
+} from '../engine/control.ts';
 import type { BatchOutcome, IncomingBatch, PublishedBatch } from '../engine/types.ts';
 
 export type { PublishedBatch };
@@ -70,6 +76,21 @@ export interface IdentityResolver {
   resolve(tenantId: string, identifiers: readonly Identifier[]): readonly (string | null)[];
 }
 
+/** What other engines read the lake through. */
+export interface LakeDoor {
+  /** The Iceberg REST catalog. */
+  catalog(request: PlainRequest): PlainAnswer;
+  /** The objects of the lake, as S3. */
+  objects(request: PlainRequest): Promise<PlainAnswer>;
+}
+
+/** The tokens that let other engines in, by tenant. */
+export interface LakeTokenKeeper {
+  lakeTokens(tenantId: string): readonly LakeTokenDescription[];
+  createLakeToken(tenantId: string, name: string): Promise<IssuedLakeToken>;
+  revokeLakeToken(tenantId: string, id: string): Promise<void>;
+}
+
 /** What the appliance can do right now. */
 export type ApplianceState =
   | { readonly phase: 'starting'; readonly progress: string }
@@ -81,5 +102,7 @@ export type ApplianceState =
       readonly tail?: EventTail;
       /** Without one, identifiers are not resolved. */
       readonly identity?: IdentityResolver;
+      /** Without one, there is no lake to read. */
+      readonly lake?: LakeDoor;
     }
   | { readonly phase: 'stopping' };

@@ -17,9 +17,11 @@ import { DiskWatch } from './disk-watch.ts';
 import { serveFallbacks } from './fallback-routes.ts';
 import { serveImports } from './import-route.ts';
 import { registerIngestMetrics } from './ingest-metrics.ts';
+import { serveLake } from './lake-routes.ts';
+import { serveLakeTokens } from './lake-tokens-route.ts';
 import type { Metrics } from './metrics.ts';
 import { servePixels } from './pixel-routes.ts';
-import type { ApplianceState, Authenticator } from './ports.ts';
+import type { ApplianceState, Authenticator, LakeTokenKeeper } from './ports.ts';
 import { type RateLimitOptions, RateLimits } from './rate-limits.ts';
 import { serveSdkMetrics } from './sdk-metrics-route.ts';
 import { serveSettings } from './settings-route.ts';
@@ -52,6 +54,9 @@ export interface IngestServerOptions {
   readDiskFreeBytes(): Promise<number>;
   /** How browsers reach the appliance; '' takes what their requests were sent to. */
   readonly publicUrl: string;
+  readonly lakeTokens: LakeTokenKeeper;
+  /** The bucket of the lake; its objects are served at the path of that name. */
+  readonly lakeBucket: string;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -96,6 +101,9 @@ export class IngestServer {
     serveSdkMetrics(this.#app, context);
     serveSettings(this.#app, authenticator, options.publicUrl);
     serveSql(this.#app, context);
+    serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
+    const { lakeBucket, publicUrl } = options;
+    const lake = serveLake(this.#app, { ...context, publicUrl }, lakeBucket);
     serveStatus(this.#app, state, metrics, logger);
     this.#streams = new StreamServer(
       this.#app,
@@ -104,7 +112,7 @@ export class IngestServer {
     );
     serveFallbacks(this.#app);
     const streams = this.#streams;
-    registerIngestMetrics(metrics, { intake, inFlight, streams, connections, disk });
+    registerIngestMetrics(metrics, { intake, inFlight, streams, connections, disk, lake });
 
     this.#listening = listen(this.#app, options.host, options.port);
     disk.start();

@@ -9,6 +9,7 @@ import { authenticateWriteKey } from './credentials.ts';
 import { answerPreflight } from './cross-origin.ts';
 import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
 import type { Authenticator } from './ports.ts';
+import { requestHost } from './request-origin.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 const SETTINGS_PATHS: readonly string[] = [
@@ -63,9 +64,5 @@ function addressFor(
     const { protocol, host, pathname } = new URL(publicUrl);
     return { protocol: protocol.slice(0, -1), apiHost: `${host}${pathname.replace(/\/$/, '')}/v1` };
   }
-  const host = request.getHeader('host');
-  if (/^[\w.-]+(?::\d+)?$|^\[[\da-f:.]+\](?::\d+)?$/i.test(host)) {
-    return { protocol: 'http', apiHost: `${host}/v1` };
-  }
-  throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason: 'Host is not a host' });
+  return { protocol: 'http', apiHost: `${requestHost(request)}/v1` };
 }

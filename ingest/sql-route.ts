@@ -8,12 +8,11 @@
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
-import type { AdminPrincipal } from '../engine/control.ts';
 import { requireReady } from './batch-intake.ts';
 import { readBody } from './body-reader.ts';
 import type { BodyWatch } from './body-watch.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { keyOfAuthorization } from './credentials.ts';
+import { authenticateAdmin } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
 import type { ApplianceState, Authenticator, SqlSink } from './ports.ts';
 import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
@@ -38,7 +37,7 @@ export function serveSql(app: TemplatedApp, context: SqlContext): void {
 }
 
 function handleSql(context: SqlContext, exchange: HttpExchange, request: HttpRequest): void {
-  const { tenantId } = authenticate(request, context.authenticator);
+  const { tenantId } = authenticateAdmin(context.authenticator, request);
   const format = formatOfHead(request);
   const declaredBytes = Number(request.getHeader('content-length')) || 0;
   const { bodies: watch, inFlight: budget } = context;
@@ -83,16 +82,6 @@ function parseJson(body: Uint8Array): unknown {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new TributaryError('TRIBUTARY_INGEST_JSON_MALFORMED', { reason }, cause);
   }
-}
-
-/** @throws TributaryError TRIBUTARY_ACCESS_KEY_MISSING or _KEY_UNKNOWN */
-function authenticate(request: HttpRequest, authenticator: Authenticator): AdminPrincipal {
-  const key = keyOfAuthorization(request.getHeader('authorization'));
-  if (key === undefined)
-    throw new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind: 'admin' });
-  const principal = authenticator.authenticateAdmin(key);
-  if (principal !== undefined) return principal;
-  throw new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'admin' });
 }
 
 /** A result on its way into one response. */

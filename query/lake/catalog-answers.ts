@@ -3,7 +3,7 @@
  *
  * An error's `type` is the name of an exception of Iceberg's Java library: clients switch on it.
  */
-import type { LakeAnswer } from './ports.ts';
+import type { PlainAnswer } from '../../base/plain-http.ts';
 
 const ERRORS = {
   BadRequestException: 400,
@@ -21,18 +21,18 @@ export type CatalogErrorType = keyof typeof ERRORS;
 const JSON_HEADERS = { 'Content-Type': 'application/json' };
 const NOTHING = new Uint8Array();
 
-export function json(body: unknown): LakeAnswer {
+export function json(body: unknown): PlainAnswer {
   return jsonText(JSON.stringify(body));
 }
 
 /** JSON that is written already. */
-export function jsonText(text: string): LakeAnswer {
+export function jsonText(text: string): PlainAnswer {
   return { status: 200, headers: JSON_HEADERS, body: Buffer.from(text) };
 }
 
-export const NO_CONTENT: LakeAnswer = { status: 204, headers: {}, body: NOTHING };
+export const NO_CONTENT: PlainAnswer = { status: 204, headers: {}, body: NOTHING };
 
-export function catalogError(type: CatalogErrorType, message: string): LakeAnswer {
+export function catalogError(type: CatalogErrorType, message: string): PlainAnswer {
   const code = ERRORS[type];
   const challenge = code === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
   const body = JSON.stringify({ error: { message, type, code } });
@@ -40,7 +40,7 @@ export function catalogError(type: CatalogErrorType, message: string): LakeAnswe
 }
 
 /** An error of the OAuth endpoint, whose form is RFC 6749 section 5.2. */
-export function oauthError(status: 400 | 401, error: string, description: string): LakeAnswer {
+export function oauthError(status: 400 | 401, error: string, description: string): PlainAnswer {
   const body = JSON.stringify({ error, error_description: description });
   return { status, headers: JSON_HEADERS, body: Buffer.from(body) };
 }

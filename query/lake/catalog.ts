@@ -11,7 +11,9 @@
  *
  * Specification: https://iceberg.apache.org/rest-catalog-spec/
  */
+
 import type { Clock } from '../../base/clock.ts';
+import type { PlainAnswer, PlainRequest } from '../../base/plain-http.ts';
 import { SECOND_MICROS } from '../../base/units.ts';
 import type { LakePrincipal } from '../../engine/control.ts';
 import {
@@ -23,12 +25,12 @@ import {
   oauthError,
 } from './catalog-answers.ts';
 import { decodePercent, parameter, parseQuery } from './percent-encoding.ts';
-import type { CatalogTable, LakeAccess, LakeAnswer, LakeRequest, TenantTables } from './ports.ts';
+import type { CatalogTable, LakeAccess, TenantTables } from './ports.ts';
 import { openSession, principalOfSession, SESSION_SECONDS } from './session-tokens.ts';
 import { vendKey } from './vended-keys.ts';
 
-/** Where the catalog is mounted; clients are given this path, with or without `/v1`. */
-export const CATALOG_PATH = '/iceberg';
+/** Where the catalog is mounted (ingest/lake-routes.ts); clients are given it with or without `/v1`. */
+const CATALOG_PATH = '/iceberg';
 /** Any region serves; clients refuse keys without one. */
 export const REGION = 'us-east-1';
 
@@ -69,7 +71,7 @@ export class Catalog {
   }
 
   /** @param request whose path starts with {@link CATALOG_PATH}. */
-  answer(request: LakeRequest): LakeAnswer {
+  answer(request: PlainRequest): PlainAnswer {
     const segments = this.#segmentsOf(request.path);
     if (segments === undefined) {
       return catalogError('BadRequestException', 'The path is not percent-encoded UTF-8.');
@@ -99,7 +101,7 @@ export class Catalog {
     return decoded;
   }
 
-  #principalOf({ headers }: LakeRequest): LakePrincipal | undefined {
+  #principalOf({ headers }: PlainRequest): LakePrincipal | undefined {
     const [, token] = /^bearer +(\S+) *$/i.exec(headers['authorization'] ?? '') ?? [];
     if (token === undefined) return undefined;
     const { access } = this.#options;
@@ -107,7 +109,7 @@ export class Catalog {
   }
 
   /** RFC 6749 section 4.4; the client's id is ignored, its secret is the lake token. */
-  #token(request: LakeRequest): LakeAnswer {
+  #token(request: PlainRequest): PlainAnswer {
     if (request.method !== 'POST') return unknownPath(request);
     const form = parseQuery(Buffer.from(request.body).toString('utf8')) ?? [];
     if (parameter(form, 'grant_type') !== 'client_credentials') {
@@ -127,7 +129,7 @@ export class Catalog {
     });
   }
 
-  #config(request: LakeRequest): LakeAnswer {
+  #config(request: PlainRequest): PlainAnswer {
     if (request.method !== 'GET') return unknownPath(request);
     const { bucket } = this.#options;
     const warehouse = parameter(parseQuery(request.query) ?? [], 'warehouse') ?? '';
@@ -139,10 +141,10 @@ export class Catalog {
   }
 
   #namespaces(
-    request: LakeRequest,
+    request: PlainRequest,
     principal: LakePrincipal,
     [name, collection, table, ...rest]: readonly string[],
-  ): LakeAnswer {
+  ): PlainAnswer {
     const tenant = this.#options.tables(principal.tenantId);
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (name === undefined) return isRead ? listNamespaces(request, tenant) : readOnly();
@@ -169,11 +171,11 @@ export class Catalog {
   }
 
   #table(
-    request: LakeRequest,
+    request: PlainRequest,
     principal: LakePrincipal,
     table: CatalogTable,
     rest: readonly string[],
-  ): LakeAnswer {
+  ): PlainAnswer {
     const { method } = request;
     const place = rest.join('/');
     if (place === 'metrics' && method === 'POST') return NO_CONTENT;
@@ -192,7 +194,7 @@ export class Catalog {
 
   /** How a client reads the files of this table. */
   #configOf(
-    { origin }: LakeRequest,
+    { origin }: PlainRequest,
     { tenantId, tokenId }: LakePrincipal,
     { location }: CatalogTable,
   ): Readonly<Record<string, string>> {
@@ -218,7 +220,7 @@ export class Catalog {
 }
 
 /** The tenant's namespace, at the top level; it has none below it. */
-function listNamespaces(request: LakeRequest, { namespace }: TenantTables): LakeAnswer {
+function listNamespaces(request: PlainRequest, { namespace }: TenantTables): PlainAnswer {
   const parent = parameter(parseQuery(request.query) ?? [], 'parent') ?? '';
   if (parent !== '' && parent !== namespace) {
     return catalogError('NoSuchNamespaceException', `Namespace does not exist: ${parent}`);
@@ -227,19 +229,19 @@ function listNamespaces(request: LakeRequest, { namespace }: TenantTables): Lake
 }
 
 /** The password of HTTP Basic, where some clients put the secret. */
-function passwordOf({ headers }: LakeRequest): string | undefined {
+function passwordOf({ headers }: PlainRequest): string | undefined {
   const [, encoded] = /^basic +(\S+) *$/i.exec(headers['authorization'] ?? '') ?? [];
   if (encoded === undefined) return undefined;
   const text = Buffer.from(encoded, 'base64').toString('utf8');
   return text.slice(text.indexOf(':') + 1);
 }
 
-function readOnly(): LakeAnswer {
+function readOnly(): PlainAnswer {
   const message = 'The tables are written by the appliance alone; outsiders read them.';
   return catalogError('ForbiddenException', message);
 }
 
-function unknownPath({ method, path }: LakeRequest): LakeAnswer {
+function unknownPath({ method, path }: PlainRequest): PlainAnswer {
   const type: CatalogErrorType =
     method === 'GET' || method === 'HEAD' ? 'NotFoundException' : 'UnsupportedOperationException';
   return catalogError(type, `The catalog has no ${method} ${path}.`);

@@ -1,5 +1,5 @@
 /** Answers of the S3 facade: errors and listings as XML, in the words of S3's own API reference. */
-import type { LakeAnswer } from './ports.ts';
+import type { PlainAnswer } from '../../base/plain-http.ts';
 
 const ERRORS = {
   AccessDenied: [403, 'Access Denied'],
@@ -27,7 +27,7 @@ export function s3Error(
   code: S3ErrorCode,
   resource: string,
   headers: Readonly<Record<string, string>> = {},
-): LakeAnswer {
+): PlainAnswer {
   const [status, message] = ERRORS[code];
   const body = element('Error', [
     element('Code', code),
@@ -41,7 +41,7 @@ export function xml(
   status: number,
   body: string,
   headers: Readonly<Record<string, string>> = {},
-): LakeAnswer {
+): PlainAnswer {
   const text = `<?xml version="1.0" encoding="UTF-8"?>\n${body}`;
   return {
     status,

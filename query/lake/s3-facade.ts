@@ -8,13 +8,15 @@
  * - A key of the bucket is a relative path without empty, `.` or `..` parts; any other is not looked for.
  * - An ETag never looks like an MD5: some clients would check the body against it.
  */
+
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
+import type { PlainAnswer, PlainRequest } from '../../base/plain-http.ts';
 import { SECOND_MICROS } from '../../base/units.ts';
 import type { ObjectInfo } from '../../storage/lake/object-store.ts';
 import { parseRange } from './byte-range.ts';
 import { decodePercent, parameter, parseQuery } from './percent-encoding.ts';
-import type { LakeAccess, LakeAnswer, LakeRequest, ObjectReader } from './ports.ts';
+import type { LakeAccess, ObjectReader } from './ports.ts';
 import { element, type S3ErrorCode, s3Error, xml } from './s3-answers.ts';
 import { listPage, listXml, parseListRequest } from './s3-listing.ts';
 import { type DecodedRequest, isSignedBy, presentedSignature, timeProblem } from './sigv4.ts';
@@ -36,7 +38,7 @@ export class S3Facade {
     this.#options = options;
   }
 
-  async answer(request: LakeRequest): Promise<LakeAnswer> {
+  async answer(request: PlainRequest): Promise<PlainAnswer> {
     const path = decodePercent(request.path);
     const parameters = parseQuery(request.query);
     if (path === undefined || parameters === undefined) return s3Error('InvalidURI', request.path);
@@ -72,7 +74,10 @@ export class S3Facade {
     return timeProblem(presented, nowMicros / 1000) ?? claim;
   }
 
-  async #bucket({ parameters, request }: DecodedRequest, { scope }: KeyClaim): Promise<LakeAnswer> {
+  async #bucket(
+    { parameters, request }: DecodedRequest,
+    { scope }: KeyClaim,
+  ): Promise<PlainAnswer> {
     if (parameter(parameters, 'location') !== undefined) {
       return xml(200, element('LocationConstraint', [], XMLNS));
     }
@@ -86,7 +91,7 @@ export class S3Facade {
     return xml(200, listXml(bucket, list, page, etagOf));
   }
 
-  async #object(request: LakeRequest, key: string, { scope }: KeyClaim): Promise<LakeAnswer> {
+  async #object(request: PlainRequest, key: string, { scope }: KeyClaim): Promise<PlainAnswer> {
     if (!isInScope(key, scope)) return s3Error('AccessDenied', request.path);
     const { objects } = this.#options;
     const entry = isPlainKey(key) ? await objects.head(key) : undefined;

@@ -58,7 +58,7 @@ export async function listPage(
   const commonPrefixes: string[] = [];
   if (keysMax === 0) return { objects: found, commonPrefixes, nextAfter: undefined };
   let last = after;
-  const start = after > startAfter ? after : startAfter;
+  const start = after === '' ? startAfter : after; // A page's token lies behind what the first page started after.
   for await (const entry of objects.list(prefix, start === '' ? {} : { startAfter: start })) {
     const common = commonPrefixOf(entry.key, request);
     if ((common ?? entry.key) === last || !isReadable(entry.key)) continue;

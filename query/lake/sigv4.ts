@@ -10,9 +10,10 @@
  * Method: "Create a signed AWS API request" and "Authenticating Requests: Using Query Parameters" of the
  * AWS General Reference and the S3 API reference.
  */
+
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { PlainRequest } from '../../base/plain-http.ts';
 import { encodePath, encodePercent, parameter, type QueryParameter } from './percent-encoding.ts';
-import type { LakeRequest } from './ports.ts';
 import type { S3ErrorCode } from './s3-answers.ts';
 
 export const SKEW_MS_MAX = 15 * 60 * 1000;
@@ -41,7 +42,7 @@ export interface PresentedSignature {
 
 /** A request whose path and query are decoded. */
 export interface DecodedRequest {
-  readonly request: LakeRequest;
+  readonly request: PlainRequest;
   readonly path: string;
   readonly parameters: readonly QueryParameter[];
 }
@@ -83,7 +84,7 @@ export function timeProblem(presented: PresentedSignature, nowMs: number): S3Err
 }
 
 function signatureOfHeader(
-  request: LakeRequest,
+  request: PlainRequest,
   authorization: string,
 ): PresentedSignature | S3ErrorCode {
   if (!authorization.startsWith(`${ALGORITHM} `)) return 'AuthorizationHeaderMalformed';
@@ -161,7 +162,7 @@ function checked(written: WrittenSignature): PresentedSignature | undefined {
   };
 }
 
-function areNecessarySigned({ headers }: LakeRequest, presented: PresentedSignature): boolean {
+function areNecessarySigned({ headers }: PlainRequest, presented: PresentedSignature): boolean {
   const signed = new Set(presented.signedHeaders);
   return Object.keys(headers).every((name) => {
     const isNecessary = name === 'host' || name.startsWith('x-amz-');

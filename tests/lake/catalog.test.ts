@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import type { LakeAnswer } from '../../query/lake/ports.ts';
+import type { PlainAnswer } from '../../base/plain-http.ts';
 import {
   BUCKET,
   jsonOf,
@@ -18,7 +18,7 @@ before(async () => {
   lake = await LakeFixture.open();
 });
 
-function errorOf(answer: LakeAnswer): { type: string; code: number } {
+function errorOf(answer: PlainAnswer): { type: string; code: number } {
   const { error } = jsonOf(answer) as { error: { message: string; type: string; code: number } };
   assert.equal(error.code, answer.status);
   assert.ok(error.message.length > 0);
@@ -137,7 +137,7 @@ test('without a known token nothing is told', () => {
   }
 });
 
-function exchange(form: string, headers: Record<string, string> = {}): LakeAnswer {
+function exchange(form: string, headers: Record<string, string> = {}): PlainAnswer {
   const body = Buffer.from(form);
   return lake.ask('POST', '/iceberg/v1/oauth/tokens', { body, headers });
 }

@@ -1,17 +1,13 @@
 /** A lake of two tenants with a table each, a control plane with tokens, and a clock that tests move. */
+
 import { createHash } from 'node:crypto';
 import { AwsV4Signer } from 'aws4fetch';
 import type { Clock } from '../../base/clock.ts';
+import type { PlainAnswer, PlainRequest } from '../../base/plain-http.ts';
 import { seededRandomSource } from '../../base/random.ts';
 import { ControlPlane } from '../../engine/control.ts';
 import { Catalog } from '../../query/lake/catalog.ts';
-import type {
-  CatalogTable,
-  LakeAccess,
-  LakeAnswer,
-  LakeRequest,
-  ObjectReader,
-} from '../../query/lake/ports.ts';
+import type { CatalogTable, LakeAccess, ObjectReader } from '../../query/lake/ports.ts';
 import { S3Facade } from '../../query/lake/s3-facade.ts';
 
 export const BUCKET = 'test-lake';
@@ -28,6 +24,13 @@ export function tableNamed(name: string, prefix: string): CatalogTable {
     location,
     metadata: { location: `${location}/metadata/v1.metadata.json`, json: METADATA },
   };
+}
+
+export interface SigningOptions {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly presign?: boolean;
+  readonly origin?: string;
 }
 
 export class LakeFixture {
@@ -87,7 +90,7 @@ export class LakeFixture {
   }
 
   /** A request to the catalog with the lake token. */
-  ask(method: string, path: string, overrides: Partial<LakeRequest> = {}): LakeAnswer {
+  ask(method: string, path: string, overrides: Partial<PlainRequest> = {}): PlainAnswer {
     const [before, query = ''] = path.split('?');
     return this.catalog.answer({
       method,
@@ -107,22 +110,16 @@ export class LakeFixture {
   }
 
   /** A request to the facade, signed with vended keys by another implementation of SigV4. */
-  async fetch(
-    pathAndQuery: string,
-    options: { method?: string; headers?: Record<string, string>; presign?: boolean } = {},
-  ): Promise<LakeAnswer> {
+  async fetch(pathAndQuery: string, options: SigningOptions = {}): Promise<PlainAnswer> {
     return this.facade.answer(await this.signed(pathAndQuery, options));
   }
 
-  async signed(
-    pathAndQuery: string,
-    options: { method?: string; headers?: Record<string, string>; presign?: boolean } = {},
-  ): Promise<LakeRequest> {
-    const { method = 'GET', headers = {}, presign = false } = options;
+  async signed(pathAndQuery: string, options: SigningOptions = {}): Promise<PlainRequest> {
+    const { method = 'GET', headers = {}, origin = ORIGIN, presign = false } = options;
     const config = this.vended();
     const signer = new AwsV4Signer({
       method,
-      url: ORIGIN + pathAndQuery,
+      url: origin + pathAndQuery,
       headers,
       accessKeyId: config['s3.access-key-id']!,
       secretAccessKey: config['s3.secret-access-key']!,
@@ -140,7 +137,7 @@ export class LakeFixture {
       query: signed.url.search.slice(1),
       headers: { host: signed.url.host, ...sent },
       body: new Uint8Array(),
-      origin: ORIGIN,
+      origin,
     };
   }
 }
@@ -170,11 +167,11 @@ function readerOf(objects: ReadonlyMap<string, Uint8Array>): ObjectReader {
   };
 }
 
-export function jsonOf(answer: LakeAnswer): unknown {
+export function jsonOf(answer: PlainAnswer): unknown {
   return JSON.parse(Buffer.from(answer.body as Uint8Array).toString('utf8'));
 }
 
-export async function textOf(answer: LakeAnswer): Promise<string> {
+export async function textOf(answer: PlainAnswer): Promise<string> {
   const { body } = answer;
   const bytes = body instanceof Uint8Array ? body : await body.read(0, body.length);
   return Buffer.from(bytes).toString('utf8');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
-import type { ByteSource, LakeAnswer } from '../../query/lake/ports.ts';
+import type { ByteSource, PlainAnswer } from '../../base/plain-http.ts';
 import { BUCKET, LakeFixture, TABLE_PREFIX, textOf } from './lake-fixture.ts';
 
 const KEY = `${TABLE_PREFIX}data/day=2026-11-22/a.parquet`;
@@ -19,7 +19,7 @@ before(async () => {
   lake.put('tenant_one/events-0123abcdx/data/near.parquet', 'near');
 });
 
-async function codeOf(answer: LakeAnswer): Promise<string> {
+async function codeOf(answer: PlainAnswer): Promise<string> {
   const [, code] = /<Code>(\w+)<\/Code>/.exec(await textOf(answer)) ?? [];
   return `${answer.status} ${code}`;
 }

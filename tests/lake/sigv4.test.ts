@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import type { PlainRequest } from '../../base/plain-http.ts';
 import { decodePercent, parseQuery } from '../../query/lake/percent-encoding.ts';
-import type { LakeRequest } from '../../query/lake/ports.ts';
 import {
   isSignedBy,
   type PresentedSignature,
@@ -19,7 +19,7 @@ const EMPTY = createHash('sha256').digest('hex');
 const NOW = Date.parse('2013-05-24T00:00:00Z');
 
 function decoded(path: string, query: string, headers: Record<string, string>) {
-  const request: LakeRequest = {
+  const request: PlainRequest = {
     method: 'GET',
     path,
     query,

@@ -83,6 +83,20 @@ test('sql reads a statement from standard input, and fails with its error', asyn
   assert.match(wrong.stderr, /TRIBUTARY_QUERY_/);
 });
 
+test('lake token makes a token, lists it by its id, and ends it', async () => {
+  const created = await run(['lake', 'token', 'create', 'trino'], ADMIN_KEY);
+  assert.equal(created.code, 0, created.stderr);
+  const [, id] = /^tributary_lake_([0-9a-z]{8})_\w+\n$/.exec(created.stdout) ?? [];
+  assert.ok(id !== undefined, created.stdout);
+  const listed = await run(['lake', 'token', 'list'], ADMIN_KEY);
+  assert.match(listed.stdout, new RegExp(`^${id} +trino +\\d{4}-`, 'm'));
+  assert.equal((await run(['lake', 'token', 'revoke', id], ADMIN_KEY)).stdout, `revoked ${id}\n`);
+  const again = await run(['lake', 'token', 'revoke', id], ADMIN_KEY);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /TRIBUTARY_ACCESS_LAKE_TOKEN_UNKNOWN/);
+  assert.equal((await run(['lake', 'token', 'create'], ADMIN_KEY)).code, 2);
+});
+
 test('wrong use is told from failure', async () => {
   assert.equal((await run(['nothing'])).code, 2);
   assert.equal((await run(['send'], WRITE_KEY)).code, 2);

@@ -5,7 +5,7 @@ import { systemRandom } from '../../base/random.ts';
 import { MIB } from '../../base/units.ts';
 import { ControlPlane } from '../../engine/control.ts';
 import { Metrics } from '../../ingest/metrics.ts';
-import type { SqlExecutor } from '../../ingest/ports.ts';
+import type { LakeDoor, SqlExecutor } from '../../ingest/ports.ts';
 import type { RateLimitOptions } from '../../ingest/rate-limits.ts';
 import { IngestServer } from '../../ingest/server.ts';
 import { MemoryWriter } from './memory-writer.ts';
@@ -45,10 +45,11 @@ export interface FrontDoorOptions {
   readonly diskFreeBytesMin?: number;
   readonly readDiskFreeBytes?: () => Promise<number>;
   readonly sql?: SqlExecutor;
+  readonly lake?: LakeDoor;
 }
 
 export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<FrontDoor> {
-  const { inFlightBytesMax = 64 * MIB, publicUrl = '', sql = noSql } = options;
+  const { inFlightBytesMax = 64 * MIB, publicUrl = '', sql = noSql, lake } = options;
   const control = await openMemoryControl();
   const writer = new MemoryWriter();
   const server = IngestServer.open({
@@ -57,6 +58,8 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     authenticator: control,
     inFlightBytesMax,
     publicUrl,
+    lakeTokens: control,
+    lakeBucket: 'test-lake',
     connectionsMax: options.connectionsMax ?? 1000,
     addressRequestsMax: options.addressRequestsMax ?? 1000,
     rates: options.rates ?? NO_RATES,
@@ -66,7 +69,7 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     clock: systemClock,
     logger: silentLogger,
   });
-  server.setState({ phase: 'ready', writer: () => writer, sql });
+  server.setState({ phase: 'ready', writer: () => writer, sql, ...(lake && { lake }) });
   const url = `http://127.0.0.1:${server.port}`;
   return {
     server,
