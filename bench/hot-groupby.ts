@@ -196,6 +196,7 @@ function openService(hotDirectory: string, scratch: Scratch): Promise<SqlService
       workerCount: 1,
       settings: {
         hotDirectory,
+        coldDirectory: null,
         catalog: HOT_CATALOG,
         threads: THREADS,
         memoryLimitBytes: WORKER_MEMORY_BYTES,

@@ -88,6 +88,7 @@ function openService(
       ...SQL_SERVICE_DEFAULTS,
       settings: {
         hotDirectory: tenant.hotDirectory,
+        coldDirectory: null,
         catalog: HOT_CATALOG,
         threads: WORKER_THREADS,
         memoryLimitBytes,

@@ -116,6 +116,14 @@ export interface NativeMessageWindow {
   readonly memoryBytes: number;
 }
 
+/** A snapshot of a table: rows [floorRow, publishedRows) are hot. */
+export interface HeldTable {
+  /** 0: there are no cold files. */
+  readonly coldVersion: number;
+  readonly floorRow: number;
+  readonly publishedRows: number;
+}
+
 export interface NativeAddon {
   /** Creates `path`, in place of an old file, reserves `reservedBytes` of address space, backs the start. */
   createRegion(path: string, reservedBytes: number, backedBytes: number): NativeRegion | string;
@@ -139,6 +147,12 @@ export interface NativeAddon {
 
   /** Points the DuckDB functions of this process at a tenant's hot directory. @returns '' or why not. */
   openHotDirectory(path: string): string;
+  /**
+   * Takes a snapshot of a table that every scan of this process sees until `releaseTables`. The rows below
+   * `floorRow` are those of the list of cold files `coldVersion`. @returns it, or why it cannot be taken.
+   */
+  holdTable(table: string): HeldTable | string;
+  releaseTables(): void;
   /**
    * Lets scans of `table` in this process leave out rows, and whole segments, whose `column` lies
    * outside [min, max] or is NULL. Holds until cleared.

@@ -14,9 +14,9 @@ import type { GatePolicy } from './gate.ts';
 export interface CatalogRelation {
   /** Lower case. */
   readonly name: string;
-  /** The SELECT behind the view. */
+  /** The SELECT behind the view. `{table}` stands for the rows of a scanned table, hot and cold. */
   readonly select: string;
-  /** The hot tables it scans, once each. */
+  /** The tables it scans, once each. */
   readonly scans: readonly string[];
   /**
    * Columns that are the scanned table's own, unchanged and under the same name, with a minimum and
@@ -43,14 +43,14 @@ const EVENTS_SELECT = `
     profile_id(profile_of(anchor)) AS profile_id, anchor,
     timestamp, original_timestamp, sent_at, received_at, source,
     properties, traits, context, integrations, extra
-  FROM hot_scan('events')`;
+  FROM {events}`;
 
 /** The newest value of each trait by event time, then sequence; a null removes the trait. */
 const PROFILE_TRAITS_SELECT = `
   WITH said AS (
     SELECT profile_of(anchor) AS profile, timestamp, sequence, said.key AS trait, said.value AS value,
       said.type = 'NULL' AS removed
-    FROM hot_scan('events') AS events, json_each(events.traits) AS said
+    FROM {events} AS events, json_each(events.traits) AS said
     WHERE events.type = 'identify'
   ), newest AS (
     SELECT profile, trait, timestamp, sequence, value, removed
@@ -88,19 +88,19 @@ export const HOT_CATALOG: Catalog = {
         identifier_type(a_node) AS a_type, identifier_value(a_node) AS a_value,
         identifier_type(b_node) AS b_type, identifier_value(b_node) AS b_value,
         kind, state, reason
-        FROM hot_scan('edges')`,
+        FROM {edges}`,
       scans: ['edges'],
       boundColumns: [],
     },
     {
       name: 'dead_letters',
-      select: `SELECT * FROM hot_scan('dead_letters')`,
+      select: `SELECT * FROM {dead_letters}`,
       scans: ['dead_letters'],
       boundColumns: [],
     },
     {
       name: 'warnings',
-      select: `SELECT * FROM hot_scan('warnings')`,
+      select: `SELECT * FROM {warnings}`,
       scans: ['warnings'],
       boundColumns: [],
     },
@@ -112,6 +112,14 @@ export const HOT_CATALOG: Catalog = {
     },
   ],
 };
+
+/** The SELECT of a relation over what `sourceOf` says each scanned table is. */
+export function selectOver(
+  { select, scans }: CatalogRelation,
+  sourceOf: (table: string) => string,
+): string {
+  return scans.reduce((text, table) => text.replaceAll(`{${table}}`, sourceOf(table)), select);
+}
 
 /** What the gate lets analysts of this catalogue name. */
 export function policyOf(catalog: Catalog): GatePolicy {

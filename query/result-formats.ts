@@ -31,6 +31,11 @@ export interface QueryStatistics {
   readonly rowsScanned: number;
   readonly segmentsScanned: number;
   readonly segmentsSkipped: number;
+  /** Cold files that could hold a wanted row, and their size; of the others likewise. */
+  readonly filesRead: number;
+  readonly filesSkipped: number;
+  readonly bytesRead: number;
+  readonly bytesSkipped: number;
 }
 
 export interface ResultColumn {

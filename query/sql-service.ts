@@ -79,6 +79,10 @@ export interface SqlCounters {
   resultBytes: number;
   segmentsScanned: number;
   segmentsSkipped: number;
+  filesRead: number;
+  filesSkipped: number;
+  bytesRead: number;
+  bytesSkipped: number;
   elapsedMs: number;
 }
 
@@ -94,6 +98,10 @@ export class SqlService {
     resultBytes: 0,
     segmentsScanned: 0,
     segmentsSkipped: 0,
+    filesRead: 0,
+    filesSkipped: 0,
+    bytesRead: 0,
+    bytesSkipped: 0,
     elapsedMs: 0,
   };
   readonly #options: SqlServiceOptions;
@@ -195,6 +203,10 @@ function countFinished(counters: SqlCounters, statistics: QueryStatistics): void
   counters.resultBytes += statistics.bytes;
   counters.segmentsScanned += statistics.segmentsScanned;
   counters.segmentsSkipped += statistics.segmentsSkipped;
+  counters.filesRead += statistics.filesRead;
+  counters.filesSkipped += statistics.filesSkipped;
+  counters.bytesRead += statistics.bytesRead;
+  counters.bytesSkipped += statistics.bytesSkipped;
   counters.elapsedMs += statistics.elapsedMs;
 }
 

@@ -1,12 +1,12 @@
 /**
  * Runs one statement in a worker, from SQL text to the last byte of its result.
  *
- * The order: parse and gate, begin a transaction, bound the scans, prepare, bind, stream. Evaluating
- * the bounds inside the transaction gives their now() the statement's own moment.
+ * The order: parse and gate, begin a transaction, bound the scans, take snapshots, prepare, bind, stream.
+ * Evaluating the bounds inside the transaction gives their now() the statement's own moment.
  *
  * - Nothing runs that the gate did not pass, and DuckDB must agree that it is a SELECT or an EXPLAIN.
  * - Each statement has a connection of its own; closing it frees whatever a half-read result held.
- * - Scan bounds are set for this statement only, and cleared whatever happens.
+ * - Scan bounds and snapshots are of this statement only, and let go whatever happens.
  * - The next chunk is fetched only once the last one was taken: a slow reader stops the query.
  */
 import { assert } from '../base/assert.ts';
@@ -24,9 +24,10 @@ import {
   StreamBrokenError,
 } from './duckdb.ts';
 import { type Failure, failure, failureFromProblem } from './failures.ts';
-import { type BoundCandidate, combineBounds, findBounds } from './pruning.ts';
+import { type BoundCandidate, combineBounds, findBounds, type ScanBound } from './pruning.ts';
 import { type QueryStatistics, type ResultWriter, writerOf } from './result-formats.ts';
 import type { ParsedStatement, StatementParser } from './statement-parser.ts';
+import { type HeldSnapshots, NO_SNAPSHOTS, type TableSnapshots } from './table-snapshots.ts';
 import type { ExecuteRequest, QueryOutcome } from './worker-protocol.ts';
 
 /** The part of the native addon that guides scans. */
@@ -49,6 +50,8 @@ export interface RunnerParts {
   readonly parser: StatementParser;
   readonly catalog: Catalog;
   readonly scans: ScanControl;
+  /** Null for a catalogue that scans no tables of the appliance. */
+  readonly snapshots: TableSnapshots | null;
   readonly clock: Clock;
   readonly memoryLimitBytes: number;
 }
@@ -66,6 +69,7 @@ export class StatementRunner {
   readonly #parts: RunnerParts;
   #connection: Connection | null = null;
   #cancelled: Failure | null = null;
+  #snapshots: HeldSnapshots = NO_SNAPSHOTS;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -83,12 +87,14 @@ export class StatementRunner {
     const startedMs = clock.monotonicMs();
     const progress = new Progress(request, channel);
     this.#cancelled = null;
+    this.#snapshots = NO_SNAPSHOTS;
     scans.takeScanCounts();
     const statistics = (): QueryStatistics => ({
       elapsedMs: Math.round(clock.monotonicMs() - startedMs),
       rows: progress.rows,
       bytes: progress.bytes,
       ...scans.takeScanCounts(),
+      ...this.#snapshots.reads,
     });
     let outcome: QueryOutcome;
     let writer: ResultWriter | null = null;
@@ -115,6 +121,7 @@ export class StatementRunner {
       scans.clearScanBounds();
       this.#connection?.close();
       this.#connection = null;
+      this.#parts.snapshots?.release();
     }
     return outcome;
   }
@@ -131,7 +138,13 @@ export class StatementRunner {
     connection: Connection,
   ): Promise<Result> {
     await connection.run('BEGIN TRANSACTION');
-    await this.#boundScans(parsed, parameters, connection);
+    const bounds = await this.#boundScans(parsed, parameters, connection);
+    this.#stopIfCancelled();
+    const { snapshots } = this.#parts;
+    if (snapshots !== null) {
+      this.#snapshots = await snapshots.hold(parsed.relationUses, bounds);
+      await this.#makeViews(connection);
+    }
     this.#stopIfCancelled();
     const statement = await connection.prepare(parsed.sql);
     if (statement.kind !== (parsed.explained ? 'explain' : 'select')) {
@@ -147,7 +160,7 @@ export class StatementRunner {
     parsed: ParsedStatement,
     parameters: readonly Parameter[],
     connection: Connection,
-  ): Promise<void> {
+  ): Promise<readonly ScanBound[]> {
     const { catalog, scans } = this.#parts;
     const candidates = findBounds(parsed.root, parsed.relationUses, catalog, parameters);
     const evaluated: { candidate: BoundCandidate; value: bigint | null }[] = [];
@@ -155,9 +168,13 @@ export class StatementRunner {
       const value = await this.#evaluate(candidate, connection);
       evaluated.push({ candidate, value });
     }
-    for (const bound of combineBounds(evaluated)) {
-      scans.setScanBound(bound.table, bound.column, bound.min, bound.max);
-    }
+    const bounds = combineBounds(evaluated);
+    for (const { table, column, min, max } of bounds) scans.setScanBound(table, column, min, max);
+    return bounds;
+  }
+
+  async #makeViews(connection: Connection): Promise<void> {
+    for (const statement of this.#snapshots.statements) await connection.run(statement);
   }
 
   /** @returns null when the constant is NULL, of another type, or no constant after all. */
@@ -208,6 +225,8 @@ export class StatementRunner {
       this.#stopIfCancelled();
       assert(this.#connection !== null, 'a broken stream still has its connection');
       await this.#connection.run('ROLLBACK'); // the error has aborted the transaction
+      await this.#connection.run('BEGIN TRANSACTION');
+      await this.#makeViews(this.#connection);
       const statement = await this.#connection.prepare(prefix + parsed.sql);
       bindParameters(statement, request.parameters);
       this.#stopIfCancelled();

@@ -2,12 +2,15 @@
  * The DuckDB of a worker: opened, given the tenant's relations, then locked for good.
  *
  * - The addon is loaded and the views are made before the lock; nothing is after it.
- * - `enable_external_access = false` ends all file access but spilling; it cannot be turned back.
+ * - `enable_external_access = false` ends all file access but spilling, and reading the tenant's own
+ *   directory of the lake; it cannot be turned back.
  * - Times are UTC, so that the same text gives the same rows on every machine.
  *
  * Failure: an error here ends the worker; the pool starts another.
  */
 import { LIMITS } from '../base/limits.ts';
+import { selectOver } from './catalog.ts';
+import { hotSource, quoteName, quoteText } from './cold-source.ts';
 import { type Connection, Database } from './duckdb.ts';
 import type { WorkerSettings } from './worker-protocol.ts';
 
@@ -34,6 +37,8 @@ export async function openWorkerDatabase(
   await connection.run(`SET GLOBAL TimeZone = 'UTC'`);
   await makeViews(connection, settings);
   await connection.run(`SET GLOBAL max_expression_depth = ${LIMITS.sqlExpressionDepthMax}`);
+  const directories = settings.coldDirectory === null ? '' : quoteText(settings.coldDirectory);
+  await connection.run(`SET GLOBAL allowed_directories = [${directories}]`);
   await connection.run('SET GLOBAL enable_external_access = false');
   await connection.run('SET GLOBAL lock_configuration = true');
   connection.close();
@@ -43,14 +48,7 @@ export async function openWorkerDatabase(
 async function makeViews(connection: Connection, settings: WorkerSettings): Promise<void> {
   for (const statement of settings.catalog.setup) await connection.run(statement);
   for (const relation of settings.catalog.relations) {
-    await connection.run(`CREATE VIEW ${quoteName(relation.name)} AS ${relation.select}`);
+    const select = selectOver(relation, hotSource);
+    await connection.run(`CREATE VIEW ${quoteName(relation.name)} AS ${select}`);
   }
-}
-
-function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

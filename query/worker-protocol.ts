@@ -35,6 +35,8 @@ export const FRAME = Object.freeze({
 export interface WorkerSettings {
   /** The tenant's hot segments; null for a catalogue that scans none. */
   readonly hotDirectory: string | null;
+  /** The tenant's directory of the lake, which may be missing; null where there is none. */
+  readonly coldDirectory: string | null;
   readonly catalog: Catalog;
   /** DuckDB's threads and memory limit. */
   readonly threads: number;

@@ -18,6 +18,7 @@ import { policyOf } from './catalog.ts';
 import type { Failure } from './failures.ts';
 import { StatementParser } from './statement-parser.ts';
 import { type ResultChannel, type ScanControl, StatementRunner } from './statement-runner.ts';
+import { TableSnapshots } from './table-snapshots.ts';
 import { openWorkerDatabase } from './worker-database.ts';
 import {
   decodeJson,
@@ -81,6 +82,7 @@ class FrameChannel implements ResultChannel {
 
 async function startRunner(settings: WorkerSettings): Promise<StatementRunner> {
   let scans = NO_SCANS;
+  let snapshots: TableSnapshots | null = null;
   let addonPath: string | null = null;
   if (settings.hotDirectory !== null || settings.dataLimitBytes !== null) {
     const { extensionPath, native } = await import('../native/index.ts');
@@ -90,9 +92,13 @@ async function startRunner(settings: WorkerSettings): Promise<StatementRunner> {
     if (settings.hotDirectory !== null) {
       failUnlessEmpty(native.openHotDirectory(settings.hotDirectory), 'hot directory');
       scans = native;
+      const { catalog, hotDirectory } = settings;
+      snapshots = new TableSnapshots(catalog, hotDirectory, native, new NodeFileSystem());
       addonPath = extensionPath;
     }
   }
+  // Cold files have relative paths, so that no plan shows an analyst where they lie.
+  if (settings.coldDirectory !== null) process.chdir(settings.coldDirectory);
   const parser = await StatementParser.open(policyOf(settings.catalog));
   const database = await openWorkerDatabase(settings, addonPath);
   const { catalog, memoryLimitBytes } = settings;
@@ -101,6 +107,7 @@ async function startRunner(settings: WorkerSettings): Promise<StatementRunner> {
     parser,
     catalog,
     scans,
+    snapshots,
     clock: systemClock,
     memoryLimitBytes,
   });

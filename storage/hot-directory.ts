@@ -3,7 +3,7 @@
  * not through the file-system port: it holds nothing a crash could lose, since every start makes it
  * anew from the log.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REGISTRY_FILE } from './segment-format.ts';
 
@@ -20,6 +20,11 @@ export function clearHotDirectory(directory: string): (path: string) => void {
   return (path) => rmSync(path, { force: true });
 }
 
+/** Writes a small file of a hot directory whole. Nobody reads it yet. */
+export function writeHotFile(path: string, bytes: Uint8Array): void {
+  writeFileSync(path, bytes, { mode: 0o600 });
+}
+
 /** Removes the hot files of `directory`, and the directory when nothing else is in it. */
 export function removeHotDirectory(directory: string): void {
   if (!existsSync(directory)) return;
@@ -28,5 +33,5 @@ export function removeHotDirectory(directory: string): void {
 }
 
 function isHotFile(name: string): boolean {
-  return name === REGISTRY_FILE || /^[a-z0-9_]+(-\d+\.seg|\.array)$/.test(name);
+  return name === REGISTRY_FILE || /^[a-z0-9_]+(-\d+\.(seg|cold)|\.array)$/.test(name);
 }

@@ -5,7 +5,7 @@
  * (`events`) or by {@link HotTable.beginRow} (tables written from TypeScript), and may span segments;
  * {@link HotTable.publishTo} then makes all rows below a number visible at once.
  *
- * - published ≤ staged, and neither goes back.
+ * - floor ≤ published ≤ staged, and none goes back. Rows below the floor are in cold files.
  * - The active segment exists from the start and is never dropped, so a table always has a schema.
  * - A segment is listed in the registry before it gets rows and until it is dropped.
  * - Refusals (full budget, full file system) leave the table as it was.
@@ -46,6 +46,7 @@ export class HotTable {
   /** The file of the segment after the active one, its first pages already allocated. */
   #prepared: NativeRegion | undefined;
   #rowWriter: SegmentRowWriter | undefined;
+  #floorRow = 0;
   #publishedRows = 0;
   #nextSegmentId = 1;
 
@@ -81,6 +82,11 @@ export class HotTable {
   /** Table-wide: rows below it are visible. */
   get publishedRows(): number {
     return this.#publishedRows;
+  }
+
+  /** Table-wide: rows below it are in cold files, and hot no more. */
+  get floorRow(): number {
+    return this.#floorRow;
   }
 
   get rowsFree(): number {
@@ -167,25 +173,16 @@ export class HotTable {
   }
 
   /**
-   * Drops the sealed segments whose rows are all below `tableRow`, and removes their files.
-   * @returns how many were dropped.
+   * From now on the published rows below `floorRow` are those of the list of cold files `coldVersion`:
+   * a query sees each row in the one place or in the other. Segments without other rows are dropped;
+   * queries that have them mapped keep them.
    */
-  dropSegmentsBelow(tableRow: number): number {
-    let count = 0;
-    while (count < this.#segments.length - 1 && this.#segments[count + 1]!.firstRow <= tableRow) {
-      count += 1;
-    }
-    if (count === 0) return 0;
-    assert(
-      this.#segments[count]!.firstRow <= this.#publishedRows,
-      'only published rows are dropped',
-    );
-    this.#registry.removeOldestSegments(this.#slot, count);
-    for (const segment of this.#segments.splice(0, count)) {
-      this.#close(segment);
-      this.#removeFile(segment.path);
-    }
-    return count;
+  setCold(floorRow: number, coldVersion: number): void {
+    assert(floorRow >= this.#floorRow, 'cold rows stay cold');
+    assert(floorRow <= this.#publishedRows, 'only published rows become cold');
+    this.#registry.setCold(this.#slot, floorRow, coldVersion);
+    this.#floorRow = floorRow;
+    this.#dropColdSegments();
   }
 
   /** Unmaps all segments and leaves their files. Idempotent. */
@@ -193,6 +190,23 @@ export class HotTable {
     for (const segment of this.#segments.splice(0)) this.#close(segment);
     this.#prepared?.close();
     this.#prepared = undefined;
+  }
+
+  /** Drops the sealed segments below the floor, and removes their files. */
+  #dropColdSegments(): void {
+    let count = 0;
+    while (
+      count < this.#segments.length - 1 &&
+      this.#segments[count + 1]!.firstRow <= this.#floorRow
+    ) {
+      count += 1;
+    }
+    if (count === 0) return;
+    this.#registry.removeOldestSegments(this.#slot, count);
+    for (const segment of this.#segments.splice(0, count)) {
+      this.#close(segment);
+      this.#removeFile(segment.path);
+    }
   }
 
   /**

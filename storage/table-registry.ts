@@ -2,13 +2,14 @@
  * The registry: one small shared file that says which segments make up which table, and how many rows
  * of each table are published. Query workers map it read-only.
  *
- * Publishing is one atomic store, because it happens per batch. Changing the list of segments happens
- * once per 122,880 rows, so a seqlock suffices: the generation is odd while the list changes, and a
- * reader copies the list again when the generation was odd or moved.
+ * Publishing is one atomic store, because it happens per batch. Changing the list of segments, or what
+ * is cold, happens once per 122,880 rows or a flush, so a seqlock suffices: the generation is odd while
+ * they change, and a reader copies them again when the generation was odd or moved.
  *
  * - published_rows never goes back.
  * - A segment is listed only after its file is complete, and its file is removed only after the
  *   segment is off the list; a reader that finds the file gone takes a new snapshot.
+ * - A row is hot or cold, never both: the floor and the version of the list of cold files change as one.
  * - Segments of a table are listed in the order of their first rows.
  */
 import { join } from 'node:path';
@@ -28,6 +29,8 @@ export const REGISTRY_TABLE = Object.freeze({
   publishedRows: 56,
   segmentCount: 64,
   schemaId: 68,
+  floorRow: 72,
+  coldVersion: 80,
   segments: 128,
   bytes: 128 + LIMITS.tableSegmentsMax * REGISTRY_SEGMENT_BYTES,
 });
@@ -118,6 +121,15 @@ export class TableRegistry {
   publish(slot: number, tableRow: number): void {
     const index = (entryOffset(slot) + REGISTRY_TABLE.publishedRows) / 8;
     Atomics.store(this.#words64, index, BigInt(tableRow));
+  }
+
+  /** Rows below `floorRow` are from now on those of the list of cold files `coldVersion`. */
+  setCold(slot: number, floorRow: number, coldVersion: number): void {
+    const at = entryOffset(slot);
+    this.#changeList(slot, () => {
+      this.#words64[(at + REGISTRY_TABLE.floorRow) / 8] = BigInt(floorRow);
+      this.#words64[(at + REGISTRY_TABLE.coldVersion) / 8] = BigInt(coldVersion);
+    });
   }
 
   segmentCount(slot: number): number {

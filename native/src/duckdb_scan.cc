@@ -246,12 +246,16 @@ bool FillColumn(DuckdbVector vector, const SegmentColumn& column, Dictionary* di
   return false;
 }
 
-// The visible rows of [begin, end), which lies in one chunk and starts at a multiple of 64.
-ChunkRows VisibleRows(const Segment& segment, uint32_t begin, uint32_t end, uint32_t* listed) {
-  if (segment.hidden_count() == 0) return {begin, end - begin, nullptr};
+// The visible rows of [begin, end), which lies in one chunk and starts at a multiple of 64; rows below
+// `floor` are not among them.
+ChunkRows VisibleRows(const Segment& segment, uint32_t begin, uint32_t end, uint32_t floor,
+                      uint32_t* listed) {
+  bool none_hidden = segment.hidden_count() == 0;
+  if (none_hidden && floor <= begin) return {begin, end - begin, nullptr};
   uint32_t count = 0;
   for (uint32_t base = begin; base < end; base += 64) {
-    uint64_t visible = ~segment.mask()[base / 64];
+    uint64_t visible = none_hidden ? ~uint64_t{0} : ~segment.mask()[base / 64];
+    if (base < floor) visible &= floor - base < 64 ? ~uint64_t{0} << (floor - base) : 0;
     if (end - base < 64) visible &= (uint64_t{1} << (end - base)) - 1;
     while (visible != 0) {
       listed[count++] = base + static_cast<uint32_t>(__builtin_ctzll(visible));
@@ -310,7 +314,7 @@ void Bind(DuckdbBindInfo info) {
   auto plan = std::make_unique<ScanPlan>();
   plan->table = table;
   uint64_t rows = 0;
-  for (const SnapshotSegment& part : snapshot.segments) rows += part.rows;
+  for (const SnapshotSegment& part : snapshot.segments) rows += part.rows - part.begin;
   for (const SegmentColumn& column : snapshot.segments.back().segment->columns()) {
     LogicalType type(TypeOf(column.type), column.type == ColumnType::kJson ? "JSON" : nullptr);
     duckdb.bind_add_result_column(info, column.name.c_str(), type.get());
@@ -378,7 +382,7 @@ void Init(DuckdbInitInfo info) {
   scan->bounds.resize(scan->snapshot.segments.size());
   for (uint32_t index = 0; index < scan->snapshot.segments.size(); index += 1) {
     const SnapshotSegment& part = scan->snapshot.segments[index];
-    if (part.rows == 0) continue;
+    if (part.begin == part.rows) continue;
     if (IsSkipped(*part.segment, bounds)) {
       directory.counts().segments_skipped += 1;
       continue;
@@ -388,7 +392,9 @@ void Init(DuckdbInitInfo info) {
     }
     scan->bounds[index] = RowBoundsOf(*part.segment, bounds);
     directory.counts().segments_scanned += 1;
-    for (uint32_t begin = 0; begin < part.rows; begin += kUnitRows) {
+    // Chunks start at multiples of their length, so the first one may begin with rows below the floor.
+    uint32_t first = part.begin / kChunkRows * kChunkRows;
+    for (uint32_t begin = first; begin < part.rows; begin += kUnitRows) {
       scan->units.push_back({index, begin, std::min(begin + kUnitRows, part.rows)});
     }
   }
@@ -417,8 +423,9 @@ bool NextChunk(Scan& scan, Worker& worker, ChunkRows* rows) {
     uint32_t begin = worker.unit.begin;
     uint32_t end = std::min(begin + kChunkRows, worker.unit.end);
     worker.unit.begin = end;
-    const Segment& segment = *scan.snapshot.segments[worker.segment].segment;
-    *rows = VisibleRows(segment, begin, end, worker.rows);
+    const SnapshotSegment& part = scan.snapshot.segments[worker.segment];
+    const Segment& segment = *part.segment;
+    *rows = VisibleRows(segment, begin, end, part.begin, worker.rows);
     *rows = RowsWithin(segment, scan.bounds[worker.segment], *rows, worker.rows);
     if (rows->count > 0) return true;
   }

@@ -41,14 +41,16 @@ uint32_t ValueBytes(ColumnType type) {
   return 0;
 }
 
-// Copies the segment list of a table as it stood at one moment.
-bool CopyList(const RegistryTable* table, std::vector<RegistrySegment>* list) {
+// Copies the segment list of a table, its floor and its cold version as they stood at one moment.
+bool CopyList(const RegistryTable* table, std::vector<RegistrySegment>* list, Snapshot* snapshot) {
   for (int attempt = 0; attempt < kSeqlockTriesMax; attempt += 1) {
     uint64_t before = __atomic_load_n(&table->generation, __ATOMIC_ACQUIRE);
     if (before % 2 == 0) {
       uint32_t count = __atomic_load_n(&table->segment_count, __ATOMIC_RELAXED);
       count = std::min(count, kTableSegmentsMax);
       list->assign(table->segments, table->segments + count);
+      snapshot->floor_row = __atomic_load_n(&table->floor_row, __ATOMIC_RELAXED);
+      snapshot->cold_version = __atomic_load_n(&table->cold_version, __ATOMIC_RELAXED);
       std::atomic_thread_fence(std::memory_order_acquire);
       if (__atomic_load_n(&table->generation, __ATOMIC_RELAXED) == before) return true;
     }
@@ -211,6 +213,7 @@ std::string HotDirectory::Open(const std::string& path) {
   path_ = path;
   registry_ = registry;
   tables_.clear();
+  held_.clear();
   arrays_.clear();
   bounds_.clear();
   return "";
@@ -228,6 +231,25 @@ const RegistryTable* HotDirectory::FindTable(const std::string& table) const {
 
 std::string HotDirectory::Pin(const std::string& table, Snapshot* snapshot) {
   std::lock_guard<std::mutex> lock(mutex_);
+  auto held = held_.find(table);
+  if (held == held_.end()) return TakeNewest(table, snapshot);
+  *snapshot = held->second;
+  return "";
+}
+
+std::string HotDirectory::Hold(const std::string& table, Snapshot* snapshot) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::string failure = TakeNewest(table, snapshot);
+  if (failure.empty()) held_[table] = *snapshot;
+  return failure;
+}
+
+void HotDirectory::Release() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  held_.clear();
+}
+
+std::string HotDirectory::TakeNewest(const std::string& table, Snapshot* snapshot) {
   if (!registry_) return "no hot directory is open";
   const RegistryTable* entry = FindTable(table);
   if (entry == nullptr) return "there is no hot table " + table;
@@ -235,7 +257,7 @@ std::string HotDirectory::Pin(const std::string& table, Snapshot* snapshot) {
   std::vector<RegistrySegment> listed;
   for (int attempt = 0; attempt < kSnapshotTriesMax; attempt += 1) {
     snapshot->published_rows = __atomic_load_n(&entry->published_rows, __ATOMIC_ACQUIRE);
-    if (!CopyList(entry, &listed)) return "the segment list of " + table + " does not settle";
+    if (!CopyList(entry, &listed, snapshot)) return "the segment list of " + table + " does not settle";
     std::string failure;
     if (OpenListed(table, listed, snapshot, &failure)) return failure;
   }
@@ -265,7 +287,10 @@ bool HotDirectory::OpenListed(const std::string& table, const std::vector<Regist
     uint64_t published = snapshot->published_rows;
     uint64_t rows = published > entry.first_row ? published - entry.first_row : 0;
     rows = std::min<uint64_t>(rows, segment->staged_rows());
-    snapshot->segments.push_back({segment, entry.first_row, static_cast<uint32_t>(rows)});
+    uint64_t floor = snapshot->floor_row;
+    uint64_t begin = std::min(floor > entry.first_row ? floor - entry.first_row : 0, rows);
+    snapshot->segments.push_back(
+        {segment, entry.first_row, static_cast<uint32_t>(begin), static_cast<uint32_t>(rows)});
   }
   if (listed.empty()) *failure = "the hot table " + table + " has no segment";
   cache.segments = std::move(current);
@@ -325,6 +350,20 @@ void SetScanBound(const Napi::CallbackInfo& info) {
 
 void ClearScanBounds(const Napi::CallbackInfo&) { HotDirectory::Instance().ClearBounds(); }
 
+// holdTable(table): the snapshot that scans of the table see until releaseTables.
+Napi::Value HoldTable(const Napi::CallbackInfo& info) {
+  Snapshot snapshot;
+  std::string failure = HotDirectory::Instance().Hold(info[0].ToString(), &snapshot);
+  if (!failure.empty()) return Napi::String::New(info.Env(), failure);
+  Napi::Object held = Napi::Object::New(info.Env());
+  held.Set("coldVersion", static_cast<double>(snapshot.cold_version));
+  held.Set("floorRow", static_cast<double>(snapshot.floor_row));
+  held.Set("publishedRows", static_cast<double>(snapshot.published_rows));
+  return held;
+}
+
+void ReleaseTables(const Napi::CallbackInfo&) { HotDirectory::Instance().Release(); }
+
 Napi::Value TakeScanCounts(const Napi::CallbackInfo& info) {
   ScanCounts& counts = HotDirectory::Instance().counts();
   Napi::Object taken = Napi::Object::New(info.Env());
@@ -338,6 +377,8 @@ Napi::Value TakeScanCounts(const Napi::CallbackInfo& info) {
 
 void InitHotDirectory(Napi::Env env, Napi::Object exports) {
   exports.Set("openHotDirectory", Napi::Function::New(env, OpenHotDirectory, "openHotDirectory"));
+  exports.Set("holdTable", Napi::Function::New(env, HoldTable, "holdTable"));
+  exports.Set("releaseTables", Napi::Function::New(env, ReleaseTables, "releaseTables"));
   exports.Set("setScanBound", Napi::Function::New(env, SetScanBound, "setScanBound"));
   exports.Set("clearScanBounds", Napi::Function::New(env, ClearScanBounds, "clearScanBounds"));
   exports.Set("takeScanCounts", Napi::Function::New(env, TakeScanCounts, "takeScanCounts"));

@@ -86,15 +86,19 @@ class Segment {
   std::vector<SegmentColumn> columns_;
 };
 
-// The rows of one segment that a snapshot shows: [0, rows).
+// The rows of one segment that a snapshot shows: [begin, rows).
 struct SnapshotSegment {
   std::shared_ptr<const Segment> segment;
   uint64_t first_row;
+  uint32_t begin;
   uint32_t rows;
 };
 
+// Each row of a table once: the hot ones here, the older ones in the files of the cold version.
 struct Snapshot {
   uint64_t published_rows = 0;
+  uint64_t floor_row = 0;
+  uint64_t cold_version = 0;
   std::vector<SnapshotSegment> segments;  // oldest first; the last one is active
 };
 
@@ -144,8 +148,11 @@ class HotDirectory {
 
   // Points the process at a directory. Returns "" or why not.
   std::string Open(const std::string& path);
-  // Pins the published rows of a table. Returns "" or why not.
+  // Pins the published rows of a table: the held ones, or the newest. Returns "" or why not.
   std::string Pin(const std::string& table, Snapshot* snapshot);
+  // Takes a snapshot that Pin gives to all who ask until Release. Returns "" or why not.
+  std::string Hold(const std::string& table, Snapshot* snapshot);
+  void Release();
   // The array of that name; empty when the file is not there (yet).
   MappedArray Array(const std::string& name);
 
@@ -160,6 +167,7 @@ class HotDirectory {
   };
 
   const RegistryTable* FindTable(const std::string& table) const;
+  std::string TakeNewest(const std::string& table, Snapshot* snapshot);
   // False when a listed file is gone: the list is old, take a new one.
   bool OpenListed(const std::string& table, const std::vector<RegistrySegment>& listed,
                   Snapshot* snapshot, std::string* failure);
@@ -168,6 +176,7 @@ class HotDirectory {
   std::string path_;
   std::shared_ptr<const Mapping> registry_;
   std::map<std::string, TableCache> tables_;
+  std::map<std::string, Snapshot> held_;
   std::map<std::string, MappedArray> arrays_;
   std::vector<ScanBound> bounds_;
   ScanCounts counts_;

@@ -82,16 +82,19 @@ struct RegistrySegment {         // the file is <table>-<segment_id>.seg beside 
   uint64_t first_row;
 };
 
-// A reader takes a snapshot so: load published_rows (acquire); then copy the segment list under the
-// generation (a seqlock: odd while the list changes, so copy, and take it again when the generation
-// was odd or has moved). Rows of a listed segment at or above published_rows are not visible.
+// A reader takes a snapshot so: load published_rows (acquire); then copy the segment list, the floor and
+// the cold version under the generation (a seqlock: odd while they change, so copy, and take them again
+// when the generation was odd or has moved). Rows of a listed segment at or above published_rows are
+// not visible, and rows below floor_row are those of the cold files that the cold version names.
 struct RegistryTable {
   char name[48];                 // UTF-8, NUL-padded
   uint64_t generation;
   uint64_t published_rows;       // table-wide row numbers below this one are visible
   uint32_t segment_count;
   uint32_t schema_id;
-  uint8_t padding[56];
+  uint64_t floor_row;            // rows below it are in cold files, not here
+  uint64_t cold_version;         // of the list of cold files, <table>-<version>.cold; 0: there are none
+  uint8_t padding[40];
   RegistrySegment segments[kTableSegmentsMax];
 };
 static_assert(offsetof(RegistryTable, segments) == 128, "part of the format");

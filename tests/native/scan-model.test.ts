@@ -1,4 +1,4 @@
-/** Random tables against a naive model: a list of rows, a published count and a set of hidden rows. */
+/** Random tables against a naive model: a list of rows, a floor, a published count, a set of hidden rows. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { DuckDBConnection } from '@duckdb/node-api';
@@ -19,6 +19,7 @@ type Step =
   | { readonly append: readonly Sample[] }
   | { readonly publish: number }
   | { readonly hide: number }
+  | { readonly cool: number }
   | { readonly rotate: true };
 
 const whole = fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 });
@@ -37,18 +38,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ append: fc.array(sample, { maxLength: 90 }) }) },
   { weight: 3, arbitrary: fc.record({ publish: fc.nat({ max: 1000 }) }) },
   { weight: 2, arbitrary: fc.record({ hide: fc.nat({ max: 1000 }) }) },
+  { weight: 2, arbitrary: fc.record({ cool: fc.nat({ max: 300 }) }) },
   { weight: 1, arbitrary: fc.record({ rotate: fc.constant<true>(true) }) },
 );
 
 class Model {
   readonly rows: Sample[] = [];
   readonly hidden = new Set<number>();
+  floor = 0;
   published = 0;
 
   visible(): unknown[][] {
     const seen: unknown[][] = [];
     for (const [row, value] of this.rows.slice(0, this.published).entries()) {
-      if (this.hidden.has(row)) continue;
+      if (row < this.floor || this.hidden.has(row)) continue;
       const { signed, small, real, happened } = value;
       seen.push([
         BigInt(row),
@@ -74,10 +77,13 @@ function apply(table: HotTable, model: Model, action: Step): void {
     model.published = Math.min(model.published + action.publish, model.rows.length);
     table.publishTo(model.published);
   } else if ('hide' in action) {
-    if (model.rows.length === 0) return;
-    const row = action.hide % model.rows.length;
+    if (model.rows.length === model.floor) return;
+    const row = model.floor + (action.hide % (model.rows.length - model.floor));
     assert.equal(table.hide(row), !model.hidden.has(row));
     model.hidden.add(row);
+  } else if ('cool' in action) {
+    model.floor = Math.min(model.floor + action.cool, model.published);
+    table.setCold(model.floor, 1);
   } else {
     table.sealAndRotate();
   }

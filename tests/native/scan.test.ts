@@ -243,7 +243,7 @@ describe('hot_scan', () => {
     table.publishTo(20_000);
     const stream = await duckdb.stream(`SELECT text, kind FROM hot_scan('samples')`);
     const chunks = [await stream.fetchChunk()];
-    assert.equal(table.dropSegmentsBelow(20_000), 3);
+    table.setCold(15_000, 1);
     // Another scan makes this process forget the dropped segments.
     const other = await openDuckDb();
     const count = `SELECT count(*) FROM hot_scan('samples')`;
@@ -263,6 +263,36 @@ describe('hot_scan', () => {
       const text = `a text that is not inlined: ${index}`;
       assert.deepEqual(row, [text, `a kind that is not inlined: ${index % 3}`]);
     }
+  });
+
+  it('rows below the floor are not hot any more, wherever in a segment it lies', async () => {
+    append(9_000);
+    table.publishTo(9_000);
+    for (const floor of [1, 63, 64, 2_048, 2_100, 4_999, 5_000, 7_777, 9_000]) {
+      table.setCold(floor, floor);
+      const seen = await rows(
+        `SELECT count(*), min(sequence), sum(sequence) FROM hot_scan('samples')`,
+      );
+      const left = BigInt(9_000 - floor);
+      const sum = (left * BigInt(floor + 8_999)) / 2n;
+      assert.deepEqual(seen, [left === 0n ? [0n, null, null] : [left, BigInt(floor), sum]]);
+    }
+  });
+
+  it('a held snapshot stays as it was while rows come and become cold', async () => {
+    append(6_000);
+    table.publishTo(6_000);
+    table.setCold(1_000, 7);
+    const held = native.holdTable('samples');
+    assert.deepEqual(held, { coldVersion: 7, floorRow: 1_000, publishedRows: 6_000 });
+    append(3_000);
+    table.publishTo(9_000);
+    table.setCold(8_000, 8);
+    const count = `SELECT count(*), min(sequence) FROM hot_scan('samples')`;
+    assert.deepEqual(await rows(count), [[5_000n, 1_000n]]);
+    native.releaseTables();
+    assert.deepEqual(await rows(count), [[1_000n, 8_000n]]);
+    assert.equal(native.holdTable('others'), 'there is no hot table others');
   });
 
   it('a statement prepared before rows came sees them', async () => {

@@ -24,6 +24,10 @@ const STATISTICS = {
   rowsScanned: 0,
   segmentsScanned: 0,
   segmentsSkipped: 0,
+  filesRead: 0,
+  filesSkipped: 0,
+  bytesRead: 0,
+  bytesSkipped: 0,
 };
 
 async function textOf(sql: string, format: ResultFormat): Promise<string> {

@@ -56,6 +56,7 @@ export const PLAIN_CATALOG: Catalog = {
 
 export const PLAIN_SETTINGS: Omit<WorkerSettings, 'temporaryDirectory'> = {
   hotDirectory: null,
+  coldDirectory: null,
   catalog: PLAIN_CATALOG,
   threads: 2,
   memoryLimitBytes: 512 * MIB,

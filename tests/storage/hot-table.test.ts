@@ -151,14 +151,15 @@ describe('HotTable', () => {
     assert.throws(() => table.u32Column(table.activeSegment, 'text'), /uint32 column/);
   });
 
-  it('segments are dropped only when all their rows are below the mark', () => {
+  it('segments are dropped once all their rows are cold, and the active one never is', () => {
     open(10);
     append(25);
     table.publishTo(25);
     const paths = table.segments.map((segment) => segment.path);
-    assert.equal(table.dropSegmentsBelow(19), 1);
+    table.setCold(19, 1);
     assert.deepEqual(paths.map(existsSync), [false, true, true]);
-    assert.equal(table.dropSegmentsBelow(1000), 1);
+    table.setCold(25, 2);
+    assert.equal(table.floorRow, 25);
     assert.deepEqual(paths.map(existsSync), [false, false, true]);
     assert.equal(registry.segmentCount(0), 1);
     assert.throws(() => table.segmentOf(3), /while its segment is hot/);
@@ -170,7 +171,7 @@ describe('HotTable', () => {
     append(25, 'text');
     table.publishTo(25);
     assert.ok(budget.usedBytes > 2 * empty);
-    table.dropSegmentsBelow(25);
+    table.setCold(25, 1);
     table.close();
     assert.equal(budget.usedBytes, 0);
   });
@@ -184,7 +185,7 @@ describe('HotTable', () => {
     assert.throws(() => append(1), full);
     table.publishTo(rows);
     assert.throws(() => table.requireRoom(64 * MIB), full);
-    table.dropSegmentsBelow(rows);
+    table.setCold(rows, 1);
     assert.equal(table.stagedRows, rows);
   });
 
@@ -203,6 +204,9 @@ describe('HotTable', () => {
     table.publishTo(2);
     assert.throws(() => table.publishTo(1), /stay published/);
     assert.throws(() => table.publishTo(3), /only staged rows/);
+    assert.throws(() => table.setCold(3, 1), /only published rows/);
+    table.setCold(2, 1);
+    assert.throws(() => table.setCold(1, 2), /stay cold/);
     const row = table.beginRow(0);
     assert.throws(() => row.setU32(TEXT, 1), /setter of its type/);
     row.setU32(ANCHOR, 1);

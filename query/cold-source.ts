@@ -1,0 +1,109 @@
+/**
+ * The rows of a hot table and of its cold files as one SQL source, each row once. Pure functions: what
+ * is to be read is planned here, DuckDB reads it.
+ *
+ * - Files are read by field id, so renamed and widened columns of older files come out as today's.
+ * - A file is left out when its bounds lie outside the statement's. Within files, bounds on integers are
+ *   said again on the stored column: the column analysts see is a cast of it, which DuckDB cannot hold
+ *   against the statistics of row groups.
+ * - Cold columns get the types of hot ones, so that both branches have one type.
+ */
+import type { ColdColumn, ColdFile, ColdList } from '../storage/cold-list.ts';
+import type { LakeType } from '../storage/lake/schema.ts';
+import type { ScanBound } from './pruning.ts';
+
+export interface PrunedFiles {
+  readonly read: readonly ColdFile[];
+  readonly skipped: readonly ColdFile[];
+}
+
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+
+const DUCKDB_TYPES: Readonly<Record<LakeType, string>> = {
+  boolean: 'BOOLEAN',
+  int: 'INTEGER',
+  long: 'BIGINT',
+  float: 'FLOAT',
+  double: 'DOUBLE',
+  date: 'DATE',
+  timestamp: 'TIMESTAMP',
+  timestamptz: 'TIMESTAMPTZ',
+  string: 'VARCHAR',
+  binary: 'BLOB',
+};
+
+/** Splits files by whether the bounds of one table let them hold a wanted row. */
+export function pruneFiles(files: readonly ColdFile[], bounds: readonly ScanBound[]): PrunedFiles {
+  const read: ColdFile[] = [];
+  const skipped: ColdFile[] = [];
+  for (const file of files) {
+    const outside = bounds.some(({ column, min, max }) => {
+      const known = file.bounds[column];
+      return known !== undefined && (BigInt(known[1]) < min || BigInt(known[0]) > max);
+    });
+    (outside ? skipped : read).push(file);
+  }
+  return { read, skipped };
+}
+
+/** The rows of a table that has no cold files. */
+export function hotSource(table: string): string {
+  return `hot_scan(${quoteText(table)})`;
+}
+
+/**
+ * @param files of `list`, at least one.
+ * @param bounds of the table.
+ */
+export function unionSource(
+  table: string,
+  { columns }: ColdList,
+  files: readonly ColdFile[],
+  bounds: readonly ScanBound[],
+): string {
+  const paths = files.map(({ path }) => quoteText(path)).join(', ');
+  const schema = columns.map(
+    ({ id, name, type }) =>
+      `${id}: {name: ${quoteText(name)}, type: '${DUCKDB_TYPES[type]}', default_value: NULL}`,
+  );
+  const names = columns.map(({ name }) => quoteName(name)).join(', ');
+  return `(
+    SELECT ${names} FROM ${hotSource(table)}
+    UNION ALL
+    SELECT ${columns.map(coldColumn).join(', ')}
+    FROM read_parquet([${paths}], schema = MAP {${schema.join(', ')}})
+    WHERE ${storedBounds(columns, bounds)})`;
+}
+
+function coldColumn({ name, hotType }: ColdColumn): string {
+  const quoted = quoteName(name);
+  switch (hotType) {
+    case 'uint64':
+      return `CAST(${quoted} AS UBIGINT) AS ${quoted}`;
+    case 'uint32':
+      return `CAST(${quoted} AS UINTEGER) AS ${quoted}`;
+    case 'json':
+      return `CAST(${quoted} AS JSON) AS ${quoted}`;
+    default:
+      return quoted;
+  }
+}
+
+function storedBounds(columns: readonly ColdColumn[], bounds: readonly ScanBound[]): string {
+  const terms: string[] = [];
+  for (const { column, min, max } of bounds) {
+    if (columns.find(({ name }) => name === column)?.type !== 'long') continue;
+    if (min > INT64_MIN) terms.push(`${quoteName(column)} >= ${min}`);
+    if (max < INT64_MAX) terms.push(`${quoteName(column)} <= ${max}`);
+  }
+  return terms.length === 0 ? 'true' : terms.join(' AND ');
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,127 @@
+/**
+ * What one statement sees: a snapshot of each hot table it reads, and the cold files that go with it.
+ *
+ * The snapshot is taken in native memory, where every scan of the statement finds it; the files are put
+ * into the views, which the statement's own transaction makes anew and forgets. So a statement sees
+ * each row once, whatever is published, flushed or dropped while it runs.
+ *
+ * Failure: a list of files that is gone by the time it is read was replaced; the snapshot is taken again.
+ */
+import { assert } from '../base/assert.ts';
+import type { HeldTable } from '../native/index.ts';
+import { type ColdList, coldListFile, parseColdList } from '../storage/cold-list.ts';
+import { type FileSystem, hasErrno, readFile } from '../storage/file-system.ts';
+import { type Catalog, selectOver } from './catalog.ts';
+import { hotSource, pruneFiles, quoteName, unionSource } from './cold-source.ts';
+import type { ScanBound } from './pruning.ts';
+
+/** The part of the native addon that holds snapshots. */
+export interface SnapshotControl {
+  holdTable(table: string): HeldTable | string;
+  releaseTables(): void;
+}
+
+/** What a statement reads of cold files and what it need not. */
+export interface ColdReads {
+  readonly filesRead: number;
+  readonly filesSkipped: number;
+  readonly bytesRead: number;
+  readonly bytesSkipped: number;
+}
+
+export interface HeldSnapshots {
+  /** Makes the views of the statement; to be run in its transaction. */
+  readonly statements: readonly string[];
+  readonly reads: ColdReads;
+}
+
+export const NO_SNAPSHOTS: HeldSnapshots = {
+  statements: [],
+  reads: { filesRead: 0, filesSkipped: 0, bytesRead: 0, bytesSkipped: 0 },
+};
+
+/** A list is replaced once a flush; the limit is for an appliance that is gone. */
+const TRIES_MAX = 100;
+
+export class TableSnapshots {
+  readonly #catalog: Catalog;
+  readonly #hotDirectory: string;
+  readonly #control: SnapshotControl;
+  readonly #fileSystem: FileSystem;
+  /** The newest list of each table that was read. */
+  readonly #lists = new Map<string, { readonly version: number; readonly list: ColdList }>();
+
+  constructor(
+    catalog: Catalog,
+    hotDirectory: string,
+    control: SnapshotControl,
+    fileSystem: FileSystem,
+  ) {
+    this.#catalog = catalog;
+    this.#hotDirectory = hotDirectory;
+    this.#control = control;
+    this.#fileSystem = fileSystem;
+  }
+
+  /**
+   * Takes a snapshot of every table that the named relations scan.
+   * @param relationUses how often each relation is named.
+   */
+  async hold(
+    relationUses: ReadonlyMap<string, number>,
+    bounds: readonly ScanBound[],
+  ): Promise<HeldSnapshots> {
+    const used = this.#catalog.relations.filter(({ name }) => (relationUses.get(name) ?? 0) > 0);
+    const sources = new Map<string, string>();
+    const reads = { filesRead: 0, filesSkipped: 0, bytesRead: 0, bytesSkipped: 0 };
+    for (const table of new Set(used.flatMap(({ scans }) => scans))) {
+      const list = await this.#holdTable(table);
+      if (list === undefined) continue;
+      const own = bounds.filter((bound) => bound.table === table);
+      const { read, skipped } = pruneFiles(list.files, own);
+      for (const { bytes } of read) reads.bytesRead += bytes;
+      for (const { bytes } of skipped) reads.bytesSkipped += bytes;
+      reads.filesRead += read.length;
+      reads.filesSkipped += skipped.length;
+      if (read.length > 0) sources.set(table, unionSource(table, list, read, own));
+    }
+    const statements = used
+      .filter(({ scans }) => scans.some((table) => sources.has(table)))
+      .map((relation) => {
+        const select = selectOver(relation, (table) => sources.get(table) ?? hotSource(table));
+        return `CREATE OR REPLACE VIEW ${quoteName(relation.name)} AS ${select}`;
+      });
+    return { statements, reads };
+  }
+
+  release(): void {
+    this.#control.releaseTables();
+  }
+
+  /** @returns undefined while the table has no cold files. */
+  async #holdTable(table: string): Promise<ColdList | undefined> {
+    for (let attempt = 0; attempt < TRIES_MAX; attempt += 1) {
+      const held = this.#control.holdTable(table);
+      if (typeof held === 'string') throw new Error(held);
+      if (held.coldVersion === 0) return undefined;
+      const list = await this.#listOf(table, held.coldVersion);
+      if (list !== undefined) return list;
+    }
+    assert(false, 'a list of cold files is there while the registry names it');
+  }
+
+  /** @returns undefined when the list was replaced meanwhile. */
+  async #listOf(table: string, version: number): Promise<ColdList | undefined> {
+    const known = this.#lists.get(table);
+    if (known?.version === version) return known.list;
+    try {
+      const path = `${this.#hotDirectory}/${coldListFile(table, version)}`;
+      const list = parseColdList(await readFile(this.#fileSystem, path));
+      this.#lists.set(table, { version, list });
+      return list;
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The list of a table's cold files, as query workers read it: a JSON file `<table>-<version>.cold` of the
+ * hot directory. The registry names the version that belongs to the floor of the hot rows, so a worker
+ * that takes both at once sees each row exactly once.
+ *
+ * - A list is complete before the registry names its version, and never changes.
+ * - Old lists are removed; a reader that finds its own gone takes a new snapshot.
+ * - Paths are relative to the tenant's directory of the lake, and mean nothing to anybody else.
+ * - Numbers are below 2^53: sequences, and microseconds since 1970.
+ */
+import type { DataFile, LakeValue } from './lake/data-file.ts';
+import type { LakeType } from './lake/schema.ts';
+import type { ColumnType } from './segment-format.ts';
+
+export interface ColdList {
+  readonly columns: readonly ColdColumn[];
+  readonly files: readonly ColdFile[];
+}
+
+export interface ColdColumn {
+  /** Iceberg's field id, by which the files are read. */
+  readonly id: number;
+  readonly name: string;
+  /** As the files hold it, and as hot segments do. */
+  readonly type: LakeType;
+  readonly hotType: ColumnType;
+}
+
+export interface ColdFile {
+  readonly path: string;
+  readonly rows: number;
+  readonly bytes: number;
+  /** Of 64-bit integers and times: no value lies outside [least, greatest]. By column name. */
+  readonly bounds: Readonly<Record<string, readonly [number, number]>>;
+}
+
+export function coldListFile(table: string, version: number): string {
+  return `${table}-${version}.cold`;
+}
+
+export function serialiseColdList(list: ColdList): Uint8Array {
+  return Buffer.from(JSON.stringify(list));
+}
+
+/** Reads what {@link serialiseColdList} wrote in the same run of the appliance. */
+export function parseColdList(bytes: Uint8Array): ColdList {
+  return JSON.parse(Buffer.from(bytes).toString('utf8')) as ColdList;
+}
+
+/** What a query needs to know of a live file. */
+export function coldFileOf(file: DataFile, path: string, columns: readonly ColdColumn[]): ColdFile {
+  const bounds: Record<string, readonly [number, number]> = {};
+  for (const { id, name } of columns) {
+    const metrics = file.columns.get(id);
+    const least = numberOf(metrics?.lower);
+    const greatest = numberOf(metrics?.upper);
+    if (least !== undefined && greatest !== undefined) bounds[name] = [least, greatest];
+  }
+  return { path, rows: file.recordCount, bytes: file.fileBytes, bounds };
+}
+
+function numberOf(value: LakeValue | undefined): number | undefined {
+  return typeof value === 'bigint' ? Number(value) : undefined;
+}

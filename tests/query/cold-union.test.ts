@@ -1,0 +1,226 @@
+/** Hot rows and cold files as one table, through a worker process, against a naive model. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { seededRandom } from '../../base/random.ts';
+import { HOT_CATALOG } from '../../query/catalog.ts';
+import { pruneFiles } from '../../query/cold-source.ts';
+import type { SqlService } from '../../query/sql-service.ts';
+import {
+  type ColdColumn,
+  type ColdFile,
+  coldListFile,
+  serialiseColdList,
+} from '../../storage/cold-list.ts';
+import { DEAD_LETTERS_SCHEMA } from '../../storage/dead-letters-schema.ts';
+import { EDGES_SCHEMA } from '../../storage/edges-schema.ts';
+import { EVENTS_SCHEMA } from '../../storage/events-schema.ts';
+import { writeHotFile } from '../../storage/hot-directory.ts';
+import type { HotTable } from '../../storage/hot-table.ts';
+import { EVENTS_TABLE } from '../../storage/lake/lake-tables.ts';
+import { NodeFileSystem } from '../../storage/node-file-system.ts';
+import { encodeSegments } from '../../storage/parquet-encoder.ts';
+import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
+import { openHotFixture } from '../native/scan-harness.ts';
+import { ask, openService, rowsOf } from './sql-fixture.ts';
+
+const NEW_YEAR_MICROS = Date.UTC(2026, 0, 1) * 1000;
+const HOUR_MICROS = 3600 * 1_000_000;
+const COLUMNS: readonly ColdColumn[] = EVENTS_SCHEMA.columns.map(({ name, type }, index) => {
+  return { id: index + 1, name, hotType: type, type: EVENTS_TABLE.columns[index]!.type };
+});
+
+/** A hot table of events whose older rows are moved to files of the test's own lake. */
+class TieredEvents {
+  readonly events: HotTable;
+  readonly service: SqlService;
+  readonly #hotDirectory: string;
+  readonly #lake: string;
+  #files: ColdFile[] = [];
+  #version = 0;
+  #rows = 0;
+
+  static async open(context: TestContext): Promise<TieredEvents> {
+    const fixture = openHotFixture();
+    const lake = mkdtempSync(join(tmpdir(), 'tributary-lake-'));
+    context.after(() => {
+      fixture.close();
+      rmSync(lake, { recursive: true });
+    });
+    const events = fixture.table(EVENTS_SCHEMA, 100);
+    for (const schema of [EDGES_SCHEMA, DEAD_LETTERS_SCHEMA, WARNINGS_SCHEMA]) {
+      fixture.table(schema, 100);
+    }
+    const service = await openService(context, {
+      settings: {
+        hotDirectory: fixture.directory,
+        coldDirectory: lake,
+        catalog: HOT_CATALOG,
+      },
+    });
+    return new TieredEvents(events, service, fixture.directory, lake);
+  }
+
+  private constructor(events: HotTable, service: SqlService, hotDirectory: string, lake: string) {
+    this.events = events;
+    this.service = service;
+    this.#hotDirectory = hotDirectory;
+    this.#lake = lake;
+  }
+
+  /** Appends and publishes rows; row `n` has sequence n + 1, happened n hours into the year. */
+  append(count: number): void {
+    for (let added = 0; added < count; added += 1) {
+      const row = this.events.beginRow(200);
+      row.setU64(position('sequence'), this.#rows + 1);
+      row.setUtf8(position('message_id'), `m${this.#rows}`);
+      row.setDictionary(position('type'), 'track');
+      row.setDictionary(position('event'), `event ${this.#rows % 3}`);
+      row.setU32(position('anchor'), 1);
+      for (const name of ['timestamp', 'received_at']) {
+        row.setTimestamp(position(name), NEW_YEAR_MICROS + this.#rows * HOUR_MICROS);
+      }
+      row.setJson(position('properties'), `{"number": ${this.#rows}}`);
+      row.endRow();
+      this.#rows += 1;
+    }
+    this.events.publishTo(this.#rows);
+  }
+
+  /** Moves the rows below `floor` to cold files. */
+  async flush(floor: number): Promise<void> {
+    const from = this.events.floorRow;
+    const slices = this.events.segments.flatMap(({ path, plan, firstRow, stagedRows }) => {
+      const fromRow = Math.max(from - firstRow, 0);
+      const toRow = Math.min(floor - firstRow, stagedRows);
+      return fromRow < toRow ? [{ path, plan, fromRow, toRow }] : [];
+    });
+    const columns = COLUMNS.map(({ id, name, hotType }) => {
+      return { name, type: hotType, fieldId: id, personal: false };
+    });
+    const encoded = await encodeSegments(new NodeFileSystem(), {
+      slices,
+      columns,
+      dayColumn: 'received_at',
+    });
+    this.#version += 1;
+    for (const { day, bytes, rows, columns: metrics } of encoded) {
+      const path = `data/day=${day}/${this.#version}.parquet`;
+      mkdirSync(join(this.#lake, `data/day=${day}`), { recursive: true });
+      writeFileSync(join(this.#lake, path), bytes);
+      const bounds = Object.fromEntries(
+        COLUMNS.flatMap(({ id, name }) => {
+          const { lower, upper } = metrics.get(id)!;
+          if (typeof lower !== 'bigint' || typeof upper !== 'bigint') return [];
+          return [[name, [Number(lower), Number(upper)] as const]];
+        }),
+      );
+      this.#files = [...this.#files, { path, rows, bytes: bytes.length, bounds }];
+    }
+    const list = serialiseColdList({ columns: COLUMNS, files: this.#files });
+    writeHotFile(join(this.#hotDirectory, coldListFile('events', this.#version)), list);
+    this.events.setCold(floor, this.#version);
+  }
+}
+
+function position(name: string): number {
+  return EVENTS_SCHEMA.columns.findIndex((column) => column.name === name);
+}
+
+test('each row is seen once wherever the line between hot and cold lies', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  const random = seededRandom(7);
+  const seen = (): Promise<unknown[][]> =>
+    rowsOf(
+      tiered.service,
+      `SELECT count(*), count(DISTINCT sequence), sum(sequence)::BIGINT,
+         sum((properties->>'$.number')::BIGINT)::BIGINT FROM events`,
+    );
+  let rows = 0;
+  for (let round = 0; round < 8; round += 1) {
+    const count = 1 + Math.floor(random() * 120);
+    tiered.append(count);
+    rows += count;
+    const expected = [rows, rows, (rows * (rows + 1)) / 2, (rows * (rows - 1)) / 2];
+    assert.deepEqual(await seen(), [expected]);
+    const floor = tiered.events.floorRow;
+    await tiered.flush(floor + 1 + Math.floor(random() * (rows - floor)));
+    assert.deepEqual(await seen(), [expected]);
+  }
+  const types = await rowsOf(tiered.service, 'DESCRIBE events');
+  const [hot] = await rowsOf(
+    tiered.service,
+    `SELECT ${types.map(([name]) => `typeof("${name}")`).join()} FROM events LIMIT 1`,
+  );
+  assert.deepEqual(
+    hot,
+    types.map(([, type]) => type),
+  );
+});
+
+test('rows that a flush hides from the hot table stay in a statement that runs', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  tiered.append(400);
+  const slow = rowsOf(
+    tiered.service,
+    `SELECT count(*), sum(sequence)::BIGINT FROM events, (SELECT count(*) FROM range(30000000))`,
+  );
+  await tiered.flush(350);
+  assert.deepEqual(await slow, [[400, 80_200]]);
+  assert.deepEqual(await rowsOf(tiered.service, 'SELECT count(*) FROM events'), [[400]]);
+});
+
+test('files and rows outside the bounds of a statement are not read', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  tiered.append(240);
+  for (const floor of [24, 48, 100, 200]) await tiered.flush(floor);
+  const costs = async (where: string) => {
+    const answer = await ask(tiered.service, `SELECT count(*) FROM events WHERE ${where}`);
+    assert.equal(answer.error, null);
+    const { filesRead, filesSkipped, bytesRead, bytesSkipped } = answer.statistics!;
+    assert.equal(bytesRead > 0, filesRead > 0);
+    assert.equal(bytesSkipped > 0, filesSkipped > 0);
+    return [JSON.parse(answer.text).rows[0][0], filesRead, filesSkipped];
+  };
+  // Days 0, 1, 2 to 4 (of which the last in part), 4 (the rest) to 8: nine days, ten files.
+  assert.deepEqual(await costs('true'), [240, 10, 0]);
+  assert.deepEqual(await costs("timestamp < '2026-01-02T00:00:00Z'"), [24, 2, 8]);
+  assert.deepEqual(
+    await costs("received_at BETWEEN '2026-01-05' AND '2026-01-05 23:00'"),
+    [24, 2, 8],
+  );
+  assert.deepEqual(await costs('sequence <= 10'), [10, 1, 9]);
+  assert.deepEqual(await costs('sequence > 230'), [10, 0, 10]);
+  assert.deepEqual(await costs("event = 'event 1'"), [80, 10, 0]);
+  const traits = await ask(tiered.service, 'SELECT count(*) FROM profile_traits');
+  assert.equal(traits.statistics?.filesRead, 10);
+});
+
+test('a file is left out only when a bound excludes all its rows', () => {
+  const file = (name: string, least: number, greatest: number): ColdFile => {
+    return { path: name, rows: 1, bytes: 1, bounds: { sequence: [least, greatest] } };
+  };
+  const files = [file('a', 1, 10), file('b', 11, 20), { ...file('c', 0, 0), bounds: {} }];
+  const read = (min: bigint, max: bigint): string =>
+    pruneFiles(files, [{ table: 'events', column: 'sequence', min, max }])
+      .read.map(({ path }) => path)
+      .join('');
+  assert.equal(read(10n, 11n), 'abc');
+  assert.equal(read(11n, 99n), 'bc');
+  assert.equal(read(0n, 10n), 'ac');
+  assert.equal(read(21n, 99n), 'c');
+});
+
+test('where cold files lie, and other files, stay out of reach', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  tiered.append(10);
+  await tiered.flush(5);
+  const plan = await rowsOf(tiered.service, 'EXPLAIN ANALYZE SELECT count(event) FROM events');
+  assert.match(JSON.stringify(plan), /READ_PARQUET/);
+  assert.equal(JSON.stringify(plan).includes(tmpdir()), false);
+  for (const sql of ["SELECT * FROM read_parquet('data/**')", "SELECT * FROM 'data/x.parquet'"]) {
+    assert.ok((await ask(tiered.service, sql)).error !== null, sql);
+  }
+});
