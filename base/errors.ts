@@ -195,6 +195,40 @@ export const ERRORS = {
     retryable: true,
     help: 'Check the disk or the object store and restart the appliance.',
   },
+  TRIBUTARY_LAKE_ABSENT: {
+    message: 'This appliance has no lake.',
+    status: 404,
+    sqlstate: '55000',
+    retryable: false,
+  },
+  TRIBUTARY_LAKE_READS_FULL: {
+    message: 'Reads of the lake hold {usedBytes} bytes, limit {limitBytes} bytes.',
+    status: 503,
+    sqlstate: '53400',
+    retryable: true,
+    help: 'Wait for the seconds in Retry-After and read again.',
+  },
+  TRIBUTARY_LAKE_STORE_UNREACHABLE: {
+    message: 'The S3 store at {endpoint} does not answer: {reason}.',
+    status: 503,
+    sqlstate: '08001',
+    retryable: true,
+    help: 'Check lake_s3_endpoint and the network between.',
+  },
+  TRIBUTARY_LAKE_STORE_REFUSED: {
+    message: 'The S3 store refused {request} with {status} {code}: {reason}.',
+    status: 503,
+    sqlstate: '58030',
+    retryable: false,
+    help: 'The key needs GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload.',
+  },
+  TRIBUTARY_LAKE_STORE_UNCONDITIONAL: {
+    message: 'The S3 store at {endpoint} ignores If-None-Match in bucket {bucket}.',
+    status: 500,
+    sqlstate: '0A000',
+    retryable: false,
+    help: 'Without it two writers can lose a commit. Use a store that honours conditional writes.',
+  },
   // ── identity ──────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_IDENTITY_NODES_FULL: {
     message: 'The identity store is full at {count} identifiers: {reason}.',
@@ -530,20 +564,6 @@ export const ERRORS = {
     status: 500,
     sqlstate: 'XX000',
     retryable: true,
-  },
-  // ── lake: read by others ──────────────────────────────────────────────────────────────────────
-  TRIBUTARY_LAKE_ABSENT: {
-    message: 'This appliance has no lake.',
-    status: 404,
-    sqlstate: '55000',
-    retryable: false,
-  },
-  TRIBUTARY_LAKE_READS_FULL: {
-    message: 'Reads of the lake hold {usedBytes} bytes, limit {limitBytes} bytes.',
-    status: 503,
-    sqlstate: '53400',
-    retryable: true,
-    help: 'Wait for the seconds in Retry-After and read again.',
   },
   // ── query ─────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_QUERY_SYNTAX: {

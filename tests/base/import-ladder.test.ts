@@ -20,6 +20,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'apache-arrow': 'storage/arrow.ts',
   'json-with-bigint': 'storage/lake/json.ts',
   'parquet-wasm': 'storage/parquet-wasm.ts',
+  aws4fetch: 'storage/lake/s3-signing.ts',
   'prom-client': 'ingest/metrics.ts',
   'smol-toml': 'bin/toml.ts',
   'uWebSockets.js': 'ingest/uws.ts',
