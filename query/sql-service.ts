@@ -191,9 +191,19 @@ export class SqlService {
     } catch (error) {
       if (!(error instanceof TributaryError)) throw error;
       counters.queriesRefused += 1;
-      sink.fail(error, 'none');
+      const isFull = error.code === 'TRIBUTARY_QUERY_QUEUE_FULL';
+      sink.fail(isFull ? this.#queueFull() : error, 'none');
       return null;
     }
+  }
+
+  /** The pool's refusal with what only the service knows: when to come back. */
+  #queueFull(): TributaryError {
+    return new TributaryError('TRIBUTARY_QUERY_QUEUE_FULL', {
+      queuedCount: this.#pool.queuedCount,
+      limit: this.#options.queueMax,
+      retryAfterSeconds: this.retryAfterSeconds,
+    });
   }
 }
 
