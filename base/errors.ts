@@ -326,6 +326,42 @@ export const ERRORS = {
     retryable: false,
     help: 'Send it again: rows that are stored already are duplicates and change nothing.',
   },
+  TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED: {
+    message: 'The body is not {format} that can be read: {reason}.',
+    status: 400,
+    sqlstate: '22000',
+    retryable: false,
+    help: 'docs/formats.md says which types and compressions are understood.',
+  },
+  TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE: {
+    message: 'Reading the {format} file took more than {limitBytes} bytes of memory.',
+    status: 413,
+    sqlstate: '54000',
+    retryable: false,
+    help: 'Write smaller files, or smaller row groups.',
+  },
+  TRIBUTARY_INGEST_IMPORT_FILES_FULL: {
+    message: '{count} Arrow or Parquet files are read already, limit {limit}.',
+    status: 429,
+    sqlstate: '53300',
+    retryable: true,
+    help: 'Wait for the seconds in Retry-After and send the file again.',
+  },
+  TRIBUTARY_INGEST_IMPORT_STALLED: {
+    message: 'The import made no progress for {limitMs} ms.',
+    status: 408,
+    sqlstate: '57014',
+    retryable: true,
+    help: '`nextRow` says where to go on.',
+  },
+  TRIBUTARY_INGEST_IMPORT_JSON_MALFORMED: {
+    message:
+      'The body of the import is not an array of events, or an object with nothing but batch.',
+    status: 400,
+    sqlstate: '22032',
+    retryable: false,
+    help: 'One object a line is `format=ndjson`.',
+  },
   TRIBUTARY_INGEST_MSGPACK_MALFORMED: {
     message: 'The payload is not valid msgpack: {reason}.',
     status: 400,

@@ -38,6 +38,14 @@ export const LIMITS = Object.freeze({
 
   /** How many times larger a compressed body may become when inflated, counted beyond the first 64 KiB. */
   gzipRatioMax: 100,
+  /** How many times larger than a compressed import its rows may be, counted beyond the first 16 MiB. */
+  importRatioMax: 1000,
+  /** Arrow and Parquet files read at once; each has a process of its own. */
+  importFilesMax: 2,
+  /** Memory of such a process, bytes (RLIMIT_DATA). A Parquet file is held in it whole. */
+  importFileMemoryBytesMax: 2 * GIB,
+  /** Time an import may go without progress while nobody but its file or its sender is waited for, milliseconds. */
+  importStallMs: 60_000,
   /** Time a request body may take to arrive, milliseconds. */
   bodyDeadlineMs: 30_000,
   /** Bytes of a body that must arrive for each second since its start, once the grace is over. */

@@ -16,6 +16,7 @@ import { type BootstrapKeys, ControlPlane, type IssuedKeys } from '../engine/con
 import { fileControlStore } from '../engine/control-store.ts';
 import { Engine, lockDataDirectory } from '../engine/engine.ts';
 import type { RecoveryProgress } from '../engine/recovery.ts';
+import { ImportRegistry } from '../ingest/import-registry.ts';
 import { Metrics } from '../ingest/metrics.ts';
 import type { RateLimitOptions } from '../ingest/rate-limits.ts';
 import { IngestServer } from '../ingest/server.ts';
@@ -72,6 +73,8 @@ export class Appliance {
     const store = fileControlStore(fileSystem, join(data, 'control.json'));
     const control = await ControlPlane.open({ store, clock, random, bootstrap });
 
+    const importStore = fileControlStore(fileSystem, join(data, 'imports.json'));
+    const imports = await ImportRegistry.open(importStore, logger);
     const metrics = new Metrics();
     const server = IngestServer.open({
       ...configuration.listen,
@@ -85,6 +88,7 @@ export class Appliance {
       publicUrl: configuration.public_url,
       lakeTokens: control,
       lakeBucket: configuration.lake_bucket,
+      imports,
       metrics,
       clock,
       logger,

@@ -8,10 +8,12 @@
  * - Output is at most `outputBytesMax`, and at most `LIMITS.gzipRatioMax` times the input beyond the
  *   first 64 KiB (small bodies of repeated text are honest at any ratio).
  */
-import type { Transform } from 'node:stream';
+import { Readable, type Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
+import { observedPieces } from '../base/observed-pieces.ts';
 import { KIB } from '../base/units.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 
@@ -77,6 +79,65 @@ export async function inflate(
     throw new TributaryError('TRIBUTARY_INGEST_ENCODING_MALFORMED', parameters, error);
   }
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes);
+}
+
+/**
+ * The same for a body of any length, piece by piece, at the pace of whoever reads the output.
+ * @throws TributaryError TRIBUTARY_INGEST_ENCODING_MALFORMED, _ENCODING_RATIO, and what `pieces` throws.
+ */
+export async function* inflatePieces(
+  compression: Compression,
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let inputBytes = 0;
+  let failure: unknown;
+  const input = observedPieces(pieces, {
+    onPiece(bytes) {
+      inputBytes += bytes;
+    },
+    onFailure(error) {
+      failure = error;
+    },
+  });
+  const head = await takeHead(input);
+  const decompressor = createDecompressor(compression, head);
+  let outputBytes = 0;
+  try {
+    // Its failure is that of the decompressor, which is read below.
+    pipeline(Readable.from(prepend(head, input)), decompressor).catch(() => {});
+    for await (const piece of decompressor as AsyncIterable<Buffer>) {
+      outputBytes += piece.length;
+      if (outputBytes > FREE_BYTES + inputBytes * LIMITS.gzipRatioMax) {
+        throw new TributaryError('TRIBUTARY_INGEST_ENCODING_RATIO', { limit: LIMITS.gzipRatioMax });
+      }
+      yield piece;
+    }
+  } catch (error) {
+    if (failure !== undefined) throw failure;
+    if (error instanceof TributaryError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const parameters = { encoding: compression, reason };
+    throw new TributaryError('TRIBUTARY_INGEST_ENCODING_MALFORMED', parameters, error);
+  }
+}
+
+async function* prepend(
+  head: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield head;
+  yield* rest;
+}
+
+/** The first two bytes, at least, where there are as many: what tells the two kinds of deflate apart. */
+async function takeHead(source: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+  let head: Uint8Array = Buffer.alloc(0);
+  while (head.length < 2) {
+    const next = await source.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, next.value]);
+  }
+  return head;
 }
 
 function createDecompressor(compression: Compression, body: Uint8Array): Transform {

@@ -15,6 +15,7 @@ import { BodyWatch } from './body-watch.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { serveFallbacks } from './fallback-routes.ts';
+import type { ImportRegistry } from './import-registry.ts';
 import { serveImports } from './import-route.ts';
 import { registerIngestMetrics } from './ingest-metrics.ts';
 import { serveLake } from './lake-routes.ts';
@@ -57,6 +58,7 @@ export interface IngestServerOptions {
   readonly lakeTokens: LakeTokenKeeper;
   /** The bucket of the lake; its objects are served at the path of that name. */
   readonly lakeBucket: string;
+  readonly imports: ImportRegistry;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -75,7 +77,7 @@ export class IngestServer {
   #state: ApplianceState = { phase: 'starting', progress: 'reading the configuration' };
 
   private constructor(options: IngestServerOptions) {
-    const { authenticator, clock, logger, metrics } = options;
+    const { authenticator, clock, imports, logger, metrics } = options;
     const state = (): ApplianceState => this.#state;
     const inFlight = new ByteBudget(options.inFlightBytesMax);
     const disk = new DiskWatch({
@@ -96,7 +98,7 @@ export class IngestServer {
     this.#clock = clock;
     this.#inFlight = inFlight;
     serveTracking(this.#app, context);
-    serveImports(this.#app, context);
+    serveImports(this.#app, { ...context, imports });
     servePixels(this.#app, context);
     serveSdkMetrics(this.#app, context);
     serveSettings(this.#app, authenticator, options.publicUrl);

@@ -6,7 +6,8 @@
  */
 export {
   type Data,
-  type DataType,
+  DataType,
+  DateUnit,
   Dictionary,
   Field,
   Float64,
@@ -14,10 +15,12 @@ export {
   Int64,
   makeData,
   RecordBatch,
+  RecordBatchReader,
   RecordBatchStreamWriter,
   Schema,
   Struct,
   TimestampMicrosecond,
+  TimeUnit,
   tableFromIPC,
   Utf8,
   Vector,

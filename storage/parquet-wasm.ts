@@ -1,12 +1,12 @@
 /**
- * Parquet files from Arrow record batches. The only module that imports parquet-wasm.
+ * Parquet files from Arrow record batches, and back. The only module that imports parquet-wasm.
  *
  * Files are written so that every engine reads them (docs/lake.md): Parquet v1 with plain and
  * dictionary encodings, ZSTD, field ids, and one row group for each 122,880 rows, the size of ours and
  * of DuckDB's. Statistics of row groups are written but for personal columns.
  *
  * Ownership: objects of the package live in WebAssembly memory, which never shrinks; each is freed or
- * handed on here, and what leaves this module is plain bytes.
+ * handed on here, and what leaves this module is plain bytes, or record batches over them.
  */
 import {
   Compression,
@@ -20,7 +20,12 @@ import {
   WriterVersion,
 } from 'parquet-wasm';
 import { LIMITS } from '../base/limits.ts';
-import { type RecordBatch, RecordBatchStreamWriter, tableFromIPC } from './arrow.ts';
+import {
+  type RecordBatch,
+  RecordBatchReader,
+  RecordBatchStreamWriter,
+  tableFromIPC,
+} from './arrow.ts';
 
 export interface ParquetColumn {
   readonly name: string;
@@ -46,6 +51,7 @@ export interface ParquetFooterColumn {
 }
 
 const MAGIC_BYTES = 4;
+const READ_BATCH_ROWS = 8192;
 
 /** Writes a file of the batches, which share one schema. @returns its bytes. */
 export async function writeParquet(
@@ -74,6 +80,21 @@ function toWasm(batch: RecordBatch): WasmRecordBatch {
   const [copied] = table.recordBatches();
   table.free();
   return copied!;
+}
+
+/**
+ * The rows of a file that may be anybody's. The file is held whole, since its index is at its end; its
+ * row groups are decoded one at a time, in batches of {@link READ_BATCH_ROWS}.
+ * @throws what parquet-wasm says of a file it cannot read.
+ */
+export async function* recordBatchesOfParquet(
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<RecordBatch> {
+  const held: Uint8Array[] = [];
+  for await (const piece of pieces) held.push(piece);
+  const file = await ParquetFile.fromFile(new Blob(held));
+  const batches: AsyncIterable<WasmRecordBatch> = await file.stream({ batchSize: READ_BATCH_ROWS });
+  for await (const batch of batches) yield* RecordBatchReader.from(batch.intoIPCStream());
 }
 
 /** Reads the footer of a whole file. @throws Error for bytes that are no Parquet file. */

@@ -3,7 +3,8 @@ import { systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
 import { MIB } from '../../base/units.ts';
-import { ControlPlane } from '../../engine/control.ts';
+import { ControlPlane, type ControlStore } from '../../engine/control.ts';
+import { ImportRegistry } from '../../ingest/import-registry.ts';
 import { Metrics } from '../../ingest/metrics.ts';
 import type { LakeDoor, SqlExecutor } from '../../ingest/ports.ts';
 import type { RateLimitOptions } from '../../ingest/rate-limits.ts';
@@ -65,6 +66,7 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     rates: options.rates ?? NO_RATES,
     diskFreeBytesMin: options.diskFreeBytesMin ?? 0,
     readDiskFreeBytes: options.readDiskFreeBytes ?? (async () => MIB),
+    imports: await ImportRegistry.open(memoryStore(), silentLogger),
     metrics: new Metrics(),
     clock: systemClock,
     logger: silentLogger,
@@ -80,17 +82,22 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
 }
 
 function openMemoryControl(): Promise<ControlPlane> {
-  let text: string | undefined;
   return ControlPlane.open({
-    store: {
-      path: 'control.json',
-      read: async () => text,
-      replace: async (written) => {
-        text = written;
-      },
-    },
+    store: memoryStore(),
     clock: systemClock,
     random: systemRandom,
     bootstrap: { writeKey: WRITE_KEY, adminKey: ADMIN_KEY },
   });
+}
+
+/** A document that lives as long as the test. */
+function memoryStore(): ControlStore {
+  let text: string | undefined;
+  return {
+    path: 'memory',
+    read: async () => text,
+    replace: async (written) => {
+      text = written;
+    },
+  };
 }

@@ -1,0 +1,108 @@
+/**
+ * Which column of a table is which field of an event, and the rows of a record batch as events in NDJSON.
+ * docs/formats.md is the contract.
+ *
+ * - A column named like a field of the tracking API, in its spelling or with underscores, is that field.
+ * - `properties`, `traits`, `context` and `integrations` are objects: of a struct, a map, or text that is
+ *   JSON. Text that is not is passed on as text, and the row is rejected for it like any other.
+ * - Every other column is a member of `properties`. Null is a member that is not there.
+ */
+import type { Data, RecordBatch } from '../storage/arrow.ts';
+import { memberName, writerOf } from './arrow-json.ts';
+import type { JsonWriter } from './json-writer.ts';
+import { type ObjectColumn, objectColumnOf } from './object-column.ts';
+
+const OBJECT_FIELDS: ReadonlySet<string> = new Set([
+  'properties',
+  'traits',
+  'context',
+  'integrations',
+]);
+const FIELDS: ReadonlySet<string> = new Set([
+  ...OBJECT_FIELDS,
+  'type',
+  'event',
+  'name',
+  'messageId',
+  'userId',
+  'anonymousId',
+  'groupId',
+  'previousId',
+  'timestamp',
+  'originalTimestamp',
+  'sentAt',
+]);
+const COMMA = 0x2c;
+const BRACE_OPEN = 0x7b;
+const BRACE_CLOSE = 0x7d;
+
+/** Writes one member of the event, unless it is null. @returns whether nothing is written so far. */
+type WriteMember = (out: JsonWriter, row: number, isFirst: boolean) => boolean;
+
+/** @returns a writer of single rows, as lines. @throws RangeError for columns that cannot be read. */
+export function eventWriterOf(batch: RecordBatch): (out: JsonWriter, row: number) => void {
+  const members: WriteMember[] = [];
+  const unknown: WriteMember[] = [];
+  let properties: ObjectColumn | undefined;
+  batch.schema.fields.forEach(({ name }, index) => {
+    const data = batch.data.children[index];
+    if (data === undefined) throw new RangeError(`column ${name} has no values`);
+    const field = fieldOf(name);
+    if (field === undefined) unknown.push(memberWriter(name, data));
+    else if (!OBJECT_FIELDS.has(field)) members.push(memberWriter(field, data));
+    else if (field === 'properties') properties = objectColumnOf(data);
+    else members.push(objectMember(field, objectColumnOf(data), []));
+  });
+  if (properties !== undefined || unknown.length > 0) {
+    members.push(objectMember('properties', properties, unknown));
+  }
+  return (out, row) => {
+    out.byte(BRACE_OPEN);
+    let isFirst = true;
+    for (const write of members) isFirst = write(out, row, isFirst);
+    out.byte(BRACE_CLOSE);
+    out.endRow();
+  };
+}
+
+/** `user_id` and `userId` are the field userId; undefined for a name that is no field. */
+function fieldOf(name: string): string | undefined {
+  const camel = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return FIELDS.has(camel) ? camel : undefined;
+}
+
+function memberWriter(name: string, data: Data): WriteMember {
+  const key = memberName(name);
+  const writer = writerOf(data);
+  return (out, row, isFirst) => {
+    if (writer.isNull(row)) return isFirst;
+    if (!isFirst) out.byte(COMMA);
+    out.raw(key, 0, key.length);
+    writer.write(out, row);
+    return false;
+  };
+}
+
+/** The members of a column, and of `unknown` behind them; no member at all where both say nothing. */
+function objectMember(
+  name: string,
+  column: ObjectColumn | undefined,
+  unknown: readonly WriteMember[],
+): WriteMember {
+  const key = memberName(name);
+  return (out, row, isFirst) => {
+    const isNull = column === undefined || column.isNull(row);
+    if (isNull && unknown.length === 0) return isFirst;
+    if (!isFirst) out.byte(COMMA);
+    out.raw(key, 0, key.length);
+    if (!isNull && !column.isObject(row)) {
+      column.write(out, row);
+      return false;
+    }
+    out.byte(BRACE_OPEN);
+    let isEmpty = isNull || column.members(out, row, true);
+    for (const write of unknown) isEmpty = write(out, row, isEmpty);
+    out.byte(BRACE_CLOSE);
+    return false;
+  };
+}

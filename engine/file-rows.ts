@@ -1,0 +1,139 @@
+/**
+ * The rows of an Arrow or Parquet file as events in NDJSON, by a process of its own for each file
+ * (file-rows-worker.ts): such a file may be made to break what reads it.
+ *
+ * - The process has `LIMITS.importFileMemoryBytesMax` of memory and is killed when it makes no progress for
+ *   `LIMITS.importStallMs` while somebody waits for it, and when its caller stops reading.
+ * - Bytes wait in the pipes for whoever is slower: no more of a file is held here than a piece.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import { observedPieces } from '../base/observed-pieces.ts';
+
+export type FileFormat = 'arrow' | 'parquet';
+
+export const WORKER_EXIT_MALFORMED = 2;
+
+const PROGRAM = fileURLToPath(new URL('./file-rows-worker.js', import.meta.url));
+const HEAP_MEBIBYTES_MAX = 512;
+const LAST_WORDS_CHARACTERS_MAX = 500;
+
+/**
+ * @param pieces the file; read only as fast as the rows are.
+ * @throws TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED, TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE,
+ *   TRIBUTARY_INGEST_IMPORT_STALLED, and what `pieces` throws.
+ */
+export async function* rowsOfFile(
+  format: FileFormat,
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const worker = startWorker(format);
+  const ended = endOf(worker);
+  const words = lastWordsOf(worker);
+  const watch = new StallWatch(LIMITS.importStallMs, () => worker.kill('SIGKILL'));
+  const fed = feed(worker, pieces, () => watch.touch());
+  try {
+    for await (const piece of worker.stdout as AsyncIterable<Buffer>) {
+      watch.pause();
+      yield piece;
+      watch.touch();
+    }
+    const failure = await fed;
+    if (failure !== undefined) throw failure;
+    const code = await ended;
+    if (code === 0) return;
+    if (watch.hasFired)
+      throw new TributaryError('TRIBUTARY_INGEST_IMPORT_STALLED', {
+        limitMs: LIMITS.importStallMs,
+      });
+    if (code === WORKER_EXIT_MALFORMED) {
+      const reason = words().trim().split('\n').at(-1) ?? '';
+      throw new TributaryError('TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED', { format, reason });
+    }
+    const limitBytes = LIMITS.importFileMemoryBytesMax;
+    throw new TributaryError('TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE', { format, limitBytes });
+  } finally {
+    watch.pause();
+    worker.kill('SIGKILL');
+  }
+}
+
+function startWorker(format: FileFormat): ChildProcess {
+  const heap = `--max-old-space-size=${HEAP_MEBIBYTES_MAX}`;
+  const limit = String(LIMITS.importFileMemoryBytesMax);
+  return spawn(process.execPath, [heap, PROGRAM, format, limit], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: {},
+  });
+}
+
+/** The exit code; undefined for a process that was killed, or never started. */
+function endOf(worker: ChildProcess): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    worker.on('error', () => resolve(undefined));
+    worker.on('close', (code) => resolve(code ?? undefined));
+  });
+}
+
+function lastWordsOf(worker: ChildProcess): () => string {
+  let words = '';
+  worker.stderr?.on('data', (bytes: Buffer) => {
+    words = (words + bytes.toString('utf8')).slice(-LAST_WORDS_CHARACTERS_MAX);
+  });
+  return () => words;
+}
+
+/**
+ * Writes the file to the process. That the process ends before it has read all of it is no failure of
+ * the file's sender: its exit code tells. @returns what `pieces` threw. Never rejects.
+ */
+async function feed(
+  worker: ChildProcess,
+  pieces: AsyncIterable<Uint8Array>,
+  onProgress: () => void,
+): Promise<unknown> {
+  let failure: unknown;
+  const observed = observedPieces(pieces, {
+    onPiece: onProgress,
+    onFailure(error) {
+      failure = error;
+    },
+  });
+  try {
+    await pipeline(Readable.from(observed), worker.stdin!);
+  } catch {
+    if (failure !== undefined) worker.kill('SIGKILL');
+  }
+  return failure;
+}
+
+/** Calls `onStall` once nothing was touched for `stallMs`, unless it is paused. */
+class StallWatch {
+  readonly #stallMs: number;
+  readonly #onStall: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  hasFired = false;
+
+  constructor(stallMs: number, onStall: () => void) {
+    this.#stallMs = stallMs;
+    this.#onStall = onStall;
+    this.touch();
+  }
+
+  touch(): void {
+    clearTimeout(this.#timer);
+    if (this.hasFired) return;
+    this.#timer = setTimeout(() => {
+      this.hasFired = true;
+      this.#onStall();
+    }, this.#stallMs);
+  }
+
+  pause(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The body of an import as an async sequence of pieces, at the pace of whoever takes them.
+ *
+ * While nobody waits for a piece the socket is not read, so that the client's own buffers fill and it
+ * waits. The library may hand over what it had read already: that is held, a few pieces at most.
+ */
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { HttpExchange } from './http-exchange.ts';
+
+/** The client went away before its body was complete: nobody is left to be told. */
+export class BodyCutError extends Error {
+  override readonly name = 'BodyCutError';
+}
+
+export class ImportBody implements AsyncIterableIterator<Uint8Array> {
+  readonly #exchange: HttpExchange;
+  readonly #held: Uint8Array[] = [];
+  #isComplete = false;
+  #isDropped = false;
+  #isPaused = false;
+  #wake: (() => void) | undefined;
+
+  /** Call it in the route handler: what arrives before anybody listens is lost. */
+  constructor(exchange: HttpExchange) {
+    this.#exchange = exchange;
+    exchange.onGone(() => this.#wakeUp());
+    exchange.response.onData((buffer, isLast) => {
+      if (this.#isDropped) return;
+      this.#held.push(new Uint8Array(buffer.slice(0)));
+      this.#isComplete = isLast;
+      if (!isLast && this.#wake === undefined) this.#pause();
+      this.#wakeUp();
+    });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** @throws BodyCutError, TRIBUTARY_INGEST_IMPORT_STALLED */
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    for (;;) {
+      const piece = this.#held.shift();
+      if (piece !== undefined) return { done: false, value: piece };
+      if (this.#exchange.over) throw new BodyCutError();
+      if (this.#isComplete) return this.#end();
+      await this.#more();
+    }
+  }
+
+  /** Reads and drops the rest, so that the client can read its answer. Idempotent. */
+  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.#isDropped = true;
+    this.#held.length = 0;
+    return this.#end();
+  }
+
+  /** The socket is read again: the connection has more requests. */
+  #end(): IteratorResult<Uint8Array, undefined> {
+    if (!this.#exchange.over) this.#resume();
+    return { done: true, value: undefined };
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const limitMs = LIMITS.importStallMs;
+      const timer = setTimeout(() => {
+        this.#wake = undefined;
+        reject(new TributaryError('TRIBUTARY_INGEST_IMPORT_STALLED', { limitMs }));
+      }, limitMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#resume();
+    });
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  #pause(): void {
+    if (!this.#isPaused) this.#exchange.response.pause();
+    this.#isPaused = true;
+  }
+
+  #resume(): void {
+    if (this.#isPaused) this.#exchange.response.resume();
+    this.#isPaused = false;
+  }
+}

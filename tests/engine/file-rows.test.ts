@@ -1,0 +1,192 @@
+/** Arrow and Parquet files as events, through the real process that reads them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as arrow from 'apache-arrow';
+import fc from 'fast-check';
+import { Table, writeParquet } from 'parquet-wasm';
+import { TributaryError } from '../../base/errors.ts';
+import { type FileFormat, rowsOfFile } from '../../engine/file-rows.ts';
+
+const FORMATS: readonly FileFormat[] = ['arrow', 'parquet'];
+
+async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function read(format: FileFormat, bytes: Uint8Array, size = 64 * 1024): Promise<unknown[]> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of rowsOfFile(format, inPieces(bytes, size))) pieces.push(piece);
+  const text = Buffer.concat(pieces).toString('utf8');
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+function fileOf(format: FileFormat, table: arrow.Table): Uint8Array {
+  const stream = arrow.tableToIPC(table, 'stream');
+  return format === 'arrow' ? stream : writeParquet(Table.fromIPCStream(stream));
+}
+
+async function codeOf(format: FileFormat, bytes: Uint8Array): Promise<string> {
+  try {
+    await read(format, bytes);
+    return 'none';
+  } catch (error) {
+    assert.ok(error instanceof TributaryError, String(error));
+    return error.code;
+  }
+}
+
+const micros = (iso: string): bigint => BigInt(Date.parse(iso)) * 1000n;
+
+function column<T extends arrow.DataType>(type: T, values: readonly unknown[]): arrow.Vector<T> {
+  return arrow.vectorFromArray(values as unknown[], type) as arrow.Vector<T>;
+}
+
+test('columns become the fields they are named for, and others properties', async () => {
+  const type = new arrow.TimestampMicrosecond('UTC');
+  const values = new BigInt64Array([micros('2026-03-01T12:00:00.250Z') + 7n, 0n]);
+  const nulls = { nullCount: 1, nullBitmap: new Uint8Array([1]) };
+  const time = arrow.makeVector(arrow.makeData({ type, length: 2, data: values, ...nulls }));
+  const table = new arrow.Table({
+    message_id: column(new arrow.Utf8(), ['m1', 'm2']),
+    userId: column(new arrow.Utf8(), ['ada "é"\n', 'bob']),
+    event: column(new arrow.Dictionary(new arrow.Utf8(), new arrow.Int32()), ['Bought', null]),
+    timestamp: time,
+    properties: column(new arrow.Utf8(), ['{ "big": 12345678901234567890,\n "a": 1 }', null]),
+    traits: column(new arrow.Utf8(), ['{}', 'not json']),
+    price: column(new arrow.Float64(), [2.5, Number.NaN]),
+    count: column(new arrow.Int64(), [2n ** 62n, null]),
+    day: column(new arrow.DateDay(), [new Date('2026-03-01'), null]),
+    isNew: column(new arrow.Bool(), [true, false]),
+  });
+  const ipc = arrow.tableToIPC(table, 'stream');
+  const lines: Buffer[] = [];
+  for await (const piece of rowsOfFile('arrow', inPieces(ipc, 100))) lines.push(Buffer.from(piece));
+  assert.equal(
+    Buffer.concat(lines).toString('utf8'),
+    '{"messageId":"m1","userId":"ada \\"é\\"\\u000a","event":"Bought",' +
+      '"timestamp":"2026-03-01T12:00:00.250007Z","traits":{},"properties":{' +
+      '"big": 12345678901234567890,  "a": 1 ,"price":2.5,"count":4611686018427387904,' +
+      '"day":"2026-03-01","isNew":true}}\n' +
+      '{"messageId":"m2","userId":"bob","traits":"not json","properties":{"price":null,"isNew":false}}\n',
+  );
+});
+
+test('nested columns are objects and arrays', async () => {
+  const item = new arrow.Struct([
+    new arrow.Field('sku', new arrow.Utf8(), true),
+    new arrow.Field(
+      'sizes',
+      new arrow.List(new arrow.Field('item', new arrow.Int32(), true)),
+      true,
+    ),
+  ]);
+  const properties = column(item, [
+    { sku: 'a', sizes: [1, null, 3] },
+    { sku: null, sizes: [] },
+  ]);
+  const map = new arrow.Map_(
+    new arrow.Field(
+      'entries',
+      new arrow.Struct([
+        new arrow.Field('key', new arrow.Utf8(), false),
+        new arrow.Field('value', new arrow.Float64(), true),
+      ]) as never,
+      false,
+    ),
+  );
+  const context = column(map, [new Map([['x', 1.5]]), new Map()]);
+  const table = new arrow.Table({ properties, context });
+  for (const format of FORMATS) {
+    assert.deepEqual(
+      await read(format, fileOf(format, table)),
+      [
+        { properties: { sku: 'a', sizes: [1, null, 3] }, context: { x: 1.5 } },
+        { properties: { sizes: [] }, context: {} },
+      ],
+      format,
+    );
+  }
+});
+
+test('rows come out in order, whatever their number and values', async () => {
+  const text = fc.option(fc.string({ unit: 'grapheme', maxLength: 20 }));
+  const row = fc.record({
+    userId: text,
+    price: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true })),
+  });
+  const property = fc.asyncProperty(
+    fc.array(row, { minLength: 1, maxLength: 50 }),
+    async (some) => {
+      const rows = Array.from({ length: 20_000 }, (_, index) => some[index % some.length]!);
+      const table = new arrow.Table({
+        userId: column(
+          new arrow.Utf8(),
+          rows.map(({ userId }) => userId),
+        ),
+        price: column(
+          new arrow.Float64(),
+          rows.map(({ price }) => price),
+        ),
+      });
+      const expected = rows.map(({ userId, price }) => ({
+        ...(userId !== null && { userId: Buffer.from(userId).toString('utf8') }),
+        properties: price === null ? {} : { price: price + 0 },
+      }));
+      for (const format of FORMATS) {
+        assert.deepEqual(
+          await read(format, fileOf(format, table)),
+          JSON.parse(JSON.stringify(expected)),
+        );
+      }
+    },
+  );
+  await fc.assert(property, { numRuns: 2 });
+});
+
+test('what is no such file, is cut off or was damaged is refused and takes nobody with it', async () => {
+  const table = new arrow.Table({ userId: column(new arrow.Utf8(), ['a', 'b', 'c']) });
+  for (const format of FORMATS) {
+    const whole = fileOf(format, table);
+    assert.equal(
+      await codeOf(format, Buffer.from('{"userId":"ada"}\n'.repeat(50))),
+      'TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED',
+      format,
+    );
+    const cut = await codeOf(format, whole.subarray(0, whole.length - 30));
+    assert.equal(cut, 'TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED', format);
+    const rows = Array.from({ length: 20_000 }, (_, index) => `user-${index * 7919}`);
+    const large = fileOf(format, new arrow.Table({ userId: column(new arrow.Utf8(), rows) }));
+    large.fill(0xff, large.length >> 1, (large.length >> 1) + 64);
+    if (format === 'parquet') {
+      assert.equal(await codeOf(format, large), 'TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED');
+    }
+  }
+});
+
+test('a type that is not understood is named', async () => {
+  const table = new arrow.Table({ at: column(new arrow.TimeMillisecond(), [1, 2]) });
+  await assert.rejects(
+    read('arrow', fileOf('arrow', table)),
+    (error: unknown) => error instanceof TributaryError && /Time32/.test(error.message),
+  );
+});
+
+test('a reader that stops ends the process, and a sender that fails is told as what it is', async () => {
+  const rows = Array.from({ length: 50_000 }, (_, index) => `user-${index}`);
+  const file = fileOf('arrow', new arrow.Table({ userId: column(new arrow.Utf8(), rows) }));
+  for await (const piece of rowsOfFile('arrow', inPieces(file, 1000))) {
+    assert.ok(piece.length > 0);
+    break;
+  }
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield file.subarray(0, 1000);
+    throw new Error('the sender is gone');
+  }
+  const reading = async (): Promise<void> => {
+    for await (const piece of rowsOfFile('arrow', failing())) assert.ok(piece.length > 0);
+  };
+  await assert.rejects(reading(), /the sender is gone/);
+});
