@@ -168,13 +168,6 @@ export const ERRORS = {
     retryable: false,
     help: 'It may have expired.',
   },
-  TRIBUTARY_LAKE_REQUIREMENT_FAILED: {
-    message: 'The commit was made for another state of the table: {reason}.',
-    status: 409,
-    sqlstate: '40001',
-    retryable: true,
-    help: 'Load the table again and commit anew.',
-  },
   TRIBUTARY_LAKE_UPDATE_INVALID: {
     message: 'The table cannot be changed so: {reason}.',
     status: 400,

@@ -4,6 +4,7 @@ export const GIB = 1024 * MIB;
 
 export const SECOND_MICROS = 1_000_000;
 export const HOUR_MICROS = 3600 * SECOND_MICROS;
+export const DAY_MICROS = 24 * HOUR_MICROS;
 
 /** `1.2 MiB`, `17 B`: for people, never parsed again. */
 export function formatBytes(bytes: number): string {

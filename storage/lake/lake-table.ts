@@ -129,7 +129,7 @@ export interface LakeTable {
   commit(commit: LakeCommit): Promise<LakeSnapshot>;
   /**
    * Changes the columns, all or none.
-   * @throws TRIBUTARY_LAKE_SCHEMA_CHANGE
+   * @throws TRIBUTARY_LAKE_UPDATE_INVALID
    */
   evolve(changes: readonly SchemaChange[]): Promise<LakeSchema>;
   /** Forgets old snapshots and deletes what only they refer to. */

@@ -72,12 +72,12 @@ export class LocalObjectStore implements ObjectStore {
     try {
       await writeFully(handle, bytes, 0);
       await handle.sync();
+      return await this.#link(staged, key, options.ifNoneMatch !== true);
     } finally {
+      // Also when the disk is full: what was written so far would only take room.
       await handle.close();
+      await this.#fileSystem.unlink(staged);
     }
-    const result = await this.#link(staged, key, options.ifNoneMatch !== true);
-    await this.#fileSystem.unlink(staged);
-    return result;
   }
 
   async putFile(key: string, path: string): Promise<PutResult> {

@@ -57,6 +57,17 @@ export function keyOf(bucket: string, location: string): string {
   return key;
 }
 
+/** Where an orphan waits for its end; `key` lies in `namespace`. */
+export function trashKey(namespace: string, day: string, key: string): string {
+  assert(key.startsWith(`${namespace}/`), 'an orphan lies in its namespace');
+  return `${trashPrefix(namespace)}${day}/${key.slice(namespace.length + 1)}`;
+}
+
+/** The prefix of all trash of a namespace, with a slash at the end. */
+export function trashPrefix(namespace: string): string {
+  return `${namespace}/.trash/`;
+}
+
 /** `2026-11-20` for days since 1970-01-01. */
 export function formatDay(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10);

@@ -29,6 +29,10 @@ export const LAKE_TYPES = [
 ] as const;
 export type LakeType = (typeof LAKE_TYPES)[number];
 
+export function isLakeType(type: unknown): type is LakeType {
+  return LAKE_TYPES.some((known) => known === type);
+}
+
 /** A column as its owner describes it, before it has a field id. */
 export interface LakeColumnDefinition {
   readonly name: string;
