@@ -6,7 +6,8 @@
  *
  * - `EIO` on `write`: nothing of it reaches the file. On `sync`: the pending changes are dropped, as
  *   Linux may, and the next sync would succeed: that is the trap a retry falls into.
- * - `short`: the write ends early, at a whole 512-byte sector, without an error.
+ * - `short`: the write ends early, at a whole 512-byte sector, without an error. One that has no whole
+ *   sector to end at is written as it is.
  * - `ignored`: the sync says it succeeded and did nothing, as a disk that lies would.
  * - `writableBytes`: the volume is full after so many bytes; the write that crosses the line is short,
  *   the next one fails with ENOSPC.
@@ -33,7 +34,7 @@ export type FaultOperation =
 
 export interface Fault {
   readonly operation: FaultOperation;
-  /** `short` is for writes only, `ignored` for syncs only. */
+  /** `short` is for writes only, `ignored` for syncs of files and directories only. */
   readonly result: 'EIO' | 'ENOSPC' | 'EMFILE' | 'short' | 'ignored';
   /** Only paths that contain this. */
   readonly path?: string;
@@ -48,6 +49,8 @@ export interface FaultPlan {
   readonly writableBytes?: number;
   /** Told of a failed sync, to drop what was not durable: the memory file system's `dropUnsynced`. */
   readonly onSyncFailed?: (path: string) => void;
+  /** Told of every operation that a fault struck; a full volume counts as a write with ENOSPC. */
+  readonly onFault?: (operation: FaultOperation, result: Fault['result'], path: string) => void;
 }
 
 const SECTOR_BYTES = 512;
@@ -106,7 +109,9 @@ export class FaultFileSystem implements FileSystem {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    this.#failOn('syncDirectory', path);
+    const result = this.#fires('syncDirectory', path);
+    if (result === 'ignored') return;
+    if (result !== undefined) throw fileSystemError(result, 'syncDirectory', path);
     await this.#inner.syncDirectory(path);
   }
 
@@ -149,13 +154,15 @@ export class FaultFileSystem implements FileSystem {
     const result = this.#fires('write', path);
     if (result !== undefined && result !== 'short') throw fileSystemError(result, 'write', path);
     const bytes = Buffer.concat(buffers);
-    const wanted = result === 'short' ? Math.floor(bytes.length / 2) : bytes.length;
+    const half = Math.floor(bytes.length / 2);
+    const wanted = result === 'short' && half >= SECTOR_BYTES ? half : bytes.length;
     const granted = Math.min(wanted, this.#writableBytes);
     if (granted === bytes.length) {
       this.#writableBytes -= granted;
       return inner.write(buffers, position);
     }
     const written = granted - (granted % SECTOR_BYTES);
+    if (granted < wanted) this.#plan.onFault?.('write', 'ENOSPC', path);
     if (written === 0) throw fileSystemError('ENOSPC', 'write', path);
     this.#writableBytes -= written;
     return this.#writePart(inner, bytes, written, position);
@@ -190,6 +197,7 @@ export class FaultFileSystem implements FileSystem {
       const after = fault.after ?? 0;
       if (earlier === after || (fault.lasting === true && earlier > after)) result = fault.result;
     });
+    if (result !== undefined) this.#plan.onFault?.(operation, result, path);
     return result;
   }
 }

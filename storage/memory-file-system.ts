@@ -49,6 +49,21 @@ export class MemoryFileSystem implements FileSystem {
     return new MemoryFileSystem(options, this.#root.crashed(seededRandom(seed)));
   }
 
+  /** What the next process finds when this one is killed: nothing lost, and nothing more durable. */
+  copy(options: MemoryFileSystemOptions = {}): MemoryFileSystem {
+    return new MemoryFileSystem(options, this.#root.copied());
+  }
+
+  /** All files with what reads see of them, in a fixed order; the bytes are not copied. */
+  *files(): Generator<{ readonly path: string; readonly bytes: Uint8Array }> {
+    for (const [path, file] of this.#root.files('')) yield { path, bytes: file.volatile };
+  }
+
+  /** Flips the bits of `mask` in one byte of `path`, as a decaying disk does: nobody is told. */
+  decay(path: string, position: number, mask: number): void {
+    this.#file(path).decay(position, mask);
+  }
+
   /** Throws away what `path` holds unsynced, as the kernel may after it failed to write it back. */
   dropUnsynced(path: string): void {
     this.#file(path).dropPending();

@@ -47,6 +47,22 @@ export class MemoryFile {
     this.#pending = [];
   }
 
+  /** Flips the bits of `mask` in one byte, durable or not, without anybody having written it. */
+  decay(position: number, mask: number): void {
+    this.#durable.flip(position, mask);
+    this.#volatile.flip(position, mask);
+  }
+
+  /** The same file: the same images, the same changes pending. */
+  copied(): MemoryFile {
+    const copy = new MemoryFile();
+    copy.modifiedMicros = this.modifiedMicros;
+    copy.#durable.write(this.#durable.view(), 0);
+    copy.#volatile.write(this.#volatile.view(), 0);
+    copy.#pending = [...this.#pending];
+    return copy;
+  }
+
   /** A file as a power cut would leave this one: all of it durable, nothing pending. */
   crashed(random: Random): MemoryFile {
     const survivor = new MemoryFile();
@@ -81,7 +97,12 @@ function keepPart(image: GrowableBytes, position: number, bytes: Uint8Array, ran
 }
 
 type Entry = MemoryFile | MemoryDirectory;
-type DirectoryChange = (entries: Map<string, Entry>) => void;
+
+/** A name taken off, a name put on, or both at once. */
+interface DirectoryChange {
+  readonly remove?: string;
+  readonly add?: { readonly name: string; readonly entry: Entry };
+}
 
 export class MemoryDirectory {
   readonly #durable = new Map<string, Entry>();
@@ -93,33 +114,47 @@ export class MemoryDirectory {
   }
 
   set(name: string, entry: Entry): void {
-    this.#change((entries) => entries.set(name, entry));
+    this.#change({ add: { name, entry } });
   }
 
   delete(name: string): void {
-    this.#change((entries) => entries.delete(name));
+    this.#change({ remove: name });
   }
 
   /** @returns whether `from` was there. */
   rename(from: string, to: string): boolean {
     const entry = this.#volatile.get(from);
     if (entry === undefined) return false;
-    this.#change((entries) => {
-      entries.delete(from);
-      entries.set(to, entry);
-    });
+    this.#change({ remove: from, add: { name: to, entry } });
     return true;
   }
 
   sync(): void {
-    for (const change of this.#pending) change(this.#durable);
+    for (const change of this.#pending) rename(this.#durable, change);
     this.#pending = [];
+  }
+
+  /** The same directory; `copies` holds the entries met so far. */
+  copied(copies = new Map<Entry, Entry>()): MemoryDirectory {
+    const copy = new MemoryDirectory();
+    const copyOf = (entry: Entry): Entry => {
+      const known = copies.get(entry) ?? entry.copied(copies);
+      copies.set(entry, known);
+      return known;
+    };
+    for (const [name, entry] of this.#durable) copy.#durable.set(name, copyOf(entry));
+    for (const [name, entry] of this.#volatile) copy.#volatile.set(name, copyOf(entry));
+    copy.#pending = this.#pending.map(({ remove, add }) => ({
+      ...(remove !== undefined && { remove }),
+      ...(add !== undefined && { add: { name: add.name, entry: copyOf(add.entry) } }),
+    }));
+    return copy;
   }
 
   /** `survivors` holds the files met so far: one with two names is still one file afterwards. */
   crashed(random: Random, survivors = new Map<MemoryFile, MemoryFile>()): MemoryDirectory {
     const names = new Map(this.#durable);
-    for (const change of this.#pending) if (random() < 0.5) change(names);
+    for (const change of this.#pending) if (random() < 0.5) rename(names, change);
     const survivor = new MemoryDirectory();
     for (const [name, entry] of names) {
       if (entry instanceof MemoryDirectory) {
@@ -134,6 +169,14 @@ export class MemoryDirectory {
     return survivor;
   }
 
+  /** The files below it, by their paths behind `prefix`. */
+  *files(prefix: string): Generator<[string, MemoryFile]> {
+    for (const [name, entry] of [...this.#volatile].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (entry instanceof MemoryFile) yield [`${prefix}/${name}`, entry];
+      else yield* entry.files(`${prefix}/${name}`);
+    }
+  }
+
   usedBytes(): number {
     let bytes = 0;
     for (const entry of this.#volatile.values()) {
@@ -143,9 +186,14 @@ export class MemoryDirectory {
   }
 
   #change(change: DirectoryChange): void {
-    change(this.#volatile);
+    rename(this.#volatile, change);
     this.#pending.push(change);
   }
+}
+
+function rename(entries: Map<string, Entry>, change: DirectoryChange): void {
+  if (change.remove !== undefined) entries.delete(change.remove);
+  if (change.add !== undefined) entries.set(change.add.name, change.add.entry);
 }
 
 /** Bytes that grow by doubling; what lies between the old end and a write beyond it reads as zero. */
@@ -160,6 +208,10 @@ class GrowableBytes {
   write(bytes: Uint8Array, position: number): void {
     this.resize(Math.max(this.length, position + bytes.length));
     this.#bytes.set(bytes, position);
+  }
+
+  flip(position: number, mask: number): void {
+    if (position < this.length) this.#bytes[position]! ^= mask;
   }
 
   resize(length: number): void {

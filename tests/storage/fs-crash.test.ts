@@ -93,6 +93,39 @@ describe('memory file system at a crash', () => {
     }
   });
 
+  it('a killed process leaves what it wrote, and leaves it as unsafe as before', async () => {
+    const fileSystem = new MemoryFileSystem();
+    await fileSystem.makeDirectory('/d');
+    const handle = await createFile(fileSystem, '/d/a', Uint8Array.of(1, 2));
+    await handle.sync();
+    await fileSystem.syncDirectory('/');
+    await fileSystem.syncDirectory('/d');
+    await handle.write([Uint8Array.of(3)], 2);
+    await fileSystem.rename('/d/a', '/d/b');
+    const copy = fileSystem.copy();
+    await handle.write([Uint8Array.of(9)], 0);
+    assert.deepEqual(await readFile(copy, '/d/b'), Uint8Array.of(1, 2, 3));
+    const names = new Set<string>();
+    const lengths = new Set<number>();
+    for (const seed of SEEDS) {
+      for (const { path, bytes } of copy.crash(seed).files()) {
+        names.add(path);
+        lengths.add(bytes.length);
+      }
+    }
+    assert.deepEqual([...names].sort(), ['/d/a', '/d/b']);
+    assert.deepEqual([...lengths].sort(), [2, 3]);
+  });
+
+  it('a bit that decays is seen by the next reader and survives a crash', async () => {
+    const fileSystem = new MemoryFileSystem();
+    await (await createFile(fileSystem, '/a', Uint8Array.of(1, 2))).sync();
+    await fileSystem.syncDirectory('/');
+    fileSystem.decay('/a', 1, 4);
+    assert.deepEqual(await readFile(fileSystem, '/a'), Uint8Array.of(1, 6));
+    assert.deepEqual(await readFile(fileSystem.crash(1), '/a'), Uint8Array.of(1, 6));
+  });
+
   it('an unaligned direct write is refused', async () => {
     const fileSystem = new MemoryFileSystem();
     const handle = await fileSystem.open('/a', 'create', { direct: true });
