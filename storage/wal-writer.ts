@@ -322,7 +322,8 @@ export class WalWriter<Context> {
     unused.delete(this.#file);
     for (const file of unused) {
       await file.ready.catch((cause: unknown) => this.#poison(cause));
-      await (this.#failure === undefined ? file.discard() : file.close());
+      // One that stays is harmless: the next start finds it without records and removes it.
+      await (this.#failure === undefined ? file.discard() : file.close()).catch(() => {});
     }
     await this.#file.close();
   }

@@ -220,6 +220,17 @@ describe('WAL writer on a failing disk', () => {
     await log.writer.close();
   });
 
+  it('a file made ahead that could not be removed kept the log from closing', async () => {
+    const memory = new MemoryFileSystem();
+    const faults = [{ operation: 'unlink', result: 'EIO' }] as const;
+    const log = await TestLog.open(new FaultFileSystem(memory, { faults }));
+    log.append(100);
+    await log.writer.close();
+    const { records, recovery } = await recover(memory);
+    assert.deepEqual(records, log.committed);
+    assert.equal(recovery.repair.remove.length, 1);
+  });
+
   it('a short write is gone on with and loses nothing', async () => {
     const memory = new MemoryFileSystem();
     const faults = [2, 3, 5].map(
