@@ -238,7 +238,7 @@ export const ERRORS = {
   },
   // ── engine ────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_ENGINE_SECRET_MALFORMED: {
-    message: 'The secret {path} has {bytes} bytes, expected {expectedBytes}.',
+    message: 'The secret {path} cannot be used: {reason}.',
     status: 500,
     sqlstate: '58000',
     retryable: false,

@@ -5,12 +5,14 @@
  * document or the new one. This module is the format: text to plain values and back, checked.
  *
  * - Everything read is validated before it is used; a document of a newer version is refused.
+ * - `crc32c` covers the rest, spaces aside: a bit that turned in a name or a hash would pass for another.
  * - A source's ordinal is stored in the log and is never given to another source of its tenant.
  * - Key ids are unique among the keys of one kind.
  */
 import { TributaryError } from '../base/errors.ts';
+import { crc32c } from '../storage/crc32c.ts';
 
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** A stored key: what proves it, never the key itself. */
 export interface KeyRecord {
@@ -59,7 +61,13 @@ export function firstDocument(
 }
 
 export function serialiseControl(document: ControlDocument): string {
-  return `${JSON.stringify(document, null, 2)}\n`;
+  return `${JSON.stringify({ ...document, crc32c: checksum(document) }, null, 2)}\n`;
+}
+
+/** CRC-32C of the compact text, 8 hexadecimal digits. */
+function checksum(document: object): string {
+  const text = Buffer.from(JSON.stringify(document), 'utf8');
+  return crc32c(text, 0, text.length, 0).toString(16).padStart(8, '0');
 }
 
 /**
@@ -82,6 +90,8 @@ export function parseControl(text: string, path: string): ControlDocument {
       `format_version is ${String(value['format_version'])}, this version reads ${FORMAT_VERSION}`,
     );
   }
+  const { crc32c: written, ...rest } = value;
+  if (written !== checksum(rest)) return refuse('it is damaged: its checksum does not hold');
   if (!isArrayOf(value['tenants'], isTenant) || value['tenants'].length === 0) {
     return refuse('tenants is not a list of tenants');
   }

@@ -1,15 +1,20 @@
 /**
  * The secret of a tenant: random bytes made once and kept beside its log. Public profile ids and the
  * keyed hashes of message ids derive from it; without it the log would replay to other profile ids.
+ *
+ * The file is the bytes and their CRC-32C (little-endian): a bit that turned would change every id, and
+ * nothing else would tell.
  */
 import { hkdfSync } from 'node:crypto';
 import { TributaryError } from '../base/errors.ts';
 import type { RandomSource } from '../base/random.ts';
+import { crc32c } from '../storage/crc32c.ts';
 import { atomicReplace, type FileSystem, readFile } from '../storage/file-system.ts';
 
 const PROFILE_ID_BYTES = 16;
 const MESSAGE_ID_BYTES = 8;
 const SECRET_BYTES = PROFILE_ID_BYTES + MESSAGE_ID_BYTES;
+const FILE_BYTES = SECRET_BYTES + 4;
 
 export interface TenantSecret {
   /** 16 bytes: the AES key of public profile ids. */
@@ -25,19 +30,20 @@ export async function openTenantSecret(
   random: RandomSource,
 ): Promise<TenantSecret> {
   if (!(await fileSystem.exists(path))) {
-    await atomicReplace(fileSystem, path, random.bytes(SECRET_BYTES));
+    await atomicReplace(fileSystem, path, sealed(random.bytes(SECRET_BYTES)));
   }
   const bytes = await readFile(fileSystem, path);
-  if (bytes.length !== SECRET_BYTES) {
-    throw new TributaryError('TRIBUTARY_ENGINE_SECRET_MALFORMED', {
-      path,
-      bytes: bytes.length,
-      expectedBytes: SECRET_BYTES,
-    });
+  const refuse = (reason: string): never => {
+    throw new TributaryError('TRIBUTARY_ENGINE_SECRET_MALFORMED', { path, reason });
+  };
+  if (bytes.length !== FILE_BYTES) {
+    return refuse(`it has ${bytes.length} bytes, expected ${FILE_BYTES}`);
   }
+  const secret = bytes.subarray(0, SECRET_BYTES);
+  if (Buffer.compare(bytes, sealed(secret)) !== 0) return refuse('its checksum does not hold');
   return {
-    profileIds: bytes.slice(0, PROFILE_ID_BYTES),
-    messageIds: bytes.slice(PROFILE_ID_BYTES),
+    profileIds: secret.slice(0, PROFILE_ID_BYTES),
+    messageIds: secret.slice(PROFILE_ID_BYTES),
   };
 }
 
@@ -46,4 +52,12 @@ export function lakeSigningKey(secret: TenantSecret): Uint8Array {
   const { messageIds, profileIds } = secret;
   const bytes = Buffer.concat([profileIds, messageIds]);
   return new Uint8Array(hkdfSync('sha256', bytes, new Uint8Array(), 'tributary lake keys', 32));
+}
+
+/** The content of the file. */
+function sealed(secret: Uint8Array): Uint8Array {
+  const file = Buffer.alloc(FILE_BYTES);
+  file.set(secret);
+  file.writeUInt32LE(crc32c(secret, 0, SECRET_BYTES, 0), SECRET_BYTES);
+  return file;
 }

@@ -6,7 +6,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { seededRandomSource } from '../../base/random.ts';
 
 import { type BootstrapKeys, ControlPlane } from '../../engine/control.ts';
-import { parseControl } from '../../engine/control-file.ts';
+import { type ControlDocument, parseControl, serialiseControl } from '../../engine/control-file.ts';
 import { isMistyped, keyId, mintKey } from '../../engine/control-keys.ts';
 import { fileControlStore } from '../../engine/control-store.ts';
 import { readFile } from '../../storage/file-system.ts';
@@ -72,17 +72,18 @@ test('a control file that is damaged or of another version is refused', () => {
   const source = { ordinal: 1, name: 's', keys: [key] };
   const id = '00000000-0000-4000-8000-000000000000';
   const tenant = { id, name: 't', sources: [source], admin_keys: [key] };
-  const written = (value: unknown) => () => parseControl(JSON.stringify(value), 'control.json');
-  written({ format_version: 1, tenants: [tenant] })();
+  const written = (value: unknown) => () =>
+    parseControl(serialiseControl(value as ControlDocument), 'control.json');
+  written({ format_version: 2, tenants: [tenant] })();
   for (const value of [
     null,
-    { format_version: 2, tenants: [tenant] },
-    { format_version: 1, tenants: [] },
-    { format_version: 1, tenants: [tenant, tenant] },
-    { format_version: 1, tenants: [{ ...tenant, id: '../up' }] },
-    { format_version: 1, tenants: [{ ...tenant, sources: [source, source] }] },
-    { format_version: 1, tenants: [{ ...tenant, sources: [{ ...source, ordinal: 0 }] }] },
-    { format_version: 1, tenants: [{ ...tenant, admin_keys: [{ ...key, sha256: 'x' }] }] },
+    { format_version: 3, tenants: [tenant] },
+    { format_version: 2, tenants: [] },
+    { format_version: 2, tenants: [tenant, tenant] },
+    { format_version: 2, tenants: [{ ...tenant, id: '../up' }] },
+    { format_version: 2, tenants: [{ ...tenant, sources: [source, source] }] },
+    { format_version: 2, tenants: [{ ...tenant, sources: [{ ...source, ordinal: 0 }] }] },
+    { format_version: 2, tenants: [{ ...tenant, admin_keys: [{ ...key, sha256: 'x' }] }] },
   ]) {
     assert.throws(written(value), (error) => error instanceof TributaryError);
   }
@@ -123,4 +124,24 @@ test('lake tokens made at once are all kept, up to the limit', async () => {
   assert.equal(refused.length, 1);
   assert.equal(control.lakeTokens(tenantId).length, LIMITS.lakeTokensMax);
   await assert.rejects(control.revokeLakeToken(tenantId, 'nothing'), /There is no lake token/);
+});
+
+test('a bit that turns in the control file is noticed, wherever it is', () => {
+  const key = { id: 'k', sha256: '0'.repeat(64), created_at: '' };
+  const source = { ordinal: 1, name: 's', keys: [key] };
+  const id = '00000000-0000-4000-8000-000000000000';
+  const tenant = { id, name: 't', sources: [source], admin_keys: [key] };
+  const document = { format_version: 2, tenants: [tenant] };
+  const sound = Buffer.from(serialiseControl(document));
+  for (let position = 0; position < sound.length; position += 1) {
+    for (let bit = 0; bit < 8; bit += 1) {
+      const damaged = Buffer.from(sound);
+      damaged[position]! ^= 1 << bit;
+      try {
+        assert.deepEqual(parseControl(damaged.toString('utf8'), 'control.json'), document);
+      } catch (error) {
+        assert.ok(error instanceof TributaryError, `bit ${bit} of byte ${position}: ${error}`);
+      }
+    }
+  }
 });
