@@ -95,17 +95,21 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
     reportedBytes = progress.bytes;
     options.onRecoveryProgress?.({ ...progress });
   };
-  const recovery = await readWal(
-    {
-      fileSystem,
-      directory: options.walDirectory,
-      tenantId: uuidBytes(options.id),
-      fromSequence: 1,
-      acceptDataLoss: options.acceptDataLoss,
-      crc32c: native.crc32c,
-    },
-    replay,
-  );
+  const log = {
+    fileSystem,
+    directory: options.walDirectory,
+    tenantId: uuidBytes(options.id),
+    fromSequence: 1,
+    acceptDataLoss: options.acceptDataLoss,
+    crc32c: native.crc32c,
+  };
+  let recovery: WalRecovery;
+  try {
+    recovery = await readWal(log, replay);
+  } catch (error) {
+    fold.close();
+    throw error;
+  }
   fold.publish();
   options.onRecoveryProgress?.({ ...progress });
   return { staging, fold, recovery };

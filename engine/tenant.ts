@@ -127,7 +127,8 @@ export class Tenant {
     const state = await recoverTenant(options);
     // Assigned below, before any record can be committed.
     let tenant: Tenant;
-    const wal = await WalWriter.open<Pending>({
+    const { fold } = state;
+    const opening = WalWriter.open<Pending>({
       fileSystem: options.fileSystem,
       directory: options.walDirectory,
       tenantId: uuidBytes(options.id),
@@ -142,8 +143,18 @@ export class Tenant {
       onPoisoned: (error, group) => tenant.#refuseGroup(error, group),
       onSync: (milliseconds) => tenant.#noteSync(milliseconds),
     });
-    tenant = new Tenant(options, state, wal);
-    await tenant.#configure(options.configuration, options.clock.nowMicros());
+    try {
+      tenant = new Tenant(options, state, await opening);
+    } catch (error) {
+      fold.close();
+      throw error;
+    }
+    try {
+      await tenant.#configure(options.configuration, options.clock.nowMicros());
+    } catch (error) {
+      await tenant.close();
+      throw error;
+    }
     return tenant;
   }
 
