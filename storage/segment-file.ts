@@ -45,10 +45,11 @@ export class SegmentFile {
   static prepare(path: string, plan: SegmentPlan): NativeRegion | string {
     const region = native.createRegion(path, plan.fileBytes, descriptorOffset(plan.columns.length));
     if (typeof region === 'string') return region;
+    const rows = Math.min(ROWS_STEP, plan.rowCapacity);
     region.backAhead(plan.maskOffset, plan.bitmapBytes);
     for (const column of plan.columns) {
       region.backAhead(column.validityOffset, plan.bitmapBytes);
-      region.backAhead(column.valuesOffset, column.valueBytes * ROWS_STEP);
+      region.backAhead(column.valuesOffset, column.valueBytes * rows);
       if (column.dictionaryCapacity > 0) {
         region.backAhead(column.dictionaryOffset, 4 * (column.dictionaryCapacity + 1));
       }
