@@ -1,0 +1,94 @@
+/**
+ * The appliance without its doors: the real control plane and the real engine over a simulated disk,
+ * with structures so small that a start takes milliseconds and files are full after a few batches.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { silentLogger } from '../../base/log.ts';
+import type { RandomSource } from '../../base/random.ts';
+import { KIB, MIB } from '../../base/units.ts';
+import type { TenantCapacities } from '../../engine/capacities.ts';
+import { ControlPlane } from '../../engine/control.ts';
+import { fileControlStore } from '../../engine/control-store.ts';
+import { Engine } from '../../engine/engine.ts';
+import type { Tenant } from '../../engine/tenant.ts';
+import type { BatchOutcome } from '../../engine/types.ts';
+import { type FileSystem, makeDirectoryDurable } from '../../storage/file-system.ts';
+import type { PlannedBatch } from './workload.ts';
+
+export const DATA_DIRECTORY = '/var/data';
+/** The operator chose the keys, so that every start can be asked whether it knows them. */
+const KEYS = { writeKey: 'a write key', adminKey: 'an admin key' };
+
+const CAPACITIES: TenantCapacities = {
+  segmentRows: 64,
+  segmentHeaps: { utf8: 16 * KIB, json: 64 * KIB, dictionary: 8 * KIB },
+  dictionaryEntries: 128,
+  identityNodes: 2048,
+  walFileBytes: 16 * KIB,
+  walStagingBytes: 64 * KIB,
+  walRecordBytes: 64 * KIB,
+};
+
+export interface BootOptions {
+  readonly fileSystem: FileSystem;
+  readonly hotDirectory: string;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly dedupeWindowMicros: number;
+}
+
+export class SimulatedAppliance {
+  readonly tenant: Tenant;
+  readonly #engine: Engine;
+  readonly #control: ControlPlane;
+
+  private constructor(engine: Engine, control: ControlPlane) {
+    this.#engine = engine;
+    this.#control = control;
+    this.tenant = engine.tenant(control.tenants[0]!.id);
+  }
+
+  /** Starts as `tributary serve` does. @throws what the control plane and the engine throw. */
+  static async boot(options: BootOptions): Promise<SimulatedAppliance> {
+    const { fileSystem, hotDirectory, clock, random, dedupeWindowMicros } = options;
+    await makeDirectoryDurable(fileSystem, DATA_DIRECTORY);
+    const store = fileControlStore(fileSystem, `${DATA_DIRECTORY}/control.json`);
+    const control = await ControlPlane.open({ store, clock, random, bootstrap: KEYS });
+    const engine = await Engine.open({
+      dataDirectory: DATA_DIRECTORY,
+      hotDirectory,
+      fileSystem,
+      clock,
+      random,
+      logger: silentLogger,
+      tenants: control.tenants,
+      hotBytesMax: 256 * MIB,
+      queueBytesMax: 64 * KIB,
+      capacities: CAPACITIES,
+      configuration: { dedupeWindowMicros },
+    });
+    return new SimulatedAppliance(engine, control);
+  }
+
+  /** Whether the keys still let in, and to this tenant. */
+  get knowsItsKeys(): boolean {
+    const write = this.#control.authenticateWrite(KEYS.writeKey);
+    const admin = this.#control.authenticateAdmin(KEYS.adminKey);
+    return write?.tenantId === this.tenant.id && admin?.tenantId === this.tenant.id;
+  }
+
+  /** The name of the source that the write key stands for. */
+  get sourceName(): string {
+    return this.#control.authenticateWrite(KEYS.writeKey)!.source.name;
+  }
+
+  send(batch: PlannedBatch, receivedAtMicros: number): Promise<BatchOutcome> {
+    const { source } = this.#control.authenticateWrite(KEYS.writeKey)!;
+    const { codec, bytes } = batch;
+    return this.tenant.append({ source, codec, bytes, receivedAtMicros });
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * One life of the appliance: it starts over a disk, takes batches from several producers at once, and
+ * closes. At every sync the disk is copied as a crash at that moment would leave it; the life itself
+ * goes on. Faults strike as the seed has it.
+ */
+import type { FileSystem } from '../../storage/file-system.ts';
+import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+import type { SimulatedAppliance } from './appliance.ts';
+import { Dice } from './dice.ts';
+import { DiskFaults } from './disk-faults.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Tally } from './tally.ts';
+import { judge, start } from './verification.ts';
+import type { Witness } from './witness.ts';
+import type { Workload } from './workload.ts';
+
+/** Where making something durable begins; what was written before is still open. */
+export const SYNC_POINTS: ReadonlySet<string> = new Set(['sync', 'syncDirectory']);
+
+/** A disk after a crash, and what must be on it. */
+export interface CrashImage {
+  readonly fileSystem: MemoryFileSystem;
+  readonly witness: Witness;
+  readonly where: string;
+  /** Whether what was not synced is lost; a killed process leaves it to the kernel. */
+  readonly isPowerCut: boolean;
+  readonly nowMicros: number;
+  /** Lines of the life's trace that led to it. */
+  readonly traceLength: number;
+}
+
+export interface LifeOptions {
+  readonly seed: number;
+  readonly life: number;
+  readonly from: CrashImage;
+  readonly hotDirectory: string;
+  readonly workload: Workload;
+  readonly batchesMax: number;
+  readonly dedupeWindowMicros: number;
+  /** Breaks the disk on purpose, to see that it is noticed. */
+  readonly sabotage: ((fileSystem: FileSystem) => FileSystem) | undefined;
+  readonly tally: Tally;
+}
+
+export interface LifeReport {
+  /** In the order of their moments; the last one is the disk after the end. */
+  readonly images: readonly CrashImage[];
+  readonly trace: readonly string[];
+  readonly problems: readonly string[];
+}
+
+type Capture = Omit<CrashImage, 'witness'> & { witness: Witness | undefined };
+
+export class Life {
+  readonly #options: LifeOptions;
+  readonly #dice: Dice;
+  readonly #scheduler: Scheduler;
+  readonly #disk: MemoryFileSystem;
+  readonly #faults: DiskFaults;
+  #witness: Witness;
+  readonly #captures: Capture[] = [];
+  readonly #trace: string[] = [];
+  readonly #problems: string[] = [];
+  /** Whether the start is over, and the witness therefore knows what the log holds. */
+  #isStarted = false;
+
+  constructor(options: LifeOptions) {
+    const { seed, life, from } = options;
+    this.#options = options;
+    this.#dice = new Dice(seed, `life ${life}`);
+    this.#witness = from.witness.fork();
+    this.#scheduler = new Scheduler(
+      new Dice(seed, `order ${life}`),
+      (what, path) => this.#beforeGrant(what, path),
+      from.nowMicros,
+    );
+    this.#disk = from.fileSystem.copy({
+      clock: this.#scheduler,
+      schedule: (operation, path) => this.#scheduler.wish(operation, path),
+    });
+    this.#faults = new DiskFaults(
+      new Dice(seed, `faults ${life}`),
+      this.#disk,
+      options.tally,
+      (text) => this.#trace.push(text),
+    );
+  }
+
+  /** Lives from the start to the end. */
+  async run(): Promise<LifeReport> {
+    const { life, sabotage, tally } = this.#options;
+    tally.lives += 1;
+    const faulty = this.#faults.fileSystem;
+    const appliance = await this.#start(sabotage === undefined ? faulty : sabotage(faulty));
+    if (appliance !== undefined) {
+      await this.#produce(appliance);
+      this.#judgeEnd(appliance);
+      await this.#scheduler.run(appliance.close());
+    }
+    this.#capture(`after life ${life}`, false);
+    const witness = this.#witness;
+    const images = this.#captures.map((capture) => ({
+      ...capture,
+      witness: capture.witness ?? witness.fork(),
+    }));
+    return { images, trace: this.#trace, problems: this.#problems };
+  }
+
+  async #start(fileSystem: FileSystem): Promise<SimulatedAppliance | undefined> {
+    const { seed, life, hotDirectory, dedupeWindowMicros, tally } = this.#options;
+    const randomSeed = seed * 1000 + life;
+    const clock = this.#scheduler;
+    tally.boots += 1;
+    try {
+      const starting = start(
+        { fileSystem, hotDirectory, clock, randomSeed, dedupeWindowMicros },
+        this.#witness,
+      );
+      const { appliance, during, problems } = await this.#scheduler.run(starting);
+      this.#problems.push(...problems);
+      for (const capture of this.#captures) capture.witness = during.fork();
+      this.#isStarted = true;
+      return appliance;
+    } catch (error) {
+      this.#trace.push(`the start fails: ${String(error)}`);
+      if (this.#faults.struck === 0) this.#problems.push(`could not start: ${String(error)}`);
+      await this.#learnWhatIsThere();
+      return undefined;
+    }
+  }
+
+  /** After a start that failed: another one, over the same disk as it was, tells what the log held. */
+  async #learnWhatIsThere(): Promise<void> {
+    const { from, hotDirectory, dedupeWindowMicros, seed, tally } = this.#options;
+    tally.boots += 1;
+    const fileSystem = from.fileSystem.copy();
+    const options = { fileSystem, hotDirectory, dedupeWindowMicros, clock: this.#scheduler };
+    const witness = this.#witness.fork();
+    const { appliance, during } = await start({ ...options, randomSeed: seed }, witness);
+    await appliance.close();
+    for (const capture of this.#captures) capture.witness = during.fork();
+    this.#witness = during;
+  }
+
+  /** Several producers at once, each waiting for its answer before it sends again. */
+  async #produce(appliance: SimulatedAppliance): Promise<void> {
+    let remaining = Math.min(this.#dice.between(1, 12), this.#options.batchesMax);
+    const producers = Array.from({ length: this.#dice.between(1, 4) }, async (_, producer) => {
+      while (remaining > 0) {
+        remaining -= 1;
+        await this.#scheduler.wish('send', `producer ${producer}`);
+        await this.#send(appliance);
+      }
+    });
+    await this.#scheduler.run(Promise.all(producers));
+  }
+
+  async #send(appliance: SimulatedAppliance): Promise<void> {
+    const { tally, workload } = this.#options;
+    // Now and then a long silence, so that message ids are forgotten.
+    if (this.#dice.chance(0.05)) this.#scheduler.advance(this.#dice.between(1, 40) * 3_600_000_000);
+    const receivedAtMicros = this.#scheduler.nowMicros();
+    const batch = workload.next(receivedAtMicros);
+    const { events } = batch;
+    const source = appliance.sourceName;
+    const index = this.#witness.entries.length;
+    this.#witness.entries.push({ kind: 'batch', events, receivedAtMicros, source });
+    tally.batches += 1;
+    tally.events += events.length;
+    try {
+      const outcome = await appliance.send(batch, receivedAtMicros);
+      tally.acknowledged += 1;
+      this.#trace.push(`entry ${index} acknowledged: ${outcome.lastSequence}`);
+      if (index !== this.#witness.durableCount) this.#problems.push('acknowledged out of order');
+      this.#witness.durableCount = index + 1;
+      const expected = this.#witness.sequenceAfter(index + 1) - 1;
+      if (outcome.lastSequence !== expected) {
+        this.#problems.push(`acknowledged sequence ${outcome.lastSequence}, ${expected} was due`);
+      }
+    } catch (error) {
+      this.#trace.push(`entry ${index} refused: ${String(error)}`);
+      if (appliance.tenant.failure === undefined) {
+        this.#problems.push(`a batch was refused: ${String(error)}`);
+      }
+    }
+  }
+
+  /** Whether what is shown now is what was acknowledged, no more and no less. */
+  #judgeEnd(appliance: SimulatedAppliance): void {
+    const { tenant } = appliance;
+    const acknowledged = this.#witness.fork();
+    acknowledged.entries.length = acknowledged.durableCount;
+    this.#problems.push(...judge(appliance, acknowledged));
+    if (tenant.failure === undefined && this.#faults.struck === 0) {
+      const lost = this.#witness.entries.length - this.#witness.durableCount;
+      if (lost > 0) this.#problems.push(`${lost} batches were never answered`);
+    }
+  }
+
+  #beforeGrant(what: string, path: string): void {
+    if (SYNC_POINTS.has(what)) this.#capture(`before ${what} ${path}`, true);
+    this.#trace.push(`${what} ${path.replace(/.*\/tenants\/[^/]*\//, '')}`);
+  }
+
+  #capture(where: string, mayLose: boolean): void {
+    const point = this.#captures.length;
+    const isPowerCut = mayLose ? this.#dice.chance(0.8) : this.#dice.chance(0.5);
+    this.#options.tally.crashPoints += 1;
+    this.#options.tally.countFault(isPowerCut ? 'power cut' : 'kill');
+    this.#captures.push({
+      fileSystem: isPowerCut ? this.#disk.crash(this.#dice.below(2 ** 31)) : this.#disk.copy(),
+      witness: this.#isStarted ? this.#witness.fork() : undefined,
+      where: `crash ${point} (${isPowerCut ? 'power cut' : 'kill'} ${where})`,
+      isPowerCut,
+      nowMicros: this.#scheduler.nowMicros(),
+      traceLength: this.#trace.length,
+    });
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * State as a fold over the log, written again the slow and obvious way: what a tenant must show when
+ * its log holds these entries and no others. Nothing here is shared with the engine.
+ */
+import { HOUR_MICROS } from '../../base/units.ts';
+import type { TestEvent } from '../support/engine-fixture.ts';
+import { type ReferenceRow, referenceRows } from '../support/reference-decoder.ts';
+import { type ReferenceEdge, ReferenceIdentity } from '../support/reference-identity.ts';
+import { ReferenceMessageWindow } from '../support/reference-message-window.ts';
+import type { PlannedEvent } from './workload.ts';
+
+const DAY_MICROS = 24 * HOUR_MICROS;
+
+export interface LoggedBatch {
+  readonly kind: 'batch';
+  readonly events: readonly PlannedEvent[];
+  readonly receivedAtMicros: number;
+  readonly source: string;
+}
+
+export interface LoggedConfiguration {
+  readonly kind: 'configuration';
+  readonly dedupeWindowMicros: number;
+}
+
+export type LogEntry = LoggedBatch | LoggedConfiguration;
+
+/** How many sequences an entry takes. */
+export function sequencesOf(entry: LogEntry): number {
+  return entry.kind === 'batch' ? entry.events.length : 1;
+}
+
+/** A row of `dead_letters` or `warnings`. */
+export interface ModelNote {
+  readonly sequence: number;
+  readonly code: string;
+  readonly path: string;
+  readonly messageId: string | null;
+}
+
+export interface ModelOutcome {
+  readonly received: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly lastSequence: number;
+}
+
+export interface ModelState {
+  /** As the reference decoder gives them, with duplicates hidden too. */
+  readonly events: readonly ReferenceRow[];
+  /** By position in `events`: whom a visible event belongs to, undefined for nobody. */
+  readonly people: readonly (object | undefined)[];
+  readonly edges: readonly ReferenceEdge[];
+  readonly deadLetters: readonly ModelNote[];
+  readonly warnings: readonly ModelNote[];
+  /** By position among the entries; undefined for a configuration. */
+  readonly outcomes: readonly (ModelOutcome | undefined)[];
+  /** Identifiers that visible events named, with the person they stand for today. */
+  readonly users: ReadonlyMap<string, object>;
+  readonly devices: ReadonlyMap<string, object>;
+}
+
+/** @param initialWindowMicros the duplicate window before the first configuration entry. */
+export function foldLog(entries: readonly LogEntry[], initialWindowMicros: number): ModelState {
+  const window = new ReferenceMessageWindow(initialWindowMicros);
+  const identity = new ReferenceIdentity();
+  const events: ReferenceRow[] = [];
+  const deadLetters: ModelNote[] = [];
+  const warnings: ModelNote[] = [];
+  /** Of each event: its position among those that identity saw, or none. */
+  const positions: (number | undefined)[] = [];
+  const outcomes: (ModelOutcome | undefined)[] = [];
+  let sequence = 1;
+  for (const entry of entries) {
+    if (entry.kind === 'configuration') {
+      window.setWindow(entry.dedupeWindowMicros);
+      outcomes.push(undefined);
+      sequence += 1;
+      continue;
+    }
+    const { receivedAtMicros, source } = entry;
+    const payload = JSON.stringify({ batch: entry.events.map(({ event }) => event) });
+    const rows = referenceRows(payload, sequence, receivedAtMicros, source);
+    const late: ModelNote[] = [];
+    let duplicates = 0;
+    rows.forEach((row, index) => {
+      const { event, rejection } = entry.events[index]!;
+      const messageId = row['message_id'] as string;
+      const note = { sequence: sequence + index, messageId };
+      if (rejection !== undefined) {
+        deadLetters.push({ ...note, ...rejection });
+        events.push(row);
+        positions.push(undefined);
+        return;
+      }
+      if (isInFuture(event, receivedAtMicros)) {
+        warnings.push({ ...note, code: 'timestamp_in_future', path: 'timestamp' });
+      }
+      const known = window.add(messageId, contentOf(event), receivedAtMicros);
+      if (known === 'differs') late.push({ ...note, code: 'duplicate_differs', path: '' });
+      if (known !== 'new') duplicates += 1;
+      events.push({ ...row, hidden: known !== 'new' });
+      positions.push(known === 'new' ? identity.attributed.length : undefined);
+      if (known === 'new') identity.add(event);
+    });
+    warnings.push(...late);
+    const rejected = entry.events.filter(({ rejection }) => rejection !== undefined).length;
+    sequence += rows.length;
+    outcomes.push({ received: rows.length, duplicates, rejected, lastSequence: sequence - 1 });
+  }
+  const people = positions.map((position) =>
+    position === undefined ? undefined : identity.attributed[position]?.profile,
+  );
+  const { edges } = identity;
+  return {
+    ...{ events, people, edges, deadLetters, warnings, outcomes },
+    users: new Map([...identity.users].map(([value, { profile }]) => [value, profile])),
+    devices: new Map([...identity.devices].map(([value, { profile }]) => [value, profile])),
+  };
+}
+
+function isInFuture(event: TestEvent, receivedAtMicros: number): boolean {
+  const timestamp = event['timestamp'];
+  if (typeof timestamp !== 'string') return false;
+  return Date.parse(timestamp) * 1000 > receivedAtMicros + DAY_MICROS;
+}
+
+/** What must agree between two attempts: what the event says, and about whom. */
+function contentOf(event: TestEvent): string {
+  const { event: name, userId, anonymousId, properties, traits } = event;
+  return JSON.stringify([name, userId, anonymousId, properties, traits]);
+}

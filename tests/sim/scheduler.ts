@@ -1,0 +1,77 @@
+/**
+ * The order of the world: whoever wants something of the disk, or wants to send, waits here until the
+ * seed lets it go on. One wish is granted at a time, after everything the last one set in motion has
+ * come to rest; so the same seed gives the same run, however many things are under way at once.
+ *
+ * The clock stands still between two wishes, and moves a little with each.
+ */
+import type { Clock } from '../../base/clock.ts';
+import type { Dice } from './dice.ts';
+
+/** Turns of the event loop without a wish before a run counts as stuck. */
+const IDLE_TURNS_MAX = 200_000;
+/** 2026-03-01T12:00:00Z. */
+const START_MICROS = 1_772_366_400_000_000;
+
+interface Wish {
+  readonly what: string;
+  readonly path: string;
+  readonly grant: () => void;
+}
+
+export class Scheduler implements Clock {
+  readonly #dice: Dice;
+  readonly #waiting: Wish[] = [];
+  readonly #onGrant: (what: string, path: string) => void;
+  #nowMicros: number;
+
+  /** @param onGrant called while everything rests, just before a wish takes effect. */
+  constructor(
+    dice: Dice,
+    onGrant: (what: string, path: string) => void,
+    startMicros = START_MICROS,
+  ) {
+    this.#dice = dice;
+    this.#onGrant = onGrant;
+    this.#nowMicros = startMicros;
+  }
+
+  nowMicros(): number {
+    return this.#nowMicros;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMicros / 1000;
+  }
+
+  advance(micros: number): void {
+    this.#nowMicros += micros;
+  }
+
+  /** Waits for its turn. */
+  wish(what: string, path: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ what, path, grant: resolve });
+    });
+  }
+
+  /** Grants one wish after another until `work` has settled. @throws what it rejects with. */
+  async run<Result>(work: Promise<Result>): Promise<Result> {
+    let isSettled = false;
+    const settle = (): void => {
+      isSettled = true;
+    };
+    work.then(settle, settle);
+    for (let idleTurns = 0; idleTurns < IDLE_TURNS_MAX; idleTurns += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isSettled) return work;
+      if (this.#waiting.length === 0) continue;
+      idleTurns = 0;
+      const [wish] = this.#waiting.splice(this.#dice.below(this.#waiting.length), 1);
+      this.#nowMicros += this.#dice.between(1, 2000);
+      this.#onGrant(wish!.what, wish!.path);
+      wish!.grant();
+    }
+    throw new Error('the run is stuck: something waits for what never comes');
+  }
+}

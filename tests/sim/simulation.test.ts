@@ -1,0 +1,57 @@
+/**
+ * A smoke run of the simulation, and the proof that it would notice: broken disks are found out, and a
+ * seed is the same run every time. `npm run sim -- --seeds 10000` is the long run.
+ */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import type { FileSystem } from '../../storage/file-system.ts';
+import { temporaryHotDirectory } from '../support/hot-fixture.ts';
+import { BROKEN_DISKS } from './broken-disks.ts';
+import { Simulation } from './simulation.ts';
+import { Tally } from './tally.ts';
+
+const SEEDS = 10;
+/** Seeds a broken disk may look sound for. */
+const CANARY_SEEDS_MAX = 20;
+
+describe('the simulation', () => {
+  it('finds nothing wrong with the write path, whatever happens to the disk', async (context) => {
+    const tally = new Tally();
+    const hotDirectory = temporaryHotDirectory(context);
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      await Simulation.run({ seed, hotDirectory, tally });
+    }
+    context.diagnostic(tally.describe());
+    assert.deepEqual(tally.violations, []);
+  });
+
+  it('is the same run for the same seed', async (context) => {
+    const hotDirectory = temporaryHotDirectory(context);
+    const digest = (seed: number): Promise<string> =>
+      Simulation.run({ seed, hotDirectory, tally: new Tally(), livesMax: 2 });
+    const first = await digest(5);
+    assert.equal(await digest(5), first);
+    assert.notEqual(await digest(6), first);
+  });
+
+  for (const [mistake, sabotage] of Object.entries(BROKEN_DISKS)) {
+    it(`notices ${mistake}`, async (context) => {
+      assert.notEqual(await firstViolation(context, sabotage), undefined);
+    });
+  }
+});
+
+/** What is found wrong with the first seed that shows anything. */
+async function firstViolation(
+  context: TestContext,
+  sabotage: (inner: FileSystem) => FileSystem,
+): Promise<string | undefined> {
+  const hotDirectory = temporaryHotDirectory(context);
+  const tally = new Tally();
+  for (let seed = 1; seed <= CANARY_SEEDS_MAX; seed += 1) {
+    await Simulation.run({ seed, hotDirectory, tally, sabotage, livesMax: 1 });
+    const [found] = tally.violations;
+    if (found !== undefined) return found.what;
+  }
+  return undefined;
+}
