@@ -1,7 +1,7 @@
 /**
  * The appliance in one process: what is opened, in which order, and how it is closed in reverse.
  *
- *     lock → control → front door (answers 503) → engine (recovers) → query service → ready
+ *     lock → control → front door (answers 503) → lake store → engine (recovers) → query service → ready
  *
  * The front door opens first so that `/readyz` can tell how far recovery is, and because a taken port
  * should be known before minutes of recovery. When anything fails to open, what is open is closed.
@@ -21,15 +21,19 @@ import { Metrics } from '../ingest/metrics.ts';
 import type { RateLimitOptions } from '../ingest/rate-limits.ts';
 import { IngestServer } from '../ingest/server.ts';
 import { native } from '../native/index.ts';
+import type { S3Credentials } from '../storage/lake/s3-signing.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { registerEngineMetrics, registerQueryMetrics } from './appliance-metrics.ts';
 import { prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
+import { openLakeDoor, openLakeStore } from './lake-store.ts';
 import type { Configuration } from './options.ts';
 import { Queries } from './queries.ts';
 
 export interface ApplianceOptions {
   readonly configuration: Configuration;
   readonly bootstrap: BootstrapKeys;
+  /** Of the S3 store that holds the lake, where there is one. */
+  readonly lakeCredentials?: S3Credentials | undefined;
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;
@@ -100,8 +104,12 @@ export class Appliance {
       const fields = { hot_bytes_max: hotBytesMax, bytes: hotPlace.bytesMax, path: hot };
       logger.log('warn', 'the file system of the hot data is smaller than hot_bytes_max', fields);
     }
+    const ports = { fileSystem, clock, random };
+    const { lakeCredentials: credentials } = options;
+    const lakeOptions = { configuration, credentials, dataDirectory: data, ...ports };
     let engine: Engine | undefined;
     try {
+      const lakeStore = await openLakeStore(lakeOptions);
       engine = await Engine.open({
         dataDirectory: data,
         hotDirectory: hot,
@@ -119,9 +127,15 @@ export class Appliance {
           if (progress.records > 0) options.onProgress?.(line);
         },
       });
+      const lake = await openLakeDoor(lakeOptions, lakeStore, control);
       const { tenants } = engine;
-      const ports = { fileSystem, clock, random, logger };
-      const queries = await Queries.open({ tenants, configuration, dataDirectory: data, ...ports });
+      const queries = await Queries.open({
+        tenants,
+        configuration,
+        dataDirectory: data,
+        ...ports,
+        logger,
+      });
       registerEngineMetrics(metrics, engine);
       registerQueryMetrics(metrics, queries);
       const opened = engine;
@@ -129,6 +143,7 @@ export class Appliance {
         phase: 'ready',
         writer: (tenantId) => opened.tenant(tenantId),
         sql: queries.executor,
+        lake,
         tail: { tail: (tenantId, listener) => opened.tenant(tenantId).tail(listener) },
         identity: {
           resolve: (tenantId, identifiers) =>

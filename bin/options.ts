@@ -51,6 +51,11 @@ const path: OptionType<string> = {
   parse: (written) => (typeof written === 'string' && written !== '' ? written : undefined),
 };
 
+const regionName: OptionType<string> = {
+  expected: 'a region, such as eu-central-1',
+  parse: (written) => (/^[a-z0-9-]{1,64}$/.test(String(written)) ? String(written) : undefined),
+};
+
 /** A path, or nothing: the appliance then chooses one. */
 const optionalPath: OptionType<string> = {
   expected: 'a path',
@@ -159,6 +164,22 @@ export const OPTIONS = {
     'tributary-lake',
     'Bucket in the locations of the lake (s3://BUCKET/…); fixed once there are tables.',
   ),
+  lake_s3_endpoint: option(
+    optionalUrl,
+    '',
+    'S3 store that holds the lake, such as https://s3.eu-central-1.amazonaws.com; by default data_dir does.',
+  ),
+  lake_s3_region: option(regionName, 'us-east-1', 'Region of the S3 store.'),
+  lake_s3_style: option(
+    oneOf('path', 'host'),
+    'path',
+    'Whether the bucket is part of the path or of the host of the S3 store.',
+  ),
+  lake_vend: option(
+    oneOf('facade', 'none'),
+    'facade',
+    'Keys that the catalog hands out: of our facade, or none, when engines have keys of the S3 store.',
+  ),
   dedupe_window_hours: option(
     integer(1, 168),
     24,
@@ -189,6 +210,9 @@ export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   TRIBUTARY_CONFIG: 'Path of the configuration file.',
   TRIBUTARY_BOOTSTRAP_WRITE_KEY: 'Write key of the first start, instead of a minted one.',
   TRIBUTARY_BOOTSTRAP_ADMIN_KEY: 'Admin key of the first start, instead of a minted one.',
+  TRIBUTARY_LAKE_S3_ACCESS_KEY_ID: 'Key of the S3 store that holds the lake.',
+  TRIBUTARY_LAKE_S3_SECRET_ACCESS_KEY: 'Secret of that key.',
+  TRIBUTARY_LAKE_S3_SESSION_TOKEN: 'Session token of that key, where it has one.',
   TRIBUTARY_URL: 'Where `tributary send` and `tributary sql` find the appliance.',
   TRIBUTARY_KEY: 'The key `tributary send` and `tributary sql` use.',
 };

@@ -20,6 +20,7 @@ import {
 } from './command-line.ts';
 import { type ConfigurationFile, type LoadedConfiguration, loadConfiguration } from './config.ts';
 import { helpFor } from './help.ts';
+import { lakeCredentialsOf } from './lake-store.ts';
 import { flagOf, OPTIONS, type OptionName } from './options.ts';
 import { readVersion } from './version.ts';
 import { describeStart } from './welcome.ts';
@@ -48,6 +49,7 @@ export async function serve(args: readonly string[], context: CommandContext): P
   const opening = Appliance.open({
     configuration: values,
     bootstrap,
+    lakeCredentials: lakeCredentialsOf(context.environment),
     clock: systemClock,
     random: systemRandom,
     logger: jsonLogger(values.log_level, (text) => context.stderr.write(text)),

@@ -79,7 +79,7 @@ export interface IdentityResolver {
 /** What other engines read the lake through. */
 export interface LakeDoor {
   /** The Iceberg REST catalog. */
-  catalog(request: PlainRequest): PlainAnswer;
+  catalog(request: PlainRequest): Promise<PlainAnswer>;
   /** The objects of the lake, as S3. */
   objects(request: PlainRequest): Promise<PlainAnswer>;
 }

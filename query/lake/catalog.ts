@@ -56,8 +56,8 @@ export interface CatalogOptions {
   /** The tables of a tenant that exists. */
   tables(tenantId: string): TenantTables;
   /**
-   * What a client needs to reach the files when they do not lie behind the facade: properties of the
-   * store, without keys. Absent, keys of the facade are vended.
+   * What a client that has keys of its own needs to reach the files on a real S3 store. Absent, keys of the
+   * facade are vended.
    */
   readonly store?: Readonly<Record<string, string>>;
   readonly clock: Clock;
@@ -71,7 +71,7 @@ export class Catalog {
   }
 
   /** @param request whose path starts with {@link CATALOG_PATH}. */
-  answer(request: PlainRequest): PlainAnswer {
+  async answer(request: PlainRequest): Promise<PlainAnswer> {
     const segments = this.#segmentsOf(request.path);
     if (segments === undefined) {
       return catalogError('BadRequestException', 'The path is not percent-encoded UTF-8.');
@@ -140,11 +140,11 @@ export class Catalog {
     return json({ defaults: {}, overrides: { prefix: bucket }, endpoints: ENDPOINTS });
   }
 
-  #namespaces(
+  async #namespaces(
     request: PlainRequest,
     principal: LakePrincipal,
     [name, collection, table, ...rest]: readonly string[],
-  ): PlainAnswer {
+  ): Promise<PlainAnswer> {
     const tenant = this.#options.tables(principal.tenantId);
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (name === undefined) return isRead ? listNamespaces(request, tenant) : readOnly();
@@ -160,10 +160,10 @@ export class Catalog {
     if (collection !== 'tables') return isRead ? unknownPath(request) : readOnly();
     if (table === undefined) {
       if (!isRead) return readOnly();
-      const identifiers = tenant.tables.map((found) => ({ namespace, name: found.name }));
-      return json({ identifiers });
+      const names = await tenant.list();
+      return json({ identifiers: names.map((found) => ({ namespace, name: found })) });
     }
-    const found = tenant.tables.find((candidate) => candidate.name === table);
+    const found = await tenant.load(table);
     if (found === undefined) {
       return catalogError('NoSuchTableException', `Table does not exist: ${name}.${table}`);
     }

@@ -22,7 +22,10 @@ export type CatalogTable = Pick<LakeTable, 'name' | 'location' | 'metadata'>;
 /** The tables of one tenant, as they are now. */
 export interface TenantTables {
   readonly namespace: string;
-  readonly tables: readonly CatalogTable[];
+  /** Their names, in order. */
+  list(): Promise<readonly string[]>;
+  /** @returns undefined when there is no such table. */
+  load(name: string): Promise<CatalogTable | undefined>;
 }
 
 /** The objects of the lake, read only. */

@@ -25,8 +25,8 @@ function errorOf(answer: PlainAnswer): { type: string; code: number } {
   return { type: error.type, code: error.code };
 }
 
-test('the configuration has both maps, the prefix, and only endpoints that answer', () => {
-  const config = jsonOf(lake.ask('GET', '/iceberg/v1/config')) as {
+test('the configuration has both maps, the prefix, and only endpoints that answer', async () => {
+  const config = jsonOf(await lake.ask('GET', '/iceberg/v1/config')) as {
     defaults: object;
     overrides: object;
     endpoints: string[];
@@ -39,58 +39,61 @@ test('the configuration has both maps, the prefix, and only endpoints that answe
       .replace('{prefix}', BUCKET)
       .replace('{namespace}', NAMESPACE)
       .replace('{table}', 'events');
-    assert.ok(lake.ask(method, `/iceberg${path}`).status < 300, endpoint);
+    assert.ok((await lake.ask(method, `/iceberg${path}`)).status < 300, endpoint);
   }
 });
 
-test('a warehouse is known by the name of the bucket', () => {
+test('a warehouse is known by the name of the bucket', async () => {
   for (const warehouse of ['', BUCKET, encodeURIComponent(`s3://${BUCKET}/`)]) {
-    const answer = lake.ask('GET', `/iceberg/v1/config?warehouse=${warehouse}`);
+    const answer = await lake.ask('GET', `/iceberg/v1/config?warehouse=${warehouse}`);
     assert.equal(answer.status, 200, warehouse);
   }
-  const { type } = errorOf(lake.ask('GET', '/iceberg/v1/config?warehouse=other'));
+  const { type } = errorOf(await lake.ask('GET', '/iceberg/v1/config?warehouse=other'));
   assert.equal(type, 'NoSuchWarehouseException');
 });
 
-test('a path may come with the prefix or without, and with v1 or without', () => {
+test('a path may come with the prefix or without, and with v1 or without', async () => {
   for (const path of [
     '/iceberg/v1/namespaces',
     `/iceberg/v1/${BUCKET}/namespaces`,
     `/iceberg/v1/${BUCKET}/namespaces/`,
     '/iceberg/namespaces',
   ]) {
-    assert.deepEqual(jsonOf(lake.ask('GET', path)), { namespaces: [[NAMESPACE]] }, path);
+    assert.deepEqual(jsonOf(await lake.ask('GET', path)), { namespaces: [[NAMESPACE]] }, path);
   }
 });
 
-test('a namespace has no namespaces below it', () => {
+test('a namespace has no namespaces below it', async () => {
   const below = (parent: string) => lake.ask('GET', `/iceberg/v1/namespaces?parent=${parent}`);
-  assert.deepEqual(jsonOf(below(NAMESPACE)), { namespaces: [] });
-  assert.equal(errorOf(below('other')).type, 'NoSuchNamespaceException');
+  assert.deepEqual(jsonOf(await below(NAMESPACE)), { namespaces: [] });
+  assert.equal(errorOf(await below('other')).type, 'NoSuchNamespaceException');
 });
 
-test('namespaces, tables and what they are not', () => {
+test('namespaces, tables and what they are not', async () => {
   const namespaces = '/iceberg/v1/namespaces';
-  assert.deepEqual(jsonOf(lake.ask('GET', `${namespaces}/${NAMESPACE}`)), {
+  assert.deepEqual(jsonOf(await lake.ask('GET', `${namespaces}/${NAMESPACE}`)), {
     namespace: [NAMESPACE],
     properties: {},
   });
-  assert.equal(lake.ask('HEAD', `${namespaces}/${NAMESPACE}`).status, 204);
-  assert.equal(errorOf(lake.ask('GET', `${namespaces}/other`)).type, 'NoSuchNamespaceException');
-  const nested = lake.ask('GET', `${namespaces}/${NAMESPACE}%1Fbelow/tables`);
+  assert.equal((await lake.ask('HEAD', `${namespaces}/${NAMESPACE}`)).status, 204);
+  assert.equal(
+    errorOf(await lake.ask('GET', `${namespaces}/other`)).type,
+    'NoSuchNamespaceException',
+  );
+  const nested = await lake.ask('GET', `${namespaces}/${NAMESPACE}%1Fbelow/tables`);
   assert.equal(errorOf(nested).type, 'NoSuchNamespaceException');
-  assert.deepEqual(jsonOf(lake.ask('GET', TABLES)), {
+  assert.deepEqual(jsonOf(await lake.ask('GET', TABLES)), {
     identifiers: [{ namespace: [NAMESPACE], name: 'events' }],
   });
-  assert.equal(lake.ask('HEAD', `${TABLES}/events`).status, 204);
-  assert.equal(lake.ask('HEAD', `${TABLES}/other`).status, 404);
-  assert.equal(errorOf(lake.ask('GET', `${TABLES}/other`)).type, 'NoSuchTableException');
-  assert.equal(errorOf(lake.ask('GET', '/iceberg/v1/views')).type, 'NotFoundException');
-  assert.equal(lake.ask('GET', '/iceberg/v1/namespaces/%ff').status, 400);
+  assert.equal((await lake.ask('HEAD', `${TABLES}/events`)).status, 204);
+  assert.equal((await lake.ask('HEAD', `${TABLES}/other`)).status, 404);
+  assert.equal(errorOf(await lake.ask('GET', `${TABLES}/other`)).type, 'NoSuchTableException');
+  assert.equal(errorOf(await lake.ask('GET', '/iceberg/v1/views')).type, 'NotFoundException');
+  assert.equal((await lake.ask('GET', '/iceberg/v1/namespaces/%ff')).status, 400);
 });
 
 test('a loaded table carries its metadata to the last digit, and keys for its files', async () => {
-  const answer = lake.ask('GET', `${TABLES}/events?snapshots=refs`);
+  const answer = await lake.ask('GET', `${TABLES}/events?snapshots=refs`);
   assert.ok((await textOf(answer)).includes(`"metadata":${METADATA},`));
   const table = jsonOf(answer) as Record<string, unknown>;
   const location = `s3://${BUCKET}/${NAMESPACE}/events-0123abcd`;
@@ -100,16 +103,16 @@ test('a loaded table carries its metadata to the last digit, and keys for its fi
   assert.equal(config['s3.region'], config['client.region']);
   assert.equal(config['s3.path-style-access'], 'true');
   assert.deepEqual(table['storage-credentials'], [{ prefix: `${location}/`, config }]);
-  assert.deepEqual(jsonOf(lake.ask('GET', `${TABLES}/events/credentials`)), {
+  assert.deepEqual(jsonOf(await lake.ask('GET', `${TABLES}/events/credentials`)), {
     'storage-credentials': table['storage-credentials'],
   });
 });
 
-test('a report of metrics is taken and dropped', () => {
-  assert.equal(lake.ask('POST', `${TABLES}/events/metrics`).status, 204);
+test('a report of metrics is taken and dropped', async () => {
+  assert.equal((await lake.ask('POST', `${TABLES}/events/metrics`)).status, 204);
 });
 
-test('whatever would change something is forbidden', () => {
+test('whatever would change something is forbidden', async () => {
   for (const [method, path] of [
     ['POST', '/iceberg/v1/namespaces'],
     ['DELETE', `/iceberg/v1/namespaces/${NAMESPACE}`],
@@ -119,74 +122,75 @@ test('whatever would change something is forbidden', () => {
     ['POST', `${TABLES}/events`],
     ['DELETE', `${TABLES}/events?purgeRequested=true`],
   ] as const) {
-    const { type, code } = errorOf(lake.ask(method, path));
+    const { type, code } = errorOf(await lake.ask(method, path));
     assert.deepEqual([type, code], ['ForbiddenException', 403], `${method} ${path}`);
   }
   for (const path of ['/iceberg/v1/tables/rename', '/iceberg/v1/transactions/commit']) {
-    assert.equal(errorOf(lake.ask('POST', path)).type, 'UnsupportedOperationException', path);
+    assert.equal(errorOf(await lake.ask('POST', path)).type, 'UnsupportedOperationException', path);
   }
 });
 
-test('without a known token nothing is told', () => {
+test('without a known token nothing is told', async () => {
   for (const authorization of ['', 'Bearer', 'Bearer nonsense', `Basic ${lake.token}`]) {
     for (const path of ['/iceberg/v1/config', TABLES, '/iceberg/v1/anything']) {
-      const answer = lake.ask('GET', path, { headers: { authorization } });
+      const answer = await lake.ask('GET', path, { headers: { authorization } });
       assert.deepEqual(errorOf(answer), { type: 'NotAuthorizedException', code: 401 });
       assert.equal(answer.headers['WWW-Authenticate'], 'Bearer');
     }
   }
 });
 
-function exchange(form: string, headers: Record<string, string> = {}): PlainAnswer {
+function exchange(form: string, headers: Record<string, string> = {}): Promise<PlainAnswer> {
   const body = Buffer.from(form);
   return lake.ask('POST', '/iceberg/v1/oauth/tokens', { body, headers });
 }
 
-test('client credentials give a session for an hour', () => {
+test('client credentials give a session for an hour', async () => {
   const form = `grant_type=client_credentials&client_id=any&client_secret=${lake.token}&scope=catalog`;
-  const answer = jsonOf(exchange(form)) as Record<string, unknown>;
+  const answer = jsonOf(await exchange(form)) as Record<string, unknown>;
   assert.equal(answer['token_type'], 'bearer');
   assert.equal(answer['expires_in'], 3600);
   const headers = { authorization: `Bearer ${answer['access_token']}` };
   const startMs = lake.nowMs;
-  const statusAt = (ms: number): number => {
+  const statusAt = async (ms: number): Promise<number> => {
     lake.nowMs = startMs + ms;
-    const { status } = lake.ask('GET', TABLES, { headers });
+    const { status } = await lake.ask('GET', TABLES, { headers });
     lake.nowMs = startMs;
     return status;
   };
-  assert.equal(statusAt(0), 200);
-  assert.equal(statusAt(3_599_000), 200);
-  assert.equal(statusAt(3_600_000), 401);
+  assert.equal(await statusAt(0), 200);
+  assert.equal(await statusAt(3_599_000), 200);
+  assert.equal(await statusAt(3_600_000), 401);
   const forged = `${answer['access_token']}`.replace(/_([0-9a-f]{8})_/, '_ffffffff_');
   const forgedHeaders = { authorization: `Bearer ${forged}` };
-  assert.equal(lake.ask('GET', TABLES, { headers: forgedHeaders }).status, 401);
+  assert.equal((await lake.ask('GET', TABLES, { headers: forgedHeaders })).status, 401);
 });
 
-test('the secret may come as the password of HTTP Basic', () => {
+test('the secret may come as the password of HTTP Basic', async () => {
   const authorization = `Basic ${Buffer.from(`any:${lake.token}`).toString('base64')}`;
-  assert.equal(exchange('grant_type=client_credentials', { authorization }).status, 200);
+  assert.equal((await exchange('grant_type=client_credentials', { authorization })).status, 200);
 });
 
-test('a wrong grant or secret is refused as OAuth has it', () => {
-  const refused = (form: string) => {
-    const answer = exchange(form);
+test('a wrong grant or secret is refused as OAuth has it', async () => {
+  const refused = async (form: string) => {
+    const answer = await exchange(form);
     return [answer.status, (jsonOf(answer) as { error: string }).error];
   };
-  assert.deepEqual(refused('grant_type=password'), [400, 'unsupported_grant_type']);
-  assert.deepEqual(refused(''), [400, 'unsupported_grant_type']);
+  assert.deepEqual(await refused('grant_type=password'), [400, 'unsupported_grant_type']);
+  assert.deepEqual(await refused(''), [400, 'unsupported_grant_type']);
   const secret = 'grant_type=client_credentials&client_secret=wrong';
-  assert.deepEqual(refused(secret), [401, 'invalid_client']);
+  assert.deepEqual(await refused(secret), [401, 'invalid_client']);
 });
 
 test('a revoked token ends at once, with its sessions', async () => {
   const { tenantId } = lake;
   const issued = await lake.control.createLakeToken(tenantId, 'short');
   const form = `grant_type=client_credentials&client_secret=${issued.token}`;
-  const { access_token } = jsonOf(exchange(form)) as { access_token: string };
-  const status = (token: string) =>
-    lake.ask('GET', TABLES, { headers: { authorization: `Bearer ${token}` } }).status;
-  assert.deepEqual([status(issued.token), status(access_token)], [200, 200]);
+  const { access_token } = jsonOf(await exchange(form)) as { access_token: string };
+  const status = async (token: string) =>
+    (await lake.ask('GET', TABLES, { headers: { authorization: `Bearer ${token}` } })).status;
+  const both = async () => [await status(issued.token), await status(access_token)];
+  assert.deepEqual(await both(), [200, 200]);
   await lake.control.revokeLakeToken(tenantId, issued.id);
-  assert.deepEqual([status(issued.token), status(access_token)], [401, 401]);
+  assert.deepEqual(await both(), [401, 401]);
 });

@@ -57,7 +57,11 @@ export class LakeFixture {
     this.catalog = new Catalog({
       bucket: BUCKET,
       access,
-      tables: () => ({ namespace: NAMESPACE, tables }),
+      tables: () => ({
+        namespace: NAMESPACE,
+        list: async () => tables.map(({ name }) => name),
+        load: async (name) => tables.find((table) => table.name === name),
+      }),
       clock: this.clock,
     });
     this.facade = new S3Facade({
@@ -90,7 +94,7 @@ export class LakeFixture {
   }
 
   /** A request to the catalog with the lake token. */
-  ask(method: string, path: string, overrides: Partial<PlainRequest> = {}): PlainAnswer {
+  ask(method: string, path: string, overrides: Partial<PlainRequest> = {}): Promise<PlainAnswer> {
     const [before, query = ''] = path.split('?');
     return this.catalog.answer({
       method,
@@ -104,8 +108,8 @@ export class LakeFixture {
   }
 
   /** What the catalog vends for the table. */
-  vended(): Record<string, string> {
-    const answer = this.ask('GET', `/iceberg/v1/namespaces/${NAMESPACE}/tables/events`);
+  async vended(): Promise<Record<string, string>> {
+    const answer = await this.ask('GET', `/iceberg/v1/namespaces/${NAMESPACE}/tables/events`);
     return (jsonOf(answer) as { config: Record<string, string> }).config;
   }
 
@@ -116,7 +120,7 @@ export class LakeFixture {
 
   async signed(pathAndQuery: string, options: SigningOptions = {}): Promise<PlainRequest> {
     const { method = 'GET', headers = {}, origin = ORIGIN, presign = false } = options;
-    const config = this.vended();
+    const config = await this.vended();
     const signer = new AwsV4Signer({
       method,
       url: origin + pathAndQuery,

@@ -138,7 +138,7 @@ test('a path that climbs is not looked for, however it is encoded', async () => 
 async function signedAsIs(path: string) {
   const { createHash, createHmac } = await import('node:crypto');
   const { decodePercent, encodePath } = await import('../../query/lake/percent-encoding.ts');
-  const config = lake.vended();
+  const config = await lake.vended();
   const timestamp = new Date(lake.nowMs).toISOString().replace(/[:-]|\.\d{3}/g, '');
   const scope = `${timestamp.slice(0, 8)}/us-east-1/s3/aws4_request`;
   const headers = {

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { IcebergRestCatalog } from 'iceberg-js';
+import { ADMIN_KEY, ApplianceProcess } from '../support/appliance.ts';
+import { S3_BUCKET, S3_KEY, S3Server } from '../support/s3-server.ts';
+
+async function createToken(appliance: ApplianceProcess): Promise<string> {
+  const response = await fetch(`${appliance.url}/v1/lake/tokens`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${ADMIN_KEY}` },
+    body: JSON.stringify({ name: 'test' }),
+  });
+  return ((await response.json()) as { token: string }).token;
+}
+
+function catalogOf(appliance: ApplianceProcess, token: string): IcebergRestCatalog {
+  const auth = { type: 'bearer', token } as const;
+  return new IcebergRestCatalog({ baseUrl: `${appliance.url}/iceberg`, auth });
+}
+
+test('a running appliance has one namespace per tenant, and remembers its tokens', async () => {
+  const appliance = await ApplianceProcess.start();
+  try {
+    const token = await createToken(appliance);
+    const [namespace] = await catalogOf(appliance, token).listNamespaces();
+    assert.match(namespace?.namespace[0] ?? '', /^tenant_[0-9a-f]{32}$/);
+    assert.ok(existsSync(join(appliance.directory, 'lake')));
+    await appliance.stop();
+    await appliance.restart();
+    assert.deepEqual(await catalogOf(appliance, token).listNamespaces(), [namespace]);
+  } finally {
+    await appliance.remove();
+  }
+});
+
+test('with a bucket on an S3 store the appliance probes it, and starts', async () => {
+  const server = await S3Server.open();
+  const settings = {
+    flags: ['--lake-s3-endpoint', server.endpoint, '--lake-bucket', S3_BUCKET],
+    environment: {
+      TRIBUTARY_LAKE_S3_ACCESS_KEY_ID: S3_KEY.accessKeyId,
+      TRIBUTARY_LAKE_S3_SECRET_ACCESS_KEY: S3_KEY.secretAccessKey,
+    },
+  };
+  try {
+    const appliance = await ApplianceProcess.start(settings);
+    assert.ok(server.log.some((line) => line.startsWith('PUT .tributary/probe-')));
+    await appliance.remove();
+    server.ignoresConditions = true;
+    await assert.rejects(ApplianceProcess.start(settings), /TRIBUTARY_LAKE_STORE_UNCONDITIONAL/);
+  } finally {
+    await server.close();
+  }
+});
+
+test('an S3 store without a key is an error that names the variables', async () => {
+  const flags = ['--lake-s3-endpoint', 'http://127.0.0.1:9'];
+  await assert.rejects(ApplianceProcess.start({ flags }), /TRIBUTARY_LAKE_S3_ACCESS_KEY_ID/);
+});
