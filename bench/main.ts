@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { ackLatency } from './ack-latency.ts';
+import { decodeFormats } from './decode-formats.ts';
 import { hotGroupBy } from './hot-groupby.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
@@ -19,6 +20,7 @@ const WORKLOADS: readonly Workload[] = [
   ingestWebSocket,
   ingestHttp,
   ackLatency,
+  decodeFormats,
   hotGroupBy,
   recovery,
 ];

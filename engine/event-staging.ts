@@ -12,7 +12,7 @@ import { type NativeDecoder, native } from '../native/index.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { SegmentFile } from '../storage/segment-file.ts';
 import { readText } from '../storage/segment-text.ts';
-import { WAL_PAYLOAD_SLACK_BYTES } from '../storage/wal-format.ts';
+import { WAL_CODEC, WAL_PAYLOAD_SLACK_BYTES } from '../storage/wal-format.ts';
 import {
   DECODE_REGION_FULL,
   DECODE_SEGMENT_FULL,
@@ -22,7 +22,6 @@ import {
   rejectionCode,
   warningCode,
 } from './decode-codes.ts';
-import { msgpackToJson } from './msgpack.ts';
 import type { Codec, Rejection, WarningCode } from './types.ts';
 
 /** What the log keeps about a batch, as far as rows depend on it. */
@@ -89,20 +88,12 @@ export class EventStaging {
     length: number,
     batch: BatchFields,
   ): StagedRows {
-    if (codec === 'msgpack') {
-      const json = msgpackToJson(buffer.subarray(offset, offset + length));
-      return this.#stageJson(json.bytes, json.length, batch);
-    }
     const payload = buffer.subarray(offset, offset + length + WAL_PAYLOAD_SLACK_BYTES);
-    return this.#stageJson(payload, length, batch);
-  }
-
-  #stageJson(payload: Uint8Array, length: number, batch: BatchFields): StagedRows {
-    let failure = this.#decode(payload, length, batch);
+    let failure = this.#decode(codec, payload, length, batch);
     if (failure === DECODE_SEGMENT_FULL) {
       this.#table.sealAndRotate();
       this.#attach();
-      failure = this.#decode(payload, length, batch);
+      failure = this.#decode(codec, payload, length, batch);
       assert(failure !== DECODE_SEGMENT_FULL, 'an empty segment has room for any batch');
     }
     if (failure === DECODE_REGION_FULL) {
@@ -129,8 +120,9 @@ export class EventStaging {
     };
   }
 
-  #decode(payload: Uint8Array, length: number, batch: BatchFields): number {
+  #decode(codec: Codec, payload: Uint8Array, length: number, batch: BatchFields): number {
     return this.#decoder.decode(
+      WAL_CODEC[codec],
       payload,
       length,
       batch.sequence,

@@ -1,21 +1,19 @@
 /**
- * Msgpack batches as the JSON the decoder reads.
- *
- * The log keeps the msgpack bytes as they came; the transcoding is repeated on replay, so it is a
- * function of the bytes alone. docs/formats.md says what becomes of each type.
+ * Msgpack batches as JSON, for those who watch what was ingested: the live tail. The decoder reads msgpack
+ * itself, by the same native parser. docs/formats.md says what becomes of each type.
  */
 import { LIMITS } from '../base/limits.ts';
 import { type NativeMsgpackTranscoder, native } from '../native/index.ts';
 import { decodeError } from './decode-codes.ts';
 
-/** Readable bytes the transcoder wants behind a payload, and leaves behind the text. */
+/** Readable bytes the parser wants behind a payload, and leaves behind the text. */
 const SLACK_BYTES = 32;
 
 /** Made for the first msgpack payload; nothing is kept from one to the next but its memory. */
 let transcoder: NativeMsgpackTranscoder | undefined;
 
 export interface JsonText {
-  /** JSON in UTF-8 with slack behind `length`; strings are as valid as they were in msgpack. */
+  /** JSON in UTF-8 with slack behind `length`. */
   readonly bytes: Uint8Array;
   readonly length: number;
 }
@@ -23,7 +21,7 @@ export interface JsonText {
 /**
  * A payload that its ArrayBuffer goes on behind for 32 bytes is read in place, another one is copied.
  * @throws TRIBUTARY_INGEST_MSGPACK_MALFORMED, TRIBUTARY_INGEST_MSGPACK_TOO_LARGE,
- *   TRIBUTARY_INGEST_JSON_TOO_DEEP
+ *   TRIBUTARY_INGEST_JSON_TOO_DEEP, TRIBUTARY_INGEST_UTF8_INVALID
  */
 export function msgpackToJson(payload: Uint8Array): JsonText {
   transcoder ??= new native.MsgpackTranscoder(LIMITS);

@@ -33,6 +33,7 @@ export interface DecoderLimits {
   readonly batchEventsMax: number;
   readonly jsonDepthMax: number;
   readonly batchInheritedBytesMax: number;
+  readonly msgpackTextBytesMax: number;
 }
 
 /** Decodes tracking payloads into the tail of the active `events` segment (decoder.cc). */
@@ -40,12 +41,13 @@ export interface NativeDecoder {
   /** Rows go to this segment from now on. @returns '' or why not. */
   attach(segment: NativeRegion): string;
   /**
-   * Decodes `length` bytes of JSON; `payload` has 32 bytes or more behind them. `result` receives
-   * [events, notes].
+   * Decodes `length` bytes; `payload` has 32 bytes or more behind them. `codec` is one of WAL_CODEC.
+   * `result` receives [events, notes].
    * `typeOfPath` is a position in EVENT_TYPES, or its length for none.
    * @returns 0, or a decode failure (engine/decode-codes.ts); after a failure no row was staged.
    */
   decode(
+    codec: number,
     payload: Uint8Array,
     length: number,
     sequence: number,
@@ -64,13 +66,13 @@ export interface NativeDecoder {
   readonly failure: string;
 }
 
-/** Hard maxima of the msgpack transcoder; the names are those of base/limits.ts. */
+/** Hard maxima of the msgpack parser; the names are those of base/limits.ts. */
 export interface MsgpackLimits {
   readonly jsonDepthMax: number;
   readonly msgpackTextBytesMax: number;
 }
 
-/** Turns msgpack into the JSON text the decoder reads (msgpack_transcoder.cc). */
+/** Turns msgpack into the JSON text the decoder keeps of it (msgpack_parser.cc). */
 export interface NativeMsgpackTranscoder {
   /**
    * Reads `length` bytes; `payload` has 32 or more behind them.

@@ -2,7 +2,7 @@
  * `npm run test:sanitize`: the addon under AddressSanitizer and UndefinedBehaviorSanitizer.
  *
  * Copies the sources and the compiled program to a directory of its own, builds the addon there with
- * both sanitizers, and runs the tests of native/ and engine/ and a fuzz run of the decoder with
+ * both sanitizers, and runs the tests of native/ and engine/ and fuzz runs of the decoder with
  * libasan loaded before Node. The first finding ends the run with its stack and exit code 1.
  *
  * - The addon's path does not change: the copy has the layout of a checkout, so nothing in the product
@@ -10,7 +10,7 @@
  * - Leaks are not looked for: V8 and Node keep memory to the end on purpose. The soak looks for them.
  * - Alignment is checked too; vptr is not, since the addon is built without RTTI.
  *
- * Flags: --cases N and --seed N of the fuzz run; --directory DIR keeps the build there for the next time;
+ * Flags: --cases N and --seed N of each fuzz run; --directory DIR keeps the build there for the next time;
  * further arguments choose tests, as for `npm test`.
  */
 import { spawnSync } from 'node:child_process';
@@ -97,12 +97,10 @@ function main(copy) {
   const tests = positionals.length > 0 ? positionals : ['tests/native/', 'tests/engine/'];
   const { cases, seed } = values;
   run(copy, process.execPath, ['dist/tests/run.js', ...tests.map(relativeToTests)], sanitized);
-  run(
-    copy,
-    process.execPath,
-    ['dist/tests/fuzz/run.js', '--cases', cases, '--seed', seed],
-    sanitized,
-  );
+  for (const codec of ['json', 'msgpack']) {
+    const flags = ['--codec', codec, '--cases', cases, '--seed', seed];
+    run(copy, process.execPath, ['dist/tests/fuzz/run.js', ...flags], sanitized);
+  }
 }
 
 /** tests/run.ts matches paths below its own folder. */

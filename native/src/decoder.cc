@@ -31,7 +31,7 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
     EventLimits event{number("eventBytesMax"), number("messageIdBytesMax"),
                       number("identifierBytesMax"), number("eventNameBytesMax")};
     return {event, number("batchEventsMax"), number("jsonDepthMax"),
-            number("batchInheritedBytesMax")};
+            number("batchInheritedBytesMax"), number("msgpackTextBytesMax")};
   }
 
   // attach(region): rows go to this segment from now on. Returns "" or why not.
@@ -59,23 +59,25 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
     return Napi::Buffer<char>::Copy(info.Env(), texts.data(), texts.size());
   }
 
-  // decode(payload, length, sequence, receivedAtMicros, source, typeOfPath, result): a DecodeFailure.
+  // decode(codec, payload, length, sequence, receivedAtMicros, source, typeOfPath, result): a
+  // DecodeFailure. `codec` is a Codec.
   // `payload` has at least SIMDJSON_PADDING bytes behind `length`. `result` receives [events, notes].
   Napi::Value Decode(const Napi::CallbackInfo& info) {
-    Napi::Uint8Array payload = info[0].As<Napi::Uint8Array>();
-    uint32_t length = info[1].As<Napi::Number>().Uint32Value();
-    Napi::Uint32Array result = info[6].As<Napi::Uint32Array>();
+    Codec codec = static_cast<Codec>(info[0].As<Napi::Number>().Uint32Value());
+    Napi::Uint8Array payload = info[1].As<Napi::Uint8Array>();
+    uint32_t length = info[2].As<Napi::Number>().Uint32Value();
+    Napi::Uint32Array result = info[7].As<Napi::Uint32Array>();
     if (!decoder_.attached() || result.ElementLength() < 2 ||
         payload.ByteLength() < size_t{length} + simdjson::SIMDJSON_PADDING) {
       return Napi::Number::New(info.Env(), static_cast<uint32_t>(DecodeFailure::kBadArguments));
     }
     char source[256];
     size_t source_length = 0;
-    napi_get_value_string_utf8(info.Env(), info[4], source, sizeof(source), &source_length);
-    BatchFields batch{static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value()),
-                      info[3].As<Napi::Number>().Int64Value(),
+    napi_get_value_string_utf8(info.Env(), info[5], source, sizeof(source), &source_length);
+    BatchFields batch{static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value()),
+                      info[4].As<Napi::Number>().Int64Value(),
                       {source, static_cast<uint32_t>(source_length)},
-                      static_cast<EventType>(info[5].As<Napi::Number>().Uint32Value())};
+                      static_cast<EventType>(info[6].As<Napi::Number>().Uint32Value()), codec};
     DecodeFailure failure = decoder_.Decode(reinterpret_cast<const char*>(payload.Data()), length,
                                             batch, &result.Data()[0]);
     result.Data()[1] = static_cast<uint32_t>(decoder_.notes().entries.size());

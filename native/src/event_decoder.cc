@@ -63,25 +63,35 @@ DecodeFailure EventDecoder::Decode(const char* payload, uint32_t length, const B
                                    uint32_t* events) {
   batch_ = batch;
   notes_.Clear();
+  repair_.Clear();
   *events = 0;
-  DecodeFailure failure = Parse(payload, length);
-  return failure == DecodeFailure::kNone ? StageAll(length, events) : failure;
+  DecodeFailure failure = batch.codec == Codec::kMsgpack ? ParseMsgpack(payload, length)
+                                                         : ParseJson(payload, length);
+  return failure == DecodeFailure::kNone ? StageAll(events) : failure;
 }
 
-DecodeFailure EventDecoder::Parse(const char* payload, uint32_t length) {
+DecodeFailure EventDecoder::ParseMsgpack(const char* payload, uint32_t length) {
+  DecodeFailure failure = msgpack_.Parse(reinterpret_cast<const uint8_t*>(payload), length);
+  parsed_ = msgpack_.parsed();
+  if (failure != DecodeFailure::kNone) failure_ = msgpack_.failure_text();
+  return failure;
+}
+
+DecodeFailure EventDecoder::ParseJson(const char* payload, uint32_t length) {
   if (parser_.max_depth() != limits_.json_depth_max || parser_.capacity() < length) {
     size_t capacity = parser_.capacity() * 2 > length ? parser_.capacity() * 2 : length + 65536;
     if (parser_.allocate(capacity, limits_.json_depth_max)) return DecodeFailure::kRegionFull;
   }
-  text_ = payload;
-  repair_.Clear();
+  const char* text = payload;
   auto error = parser_.parse(reinterpret_cast<const uint8_t*>(payload), length, false).error();
   // Half a surrogate pair makes a string invalid, or is let pass.
   bool may_hold_half_pairs = error == simdjson::SUCCESS || error == simdjson::STRING_ERROR;
   if (may_hold_half_pairs && repair_.Repair(payload, length)) {
-    text_ = repair_.text();
-    error = parser_.parse(reinterpret_cast<const uint8_t*>(text_), length, false).error();
+    text = repair_.text();
+    error = parser_.parse(reinterpret_cast<const uint8_t*>(text), length, false).error();
   }
+  parsed_ = {parser_.doc.tape.get(), parser_.doc.string_buf.get(),
+             parser_.implementation->structural_indexes.get(), text, length};
   if (error == simdjson::SUCCESS) return DecodeFailure::kNone;
   failure_ = simdjson::error_message(error);
   switch (error) {
@@ -96,8 +106,8 @@ DecodeFailure EventDecoder::Parse(const char* payload, uint32_t length) {
   }
 }
 
-DecodeFailure EventDecoder::StageAll(uint32_t length, uint32_t* events) {
-  PayloadWalker walker(parser_, text_);
+DecodeFailure EventDecoder::StageAll(uint32_t* events) {
+  PayloadWalker walker(parsed_);
   Position root = walker.root();
   if (walker.type_at(root) != '{') return DecodeFailure::kNotAnEvent;
   Envelope envelope = ReadEnvelope(walker, root);
@@ -111,7 +121,7 @@ DecodeFailure EventDecoder::StageAll(uint32_t length, uint32_t* events) {
       uint64_t{count} * (scratch_.context.bytes() + scratch_.integrations.bytes());
   if (inherited_bytes > limits_.batch_inherited_bytes_max) return DecodeFailure::kInheritedTooLarge;
   uint64_t heap_bytes =
-      uint64_t{length} + uint64_t{count} * kGeneratedIdBytesMax + inherited_bytes;
+      uint64_t{parsed_.length} + uint64_t{count} * kGeneratedIdBytesMax + inherited_bytes;
   if (!writer_.HasRoom(count, heap_bytes)) return DecodeFailure::kSegmentFull;
   failure_ = writer_.BackFor(count, heap_bytes);
   if (!failure_.empty()) return DecodeFailure::kRegionFull;
@@ -143,12 +153,11 @@ DecodeFailure EventDecoder::StageAll(uint32_t length, uint32_t* events) {
 EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker, Position root) {
   Envelope envelope{};
   has_batch_sent_at_ = false;
-  const uint64_t* tape = parser_.doc.tape.get();
-  uint64_t at = root.tape + 1;
-  while (static_cast<char>(tape[at] >> 56) != '}') {
+  uint64_t value;
+  for (uint64_t at = root.tape + 1; walker.type_at({at, 0}) != '}'; at = walker.BehindOnTape(value)) {
     Slice key = walker.string_at(at);
-    uint64_t value = at + 1;
-    char type = static_cast<char>(tape[value] >> 56);
+    value = at + 1;
+    char type = walker.type_at({value, 0});
     if (key.length == 5 && memcmp(key.data, "batch", 5) == 0) envelope.batch = value;
     if (key.length == 6 && memcmp(key.data, "sentAt", 6) == 0) {
       Slice text = type == '"' ? walker.string_at(value) : Slice{};
@@ -162,8 +171,6 @@ EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker, P
       envelope.integrations = type == '{' ? value : 0;
       envelope.is_integrations_ignored = type != '{' && type != 'n';
     }
-    if (type == '{' || type == '[') at = tape[value] & 0xffffffffu;
-    else at = value + (type == 'l' || type == 'u' || type == 'd' ? 2 : 1);
   }
   return envelope;
 }

@@ -1,8 +1,8 @@
 // Turns the bytes of one tracking payload into rows of the active `events` segment. No Node in here:
 // decoder.cc is its JavaScript face.
 //
-// - A payload is one event object, or an object with a `batch` array. It is validated as a whole by
-//   simdjson; only then is a row written. A payload that fails leaves no trace in the segment.
+// - A payload is one event object, or an object with a `batch` array, in JSON or in msgpack. It is
+//   validated as a whole; only then is a row written. One that fails leaves no trace in the segment.
 // - An event that breaks a rule becomes a hidden row with its sequence, and a rejection (code, field):
 //   so the sequence of an event is always the sequence of its record plus its index.
 // - What a row holds depends only on the payload, the sequence, receivedAt, the source and the type of
@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <string>
 
+#include "decode_failure.h"
 #include "event_notes.h"
+#include "msgpack_parser.h"
 #include "segment_writer.h"
 #include "simdjson.h"
 #include "tracking_event.h"
@@ -19,28 +21,15 @@
 
 namespace tributary {
 
-// Shared with engine/decode-codes.ts.
-enum class DecodeFailure : uint32_t {
-  kNone = 0,
-  kMalformed = 1,
-  kTooDeep = 2,
-  kNumberOutOfRange = 3,
-  kInvalidUtf8 = 4,
-  kNotAnEvent = 5,       // neither an object nor {"batch": […]}
-  kBatchTooLarge = 6,
-  kSegmentFull = 7,      // nothing staged: seal, rotate, decode again
-  kRegionFull = 8,       // the file system that holds the hot data is full
-  kBadArguments = 9,
-  kInheritedTooLarge = 10,  // the batch's context, once in each event
-  kMsgpackMalformed = 11,
-  kMsgpackTextTooLarge = 12,
-};
+// How a payload is written; the numbers are those of the log's records (storage/wal-format.ts).
+enum class Codec : uint32_t { kJson = 1, kMsgpack = 2 };
 
 struct DecoderLimits {
   EventLimits event;
   uint32_t batch_events_max;
   uint32_t json_depth_max;
   uint32_t batch_inherited_bytes_max;
+  uint32_t msgpack_text_bytes_max;
 };
 
 // What a row depends on besides the payload.
@@ -49,17 +38,19 @@ struct BatchFields {
   int64_t received_at; // microseconds since 1970
   Slice source;
   EventType type_of_path;
+  Codec codec;
 };
 
 class EventDecoder {
  public:
-  explicit EventDecoder(const DecoderLimits& limits) : limits_(limits) {}
+  explicit EventDecoder(const DecoderLimits& limits)
+      : limits_(limits), msgpack_({limits.json_depth_max, limits.msgpack_text_bytes_max}) {}
 
   // Rows go to this segment from now on. Returns "" or why not.
   std::string Attach(Region* region);
   bool attached() const { return writer_.attached(); }
 
-  // Decodes `length` bytes of JSON with SIMDJSON_PADDING readable bytes behind them. On kNone `events`
+  // Decodes `length` bytes of JSON or msgpack with SIMDJSON_PADDING readable bytes behind them. On kNone `events`
   // rows were staged and notes() is about them; on anything else none was, and failure_text() says more.
   DecodeFailure Decode(const char* payload, uint32_t length, const BatchFields& batch,
                        uint32_t* events);
@@ -67,8 +58,9 @@ class EventDecoder {
   const std::string& failure_text() const { return failure_; }
 
  private:
-  DecodeFailure Parse(const char* payload, uint32_t length);
-  DecodeFailure StageAll(uint32_t length, uint32_t* events);
+  DecodeFailure ParseJson(const char* payload, uint32_t length);
+  DecodeFailure ParseMsgpack(const char* payload, uint32_t length);
+  DecodeFailure StageAll(uint32_t* events);
   // Where members of the root are on the tape; 0 where there is none.
   struct Envelope {
     uint64_t batch, context, integrations;
@@ -88,6 +80,7 @@ class EventDecoder {
 
   const DecoderLimits limits_;
   simdjson::dom::parser parser_;
+  MsgpackParser msgpack_;
   SegmentWriter writer_;
   EventScratch scratch_;
   SurrogateRepair repair_;
@@ -96,7 +89,7 @@ class EventDecoder {
 
   // Of the payload being decoded.
   BatchFields batch_{};
-  const char* text_ = nullptr;  // what was parsed: the payload, or its repaired copy
+  ParsedPayload parsed_{};
   bool is_clamped_ = false;  // the event being written came from the future
   bool has_batch_sent_at_ = false;
   int64_t batch_sent_at_ = 0;

@@ -1,7 +1,8 @@
-// The JavaScript face of the msgpack transcoder (NativeMsgpackTranscoder in native/index.ts).
+// The JavaScript face of the msgpack parser, for those who want its text (NativeMsgpackTranscoder in native/index.ts).
 #include <napi.h>
 
-#include "msgpack_transcoder.h"
+#include "msgpack_parser.h"
+#include "simdjson.h"
 
 namespace tributary {
 
@@ -15,7 +16,7 @@ class MsgpackObject : public Napi::ObjectWrap<MsgpackObject> {
 
   // new MsgpackTranscoder(limits): MsgpackLimits of native/index.ts.
   explicit MsgpackObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<MsgpackObject>(info), transcoder_(LimitsOf(info[0].As<Napi::Object>())) {}
+      : Napi::ObjectWrap<MsgpackObject>(info), parser_(LimitsOf(info[0].As<Napi::Object>())) {}
 
  private:
   static MsgpackLimits LimitsOf(Napi::Object limits) {
@@ -24,7 +25,7 @@ class MsgpackObject : public Napi::ObjectWrap<MsgpackObject> {
   }
 
   Napi::Value Failure(const Napi::CallbackInfo& info) {
-    return Napi::String::New(info.Env(), transcoder_.failure_text());
+    return Napi::String::New(info.Env(), parser_.failure_text());
   }
 
   // transcode(payload, length): the JSON text with SIMDJSON_PADDING bytes behind it, or a
@@ -34,16 +35,17 @@ class MsgpackObject : public Napi::ObjectWrap<MsgpackObject> {
     uint32_t length = info[1].As<Napi::Number>().Uint32Value();
     DecodeFailure failure = DecodeFailure::kBadArguments;
     if (payload.ByteLength() >= size_t{length} + simdjson::SIMDJSON_PADDING) {
-      failure = transcoder_.Transcode(payload.Data(), length);
+      failure = parser_.Parse(payload.Data(), length);
     }
     if (failure != DecodeFailure::kNone) {
       return Napi::Number::New(info.Env(), static_cast<uint32_t>(failure));
     }
-    size_t bytes = transcoder_.text_length() + size_t{simdjson::SIMDJSON_PADDING};
-    return Napi::Buffer<char>::Copy(info.Env(), transcoder_.text(), bytes);
+    ParsedPayload parsed = parser_.parsed();
+    size_t bytes = parsed.length + size_t{simdjson::SIMDJSON_PADDING};
+    return Napi::Buffer<char>::Copy(info.Env(), parsed.text, bytes);
   }
 
-  MsgpackTranscoder transcoder_;
+  MsgpackParser parser_;
 };
 
 void InitMsgpack(Napi::Env env, Napi::Object exports) {

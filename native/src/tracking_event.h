@@ -1,24 +1,12 @@
 // One tracking call, as slices into the payload: what the decoder reads before it writes a row.
-//
-// simdjson's DOM parse validates the whole payload and leaves two parallel sequences: the tape (values,
-// strings unescaped) and the structural indexes (where each token starts in the bytes). Walking both in
-// step gives unescaped strings and, for objects we keep as JSON text, the raw slice, in one pass and
-// without re-serialising.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "simdjson.h"
+#include "payload_walker.h"
 
 namespace tributary {
-
-// A string that lives in the payload or in the parser's string buffer; data is null when absent.
-struct Slice {
-  const char* data = nullptr;
-  uint32_t length = 0;
-  bool present() const { return data != nullptr; }
-};
 
 enum class EventType : uint8_t { kTrack, kIdentify, kPage, kScreen, kGroup, kAlias, kNone };
 
@@ -65,70 +53,6 @@ struct TrackingEvent {
 
 struct EventLimits {
   uint32_t event_bytes_max, message_id_bytes_max, identifier_bytes_max, event_name_bytes_max;
-};
-
-// Where the walk is: an index into the tape and the index of the same token among the structurals.
-struct Position {
-  uint64_t tape;
-  uint32_t structural;
-};
-
-// Walks a parsed payload. Lives as long as the parser's last document and the payload bytes.
-class PayloadWalker {
- public:
-  PayloadWalker(const simdjson::dom::parser& parser, const char* payload)
-      : tape_(parser.doc.tape.get()),
-        strings_(parser.doc.string_buf.get()),
-        structurals_(parser.implementation->structural_indexes.get()),
-        payload_(payload) {}
-
-  const char* payload() const { return payload_; }
-  Position root() const { return {1, 0}; }
-  char type_at(Position at) const { return static_cast<char>(tape_[at.tape] >> 56); }
-  // Elements of the array at `at`.
-  uint32_t count_at(Position at) const { return (tape_[at.tape] >> 32) & 0xffffff; }
-  Slice string_at(uint64_t tape) const;
-  uint32_t offset_of(uint32_t structural) const { return structurals_[structural]; }
-  // The text from `at` up to the token `after`, without trailing white space.
-  Slice RawBetween(uint32_t structural, uint32_t after) const;
-  // The position behind the value at `at`: on the `,` or the closing bracket.
-  Position Skip(Position at) const;
-
-  // Calls visit(key, key_structural, value) for each member of the object at `at`; `visit` returns the
-  // position behind the value (Skip, or its own walk). Returns the position behind the object.
-  template <typename Visit>
-  Position EachMember(Position at, Visit visit) const {
-    uint64_t tape = at.tape + 1;
-    uint32_t structural = at.structural + 1;
-    while (static_cast<char>(tape_[tape] >> 56) != '}') {
-      Slice key = string_at(tape);
-      Position behind = visit(key, structural, Position{tape + 1, structural + 2});
-      tape = behind.tape;
-      structural = behind.structural;
-      if (payload_[structurals_[structural]] == ',') structural++;
-    }
-    return {tape + 1, structural + 1};
-  }
-
-  // Calls visit(element) for each element of the array at `at`; as EachMember otherwise.
-  template <typename Visit>
-  Position EachElement(Position at, Visit visit) const {
-    uint64_t tape = at.tape + 1;
-    uint32_t structural = at.structural + 1;
-    while (static_cast<char>(tape_[tape] >> 56) != ']') {
-      Position behind = visit(Position{tape, structural});
-      tape = behind.tape;
-      structural = behind.structural;
-      if (payload_[structurals_[structural]] == ',') structural++;
-    }
-    return {tape + 1, structural + 1};
-  }
-
- private:
-  const uint64_t* tape_;
-  const uint8_t* strings_;
-  const uint32_t* structurals_;
-  const char* payload_;
 };
 
 // A reusable byte buffer in which the text of one JSON object is put together from its members.

@@ -14,6 +14,7 @@ const WORKLOADS = [
   'ingest-ws',
   'ingest-http',
   'ack-latency',
+  'decode-formats',
   'hot-groupby',
   'recovery',
 ];

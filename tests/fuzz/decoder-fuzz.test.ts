@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { temporaryHotDirectory } from '../support/hot-fixture.ts';
 import { type FuzzReport, fuzzDecoder } from './decoder-fuzz.ts';
+import type { Decoding } from './decoder-probe.ts';
+import { fuzzMsgpack, msgpackCase } from './msgpack-fuzz.ts';
 import { fuzzCase } from './payload-generator.ts';
 import { type Oracle, payloadOracle } from './payload-oracle.ts';
 
@@ -38,9 +40,28 @@ test('the fuzzer finds a wrong verdict and a wrong cell', (context) => {
   }
 });
 
+test(`msgpack and its text give the same rows for ${CASES} fuzzed payloads of seed ${SEED}`, (context) => {
+  const directory = temporaryHotDirectory(context);
+  const report = fuzzMsgpack({ seed: SEED, first: 0, cases: CASES, directory });
+  const { failure, accepted, rows, hiddenRows } = report;
+  const found = failure === undefined ? '' : `case ${failure.index}: ${failure.difference}`;
+  assert.equal(found, '');
+  assert.ok(accepted > CASES * 0.3 && accepted < CASES * 0.8, `${accepted} accepted`);
+  assert.ok(rows - hiddenRows > CASES / 6, 'rows of accepted events are compared');
+  assert.ok(hiddenRows > CASES / 10, 'rows of rejected events are compared');
+});
+
+test('the msgpack fuzzer finds a rejection that is lost', (context) => {
+  const directory = temporaryHotDirectory(context);
+  const loses = (decoding: Decoding): Decoding => ({ ...decoding, rejections: [] });
+  const { failure } = fuzzMsgpack({ seed: SEED, first: 0, cases: CASES, directory }, loses);
+  assert.ok(failure !== undefined);
+});
+
 test('a case is made again from its seed and number', () => {
   for (const index of [0, 7, 1999]) {
     assert.deepEqual(fuzzCase(SEED, index), fuzzCase(SEED, index));
+    assert.deepEqual(msgpackCase(SEED, index), msgpackCase(SEED, index));
   }
   assert.notDeepEqual(fuzzCase(SEED, 7), fuzzCase(SEED + 1, 7));
 });

@@ -9,15 +9,21 @@
 import { join } from 'node:path';
 import { TributaryError } from '../../base/errors.ts';
 import { MIB } from '../../base/units.ts';
-import { EventStaging } from '../../engine/event-staging.ts';
+import {
+  EventStaging,
+  type StagedRejection,
+  type StagedWarning,
+} from '../../engine/event-staging.ts';
 import { HotStore } from '../../engine/hot-store.ts';
-import { EVENT_TYPES } from '../../engine/types.ts';
+import { type Codec, EVENT_TYPES } from '../../engine/types.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 
 /** When all probed payloads arrive, microseconds: 2026-03-01T12:00:00Z. */
 export const RECEIVED_AT_MICROS = Date.UTC(2026, 2, 1, 12) * 1000;
 export const SOURCE_NAME = 'web';
 
+/** Of the first event of every payload, so that the same payload gives the same rows. */
+const SEQUENCE = 1000;
 const PADDING_BYTES = 64;
 const PADDING = Buffer.alloc(PADDING_BYTES, '}],"');
 const HOT_BYTES_MAX = 1024 * MIB;
@@ -32,13 +38,19 @@ export interface Decoding {
   readonly rejected: readonly number[];
   /** Positions of the events of which half surrogate pairs were replaced. */
   readonly repaired: readonly number[];
+  readonly rejections: readonly StagedRejection[];
+  readonly warnings: readonly StagedWarning[];
 }
+
+/** What a refused payload leaves. */
+export const NOTHING: Omit<Decoding, 'code'> = Object.freeze({
+  ...{ sequence: SEQUENCE, rows: [], rejected: [], repaired: [], rejections: [], warnings: [] },
+});
 
 export class DecoderProbe {
   readonly #directory: string;
   #hot: HotStore;
   #staging: EventStaging;
-  #sequence = 1;
   #generation = 0;
 
   /** @param directory exists; the caller removes it after `close`. */
@@ -49,34 +61,39 @@ export class DecoderProbe {
   }
 
   /** @param typeOfPath as in BatchFields; by default the path names none. */
-  decode(payload: Buffer, typeOfPath: number = EVENT_TYPES.length): Decoding {
+  decode(
+    payload: Buffer,
+    typeOfPath: number = EVENT_TYPES.length,
+    codec: Codec = 'json',
+  ): Decoding {
     if (this.#hot.events.segments.length > 1) this.#renew();
     const memory = Buffer.allocUnsafeSlow(payload.length + PADDING_BYTES);
     memory.set(payload);
     memory.set(PADDING, payload.length);
-    const sequence = this.#sequence;
     const before = this.#hot.events.stagedRows;
     try {
-      const staged = this.#staging.stage('json', memory, 0, payload.length, {
-        sequence,
+      const staged = this.#staging.stage(codec, memory, 0, payload.length, {
+        sequence: SEQUENCE,
         receivedAtMicros: RECEIVED_AT_MICROS,
         sourceName: SOURCE_NAME,
         typeOfPath,
       });
-      this.#sequence += staged.count;
+      const { rejections, warnings } = staged;
       return {
         code: '',
-        sequence,
+        sequence: SEQUENCE,
         rows: readRows(staged.segment, staged.row),
-        rejected: staged.rejections.map(({ index }) => index),
-        repaired: staged.warnings.flatMap(({ code, index }) =>
+        rejected: rejections.map(({ index }) => index),
+        repaired: warnings.flatMap(({ code, index }) =>
           code === 'surrogate_replaced' ? [index] : [],
         ),
+        rejections,
+        warnings,
       };
     } catch (error) {
       if (!(error instanceof TributaryError)) throw error;
       if (this.#hot.events.stagedRows !== before) throw new Error('a refused payload left rows');
-      return { code: error.code, sequence, rows: [], rejected: [], repaired: [] };
+      return { code: error.code, ...NOTHING };
     }
   }
 

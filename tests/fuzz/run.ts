@@ -1,5 +1,6 @@
 /**
- * `npm run fuzz -- --cases 1000000 --seed 1`: the native decoder against JSON.parse.
+ * `npm run fuzz -- --cases 1000000 --seed 1`: the native decoder against JSON.parse, and with
+ * `--codec msgpack` its reading of msgpack against its reading of the same payload's text.
  *
  * A difference ends the run with exit code 1, the payload in a file and the command that repeats the case.
  */
@@ -8,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fuzzDecoder } from './decoder-fuzz.ts';
+import { fuzzMsgpack } from './msgpack-fuzz.ts';
 import { payloadOracle } from './payload-oracle.ts';
 
 const { values } = parseArgs({
@@ -15,31 +17,32 @@ const { values } = parseArgs({
     cases: { type: 'string', default: '1000000' },
     seed: { type: 'string', default: '1' },
     first: { type: 'string', default: '0' },
+    codec: { type: 'string', default: 'json' },
   },
 });
 const [cases, seed, first] = [Number(values.cases), Number(values.seed), Number(values.first)];
-console.log(`fuzz: ${cases} cases from ${first}, seed ${seed}`);
+const { codec } = values;
+if (codec !== 'json' && codec !== 'msgpack') throw new Error(`--codec is json or msgpack`);
+console.log(`fuzz: ${cases} cases of ${codec} from ${first}, seed ${seed}`);
 
 const directory = mkdtempSync(join(tmpdir(), 'tributary-fuzz-'));
 const startedAt = performance.now();
 const rate = (done: number): string =>
   `${Math.round((done / (performance.now() - startedAt)) * 1000).toLocaleString('en')} cases/s`;
 try {
-  const report = fuzzDecoder({
-    seed,
-    first,
-    cases,
-    directory,
-    oracle: payloadOracle,
-    onProgress: (done) => console.log(`${done} cases, ${rate(done)}`),
-  });
+  const onProgress = (done: number): void => console.log(`${done} cases, ${rate(done)}`);
+  const options = { seed, first, cases, directory, onProgress };
+  const report =
+    codec === 'json' ? fuzzDecoder({ ...options, oracle: payloadOracle }) : fuzzMsgpack(options);
   const { failure } = report;
   if (failure !== undefined) {
-    const file = join(tmpdir(), `tributary-fuzz-${seed}-${failure.index}.json`);
+    const file = join(tmpdir(), `tributary-fuzz-${seed}-${failure.index}.${codec}`);
     writeFileSync(file, failure.payload);
     console.error(`case ${failure.index}: ${failure.difference}`);
     console.error(`payload of ${failure.payload.length} bytes in ${file}`);
-    console.error(`again: npm run fuzz -- --seed ${seed} --first ${failure.index} --cases 1`);
+    console.error(
+      `again: npm run fuzz -- --codec ${codec} --seed ${seed} --first ${failure.index} --cases 1`,
+    );
     process.exitCode = 1;
   } else {
     console.log(

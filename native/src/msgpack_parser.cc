@@ -1,6 +1,9 @@
-#include "msgpack_transcoder.h"
+#include "msgpack_parser.h"
 
+#include <cmath>
 #include <cstring>
+
+#include "simdjson.h"
 
 namespace tributary {
 
@@ -12,7 +15,11 @@ constexpr uint8_t kRecordIdMin = 0x40;
 constexpr uint32_t kRecordIdMask = 0x3f;
 constexpr uint32_t kSecondByteIdMin = 32;
 constexpr uint32_t kSecondByteStep = 32;
-constexpr uint32_t kShapesMax = 64 + 255 * kSecondByteStep;
+
+// Doubles from here on are written with an exponent, as ECMA-262 has it.
+constexpr double kExponentFrom = 1e21;
+constexpr double kUint64End = 0x1p64;
+constexpr double kInt64Min = -0x1p63;
 
 constexpr uint8_t kExtensionUndefined = 0x00;
 constexpr uint8_t kExtensionRecord = 0x72;
@@ -34,44 +41,95 @@ uint64_t BigEndian(const uint8_t* bytes, int count) {
   return value;
 }
 
+// The bracket that opens what the event decoder walks at this depth: the root, its batch, an event, and
+// the objects that events inherit from their batch or merge with it. 0 for none.
+char WalkedAt(uint32_t depth, bool is_inherited) {
+  switch (depth) {
+    case 0:
+    case 2:
+      return '{';
+    case 1:
+      return is_inherited ? '{' : '[';
+    case 3:
+      return is_inherited ? '{' : 0;
+    default:
+      return 0;
+  }
+}
+
+bool IsInherited(const Slice& key) {
+  return (key.length == 7 && memcmp(key.data, "context", 7) == 0) ||
+         (key.length == 12 && memcmp(key.data, "integrations", 12) == 0);
+}
+
 }  // namespace
 
-MsgpackTranscoder::MsgpackTranscoder(const MsgpackLimits& limits)
-    : limits_(limits), shapes_(kShapesMax) {}
-
-DecodeFailure MsgpackTranscoder::Transcode(const uint8_t* payload, uint32_t length) {
+DecodeFailure MsgpackParser::Parse(const uint8_t* payload, uint32_t length) {
   in_ = MsgpackReader(payload, length);
   out_.Truncate(0);
+  outline_.Clear();
   keys_.Truncate(0);
   fields_.clear();
   has_records_ = false;
   failure_ = DecodeFailure::kNone;
+  failure_text_.clear();
   if (++generation_ == 0) {  // once in 2^32 payloads
-    shapes_.assign(kShapesMax, Shape{});
+    shapes_.clear();
     generation_ = 1;
   }
-  Outcome outcome = Value(0);
+  Outcome outcome = OutlinedValue(0, WalkedAt(0, false));
+  outline_.Punctuation(TextLength());
   if (outcome == Outcome::kUndefined) Fail("it holds no value");
   else if (outcome == Outcome::kText && in_.remaining() > 0) Fail("more follows behind its value");
   else if (outcome == Outcome::kText && out_.length() > limits_.text_bytes_max) {
     FailAs(DecodeFailure::kMsgpackTextTooLarge);
+  } else if (outcome == Outcome::kText && !simdjson::validate_utf8(out_.data(), out_.length())) {
+    // No invalid sequence reaches over the quotes around it: the text is valid where each string is.
+    FailAs(DecodeFailure::kInvalidUtf8);
   }
   return failure_;
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::Value(uint32_t depth) {
+MsgpackParser::Outcome MsgpackParser::OutlinedValue(uint32_t depth, char walked) {
+  uint32_t start = TextLength();
+  bool is_string = in_.remaining() > 0 && IsStringToken(in_.Peek());
+  Outcome outcome = Value(depth, walked);
+  if (outcome != Outcome::kText) return outcome;
+  const char* text = out_.data() + start;
+  switch (*text) {
+    case '{':
+    case '[':
+      if (*text != walked) outline_.Whole(*text, start, TextLength() - 1);
+      break;
+    case '"':
+      // Times, bytes and digits hold nothing to escape.
+      outline_.String(start, is_string ? string_ : Slice{text + 1, TextLength() - start - 2});
+      break;
+    case 't':
+    case 'f':
+    case 'n':
+      outline_.Literal(*text, start);
+      break;
+    default:
+      outline_.Number(start);
+  }
+  return outcome;
+}
+
+MsgpackParser::Outcome MsgpackParser::Value(uint32_t depth, char walked) {
   uint8_t token;
   if (!in_.ReadByte(&token)) return CutOff();
+  if (depth >= limits_.depth_max) return FailAs(DecodeFailure::kTooDeep);
   if (out_.length() > limits_.text_bytes_max) return FailAs(DecodeFailure::kMsgpackTextTooLarge);
   if (token < 0x80) {
     if (has_records_ && token >= kRecordIdMin && IsDefined(token & kRecordIdMask)) {
-      return RecordReference(token & kRecordIdMask, depth);
+      return RecordReference(token & kRecordIdMask, depth, walked == '{');
     }
     out_.Unsigned(token);
     return Outcome::kText;
   }
-  if (token < 0x90) return Map(token & 0x0f, depth);
-  if (token < 0xa0) return Array(token & 0x0f, depth);
+  if (token < 0x90) return Map(token & 0x0f, depth, walked == '{');
+  if (token < 0xa0) return Array(token & 0x0f, depth, walked == '[');
   if (token < 0xc0) return String(token & 0x1f);
   if (token >= 0xe0) {
     out_.Signed(static_cast<int8_t>(token));
@@ -95,11 +153,11 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Value(uint32_t depth) {
     case 0xc6:
       return Length<uint32_t>(&length) ? Binary(length) : CutOff();
     case 0xc7:
-      return Length<uint8_t>(&length) ? Extension(length, depth) : CutOff();
+      return Length<uint8_t>(&length) ? Extension(length, depth, walked == '{') : CutOff();
     case 0xc8:
-      return Length<uint16_t>(&length) ? Extension(length, depth) : CutOff();
+      return Length<uint16_t>(&length) ? Extension(length, depth, walked == '{') : CutOff();
     case 0xc9:
-      return Length<uint32_t>(&length) ? Extension(length, depth) : CutOff();
+      return Length<uint32_t>(&length) ? Extension(length, depth, walked == '{') : CutOff();
     case 0xca:
       return Float<uint32_t, float>();
     case 0xcb:
@@ -125,7 +183,7 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Value(uint32_t depth) {
     case 0xd6:
     case 0xd7:
     case 0xd8:
-      return Extension(1u << (token - 0xd4), depth);
+      return Extension(1u << (token - 0xd4), depth, walked == '{');
     case 0xd9:
       return Length<uint8_t>(&length) ? String(length) : CutOff();
     case 0xda:
@@ -133,62 +191,99 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Value(uint32_t depth) {
     case 0xdb:
       return Length<uint32_t>(&length) ? String(length) : CutOff();
     case 0xdc:
-      return Length<uint16_t>(&length) ? Array(length, depth) : CutOff();
+      return Length<uint16_t>(&length) ? Array(length, depth, walked == '[') : CutOff();
     case 0xdd:
-      return Length<uint32_t>(&length) ? Array(length, depth) : CutOff();
+      return Length<uint32_t>(&length) ? Array(length, depth, walked == '[') : CutOff();
     case 0xde:
-      return Length<uint16_t>(&length) ? Map(length, depth) : CutOff();
+      return Length<uint16_t>(&length) ? Map(length, depth, walked == '{') : CutOff();
     case 0xdf:
-      return Length<uint32_t>(&length) ? Map(length, depth) : CutOff();
+      return Length<uint32_t>(&length) ? Map(length, depth, walked == '{') : CutOff();
     default:  // 0xc1
       return Fail("0xc1 is no token");
   }
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::Map(uint32_t count, uint32_t depth) {
-  if (depth >= limits_.depth_max) return FailAs(DecodeFailure::kTooDeep);
+MsgpackParser::Outcome MsgpackParser::Map(uint32_t count, uint32_t depth, bool is_walked) {
   if (count > in_.remaining() / 2) return CutOff();
-  out_.Put('{');
+  size_t opened = Open('{', is_walked);
   for (uint32_t i = 0; i < count; i++) {
-    size_t start = out_.length();
-    Separate('{');
-    if (!Key(depth)) return Outcome::kFailed;
-    Outcome value = Value(depth + 1);
-    if (value == Outcome::kFailed) return value;
-    if (value == Outcome::kUndefined) out_.Truncate(start);
+    size_t start = BeginMember();
+    if (!Key(depth) || Member(start, depth, is_walked) == Outcome::kFailed) return Outcome::kFailed;
   }
-  out_.Put('}');
-  return Outcome::kText;
+  return Close('}', is_walked, opened, count);
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::Array(uint32_t count, uint32_t depth) {
-  if (depth >= limits_.depth_max) return FailAs(DecodeFailure::kTooDeep);
+MsgpackParser::Outcome MsgpackParser::Array(uint32_t count, uint32_t depth, bool is_walked) {
   if (count > in_.remaining()) return CutOff();
-  out_.Put('[');
+  size_t opened = Open('[', is_walked);
   for (uint32_t i = 0; i < count; i++) {
-    Separate('[');
-    Outcome value = Value(depth + 1);
+    if (i > 0) {
+      if (is_walked) outline_.Punctuation(TextLength());
+      out_.Put(',');
+    }
+    Outcome value = is_walked ? OutlinedValue(depth + 1, WalkedAt(depth + 1, false))
+                              : Value(depth + 1, 0);
     if (value == Outcome::kFailed) return value;
-    if (value == Outcome::kUndefined) out_.Append("null", 4);
+    if (value == Outcome::kUndefined) {
+      if (is_walked) outline_.Literal('n', TextLength());
+      out_.Append("null", 4);
+    }
   }
-  out_.Put(']');
+  return Close(']', is_walked, opened, count);
+}
+
+size_t MsgpackParser::Open(char bracket, bool is_walked) {
+  size_t opened = is_walked ? outline_.Open(bracket, TextLength()) : 0;
+  out_.Put(bracket);
+  return opened;
+}
+
+MsgpackParser::Outcome MsgpackParser::Close(char bracket, bool is_walked, size_t opened,
+                                            uint32_t count) {
+  if (is_walked) outline_.Close(opened, bracket, count, TextLength());
+  out_.Put(bracket);
   return Outcome::kText;
 }
 
-// No value ends in an opening bracket, strings end in a quote: so one means that nothing is inside.
-void MsgpackTranscoder::Separate(char opening) {
-  if (out_.last() != opening) out_.Put(',');
+// No value ends in an opening brace: so one means that nothing is inside.
+size_t MsgpackParser::BeginMember() {
+  size_t start = out_.length();
+  if (out_.last() != '{') out_.Put(',');
+  return start;
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::String(uint32_t length) {
+MsgpackParser::Outcome MsgpackParser::Member(size_t start, uint32_t depth, bool is_walked) {
+  if (!is_walked) {
+    out_.Put(':');
+    Outcome value = Value(depth + 1, 0);
+    if (value == Outcome::kUndefined) out_.Truncate(start);
+    return value;
+  }
+  PayloadOutline::Mark mark = outline_.Here();
+  uint32_t offset = static_cast<uint32_t>(start);
+  if (out_.data()[offset] == ',') outline_.Punctuation(offset++);
+  outline_.String(offset, string_);
+  outline_.Punctuation(TextLength());
+  char walked = WalkedAt(depth + 1, IsInherited(string_));
+  out_.Put(':');
+  Outcome value = OutlinedValue(depth + 1, walked);
+  if (value == Outcome::kUndefined) {
+    out_.Truncate(start);
+    outline_.Rewind(mark);
+  }
+  return value;
+}
+
+MsgpackParser::Outcome MsgpackParser::String(uint32_t length) {
   const uint8_t* text;
   if (!in_.Take(length, &text)) return CutOff();
   if (length > limits_.text_bytes_max) return FailAs(DecodeFailure::kMsgpackTextTooLarge);
   out_.String(text, length);
+  string_ = {reinterpret_cast<const char*>(text), length};
   return Outcome::kText;
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::Binary(uint32_t length) {
+MsgpackParser::Outcome MsgpackParser::Binary(uint32_t length) {
   const uint8_t* bytes;
   if (!in_.Take(length, &bytes)) return CutOff();
   if (length > limits_.text_bytes_max) return FailAs(DecodeFailure::kMsgpackTextTooLarge);
@@ -196,27 +291,27 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Binary(uint32_t length) {
   return Outcome::kText;
 }
 
-bool MsgpackTranscoder::Key(uint32_t depth) {
+bool MsgpackParser::Key(uint32_t depth) {
   if (in_.remaining() == 0) return CutOff() == Outcome::kText;
   uint8_t token = in_.Peek();
+  if (IsStringToken(token)) return Value(depth + 1, 0) == Outcome::kText;
   size_t start = out_.length();
-  bool is_string = IsStringToken(token);
-  if (is_string || IsScalarToken(token)) {
-    if (Value(depth + 1) == Outcome::kFailed) return false;
+  if (IsScalarToken(token)) {
+    if (Value(depth + 1, 0) == Outcome::kFailed) return false;
     if (out_.data()[start] != '"') out_.Quote(start);
   }
   // Nothing was written, or a record: the quote went around its brace.
-  if (out_.length() == start || (!is_string && out_.data()[start + 1] == '{')) {
+  if (out_.length() == start || out_.data()[start + 1] == '{') {
     return Fail("a key is neither text nor a number") == Outcome::kText;
   }
-  out_.Put(':');
+  string_ = {out_.data() + start + 1, static_cast<uint32_t>(out_.length() - start - 2)};
   return true;
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::Extension(uint32_t length, uint32_t depth) {
+MsgpackParser::Outcome MsgpackParser::Extension(uint32_t length, uint32_t depth, bool is_walked) {
   uint8_t type;
   if (!in_.ReadByte(&type)) return CutOff();
-  if (type == kExtensionRecord) return RecordDefinition(length, depth);
+  if (type == kExtensionRecord) return RecordDefinition(length, depth, is_walked);
   const uint8_t* bytes;
   if (!in_.Take(length, &bytes)) return CutOff();
   if (type == kExtensionUndefined) return Outcome::kUndefined;
@@ -225,7 +320,7 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Extension(uint32_t length, uint32_
 }
 
 // The arithmetic is that of doubles, as in msgpackr: a millisecond may be rounded up.
-MsgpackTranscoder::Outcome MsgpackTranscoder::Timestamp(const uint8_t* bytes, uint32_t length) {
+MsgpackParser::Outcome MsgpackParser::Timestamp(const uint8_t* bytes, uint32_t length) {
   double seconds, nanoseconds;
   switch (length) {
     case 4:
@@ -252,7 +347,8 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Timestamp(const uint8_t* bytes, ui
 
 // The definition of a shape: its id in the extension's one or two bytes, the array of its keys, and at
 // once the values of the first record.
-MsgpackTranscoder::Outcome MsgpackTranscoder::RecordDefinition(uint32_t length, uint32_t depth) {
+MsgpackParser::Outcome MsgpackParser::RecordDefinition(uint32_t length, uint32_t depth,
+                                                       bool is_walked) {
   const uint8_t* id;
   if (length > 2) return Fail("a record id has one or two bytes");
   if (!in_.Take(length, &id)) return CutOff();
@@ -266,23 +362,33 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::RecordDefinition(uint32_t length, 
   if (!ArrayHeader(&count)) return Outcome::kFailed;
   Shape shape{generation_, static_cast<uint32_t>(fields_.size()), count,
               length == 2 && id[1] == 0};
-  size_t start = out_.length();
-  for (uint32_t i = 0; i < count; i++) {
-    if (!Key(depth)) return Outcome::kFailed;
-    if (keys_.length() > limits_.text_bytes_max) {
-      return FailAs(DecodeFailure::kMsgpackTextTooLarge);
-    }
-    fields_.push_back({static_cast<uint32_t>(keys_.length()),
-                       static_cast<uint32_t>(out_.length() - start)});
-    keys_.Append(out_.data() + start, out_.length() - start);
-    out_.Truncate(start);
-  }
+  if (!RecordFields(count, depth)) return Outcome::kFailed;
+  if (index >= shapes_.size()) shapes_.resize(index + 1);
   shapes_[index] = shape;
   has_records_ = true;
-  return Record(shape, depth);
+  return Record(shape, depth, is_walked);
 }
 
-bool MsgpackTranscoder::ArrayHeader(uint32_t* count) {
+// Reads the keys of a definition; written as text they wait in keys_.
+bool MsgpackParser::RecordFields(uint32_t count, uint32_t depth) {
+  size_t start = out_.length();
+  for (uint32_t i = 0; i < count; i++) {
+    if (in_.remaining() > 0 && !IsStringToken(in_.Peek())) {
+      return Fail("a key of a record is not text") == Outcome::kText;
+    }
+    if (Value(depth + 1, 0) == Outcome::kFailed) return false;
+    if (keys_.length() > limits_.text_bytes_max) {
+      return FailAs(DecodeFailure::kMsgpackTextTooLarge) == Outcome::kText;
+    }
+    uint32_t length = static_cast<uint32_t>(out_.length() - start);
+    fields_.push_back({static_cast<uint32_t>(keys_.length()), length, string_});
+    keys_.Append(out_.data() + start, length);
+    out_.Truncate(start);
+  }
+  return true;
+}
+
+bool MsgpackParser::ArrayHeader(uint32_t* count) {
   uint8_t token;
   if (!in_.ReadByte(&token)) return CutOff() == Outcome::kText;
   bool is_read = true;
@@ -294,7 +400,8 @@ bool MsgpackTranscoder::ArrayHeader(uint32_t* count) {
   return true;
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::RecordReference(uint32_t id, uint32_t depth) {
+MsgpackParser::Outcome MsgpackParser::RecordReference(uint32_t id, uint32_t depth,
+                                                      bool is_walked) {
   uint32_t index = id;
   if (shapes_[id].has_second_byte) {
     uint8_t second;
@@ -302,30 +409,26 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::RecordReference(uint32_t id, uint3
     index += second * kSecondByteStep;
     if (!IsDefined(index)) return Fail("a record id that was not defined");
   }
-  return Record(shapes_[index], depth);
+  return Record(shapes_[index], depth, is_walked);
 }
 
 // By value: a record inside may define the same id anew.
-MsgpackTranscoder::Outcome MsgpackTranscoder::Record(const Shape& defined, uint32_t depth) {
+MsgpackParser::Outcome MsgpackParser::Record(const Shape& defined, uint32_t depth, bool is_walked) {
   const Shape shape = defined;
-  if (depth >= limits_.depth_max) return FailAs(DecodeFailure::kTooDeep);
   if (shape.count > in_.remaining()) return CutOff();
-  out_.Put('{');
+  size_t opened = Open('{', is_walked);
   for (uint32_t i = 0; i < shape.count; i++) {
-    size_t start = out_.length();
-    Separate('{');
+    size_t start = BeginMember();
     const RecordField& field = fields_[shape.first + i];
     out_.Append(keys_.data() + field.offset, field.length);
-    Outcome value = Value(depth + 1);
-    if (value == Outcome::kFailed) return value;
-    if (value == Outcome::kUndefined) out_.Truncate(start);
+    string_ = field.key;
+    if (Member(start, depth, is_walked) == Outcome::kFailed) return Outcome::kFailed;
   }
-  out_.Put('}');
-  return Outcome::kText;
+  return Close('}', is_walked, opened, shape.count);
 }
 
 template <typename T>
-MsgpackTranscoder::Outcome MsgpackTranscoder::Unsigned() {
+MsgpackParser::Outcome MsgpackParser::Unsigned() {
   T value;
   if (!in_.ReadUnsigned(&value)) return CutOff();
   out_.Unsigned(value);
@@ -333,7 +436,7 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Unsigned() {
 }
 
 template <typename T>
-MsgpackTranscoder::Outcome MsgpackTranscoder::Signed() {
+MsgpackParser::Outcome MsgpackParser::Signed() {
   T value;
   if (!in_.ReadUnsigned(&value)) return CutOff();
   out_.Signed(value);
@@ -341,29 +444,33 @@ MsgpackTranscoder::Outcome MsgpackTranscoder::Signed() {
 }
 
 template <typename Bits, typename Number>
-MsgpackTranscoder::Outcome MsgpackTranscoder::Float() {
+MsgpackParser::Outcome MsgpackParser::Float() {
   Bits bits;
   if (!in_.ReadUnsigned(&bits)) return CutOff();
   Number value;
   memcpy(&value, &bits, sizeof(value));
+  // Written without an exponent, but no integer of 64 bits: JSON's reader refuses it.
+  if (std::fabs(value) < kExponentFrom && (value >= kUint64End || value <= kInt64Min)) {
+    return FailAs(DecodeFailure::kNumberOutOfRange);
+  }
   out_.Double(value);
   return Outcome::kText;
 }
 
 template <typename T>
-bool MsgpackTranscoder::Length(uint32_t* length) {
+bool MsgpackParser::Length(uint32_t* length) {
   T value;
   if (!in_.ReadUnsigned(&value)) return false;
   *length = value;
   return true;
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::Fail(const char* reason) {
+MsgpackParser::Outcome MsgpackParser::Fail(const char* reason) {
   failure_text_ = std::string(reason) + ", at byte " + std::to_string(in_.position());
   return FailAs(DecodeFailure::kMsgpackMalformed);
 }
 
-MsgpackTranscoder::Outcome MsgpackTranscoder::FailAs(DecodeFailure failure) {
+MsgpackParser::Outcome MsgpackParser::FailAs(DecodeFailure failure) {
   failure_ = failure;
   return Outcome::kFailed;
 }

@@ -1,0 +1,116 @@
+// One msgpack payload as the JSON text it stands for, with the outline that the event decoder walks, in
+// one pass.
+//
+// Why text: the rows of both formats then come from one decoder, with one set of rules, and what a
+// client sent in msgpack reads back like anybody's JSON. Why the outline: so that the text is never
+// parsed. docs/formats.md says what becomes of each type.
+//
+// - msgpackr's records (extension 0x72) are understood where they are defined in the payload that uses
+//   them. Nothing is kept from one payload to the next.
+// - The bytes are not trusted: every length is held against what is left, nesting and text are bounded.
+//   A record's keys are written again for each of its bytes, so only the bound on the text keeps a
+//   small payload from becoming a large one.
+// - Same bytes, same text: a replay of the log stages the same rows.
+//
+// No thread of its own and no shared state: one parser serves one thread at a time.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "decode_failure.h"
+#include "msgpack_json_text.h"
+#include "msgpack_reader.h"
+#include "payload_outline.h"
+
+namespace tributary {
+
+struct MsgpackLimits {
+  uint32_t depth_max;       // levels of values, the innermost included
+  uint32_t text_bytes_max;  // of JSON
+};
+
+class MsgpackParser {
+ public:
+  explicit MsgpackParser(const MsgpackLimits& limits) : limits_(limits) {}
+
+  // Reads the `length` bytes of one value, with SIMDJSON_PADDING readable bytes behind them. After
+  // kNone, parsed() is valid until the next call. Else kMsgpackMalformed (failure_text() says why),
+  // kInvalidUtf8, kNumberOutOfRange, kTooDeep or kMsgpackTextTooLarge.
+  DecodeFailure Parse(const uint8_t* payload, uint32_t length);
+  ParsedPayload parsed() const { return outline_.Parsed(out_.data(), TextLength()); }
+  const std::string& failure_text() const { return failure_text_; }
+
+ private:
+  // What reading a value came to: text, a value JSON has no text for, or a failure.
+  enum class Outcome { kText, kUndefined, kFailed };
+  // The keys of a record: `count` entries of fields_ from `first`. Defined in this payload when its
+  // generation is the current one.
+  struct Shape {
+    uint32_t generation, first, count;
+    bool has_second_byte;  // its id goes on in the byte behind
+  };
+  struct RecordField {
+    uint32_t offset, length;  // of the quoted key in keys_
+    Slice key;                // in the payload
+  };
+
+  // Writes the next value as text. An object or array that opens with `walked` is outlined within.
+  Outcome Value(uint32_t depth, char walked);
+  // Writes and outlines the next value.
+  Outcome OutlinedValue(uint32_t depth, char walked);
+  Outcome Map(uint32_t count, uint32_t depth, bool is_walked);
+  Outcome Array(uint32_t count, uint32_t depth, bool is_walked);
+  Outcome String(uint32_t length);
+  Outcome Binary(uint32_t length);
+  Outcome Extension(uint32_t length, uint32_t depth, bool is_walked);
+  Outcome Timestamp(const uint8_t* bytes, uint32_t length);
+  Outcome RecordDefinition(uint32_t length, uint32_t depth, bool is_walked);
+  Outcome RecordReference(uint32_t id, uint32_t depth, bool is_walked);
+  Outcome Record(const Shape& shape, uint32_t depth, bool is_walked);
+  bool RecordFields(uint32_t count, uint32_t depth);
+  bool IsDefined(uint32_t index) const {
+    return index < shapes_.size() && shapes_[index].generation == generation_;
+  }
+  bool ArrayHeader(uint32_t* count);
+
+  size_t Open(char bracket, bool is_walked);
+  Outcome Close(char bracket, bool is_walked, size_t opened, uint32_t count);
+  // The start of a member, with a comma where it is not the first.
+  size_t BeginMember();
+  // A key, quoted; string_ is what it says.
+  bool Key(uint32_t depth);
+  // The colon and the value of the member that began at `start`, whose key is written and is string_.
+  Outcome Member(size_t start, uint32_t depth, bool is_walked);
+
+  template <typename T>
+  Outcome Unsigned();
+  template <typename T>
+  Outcome Signed();
+  template <typename Bits, typename Number>
+  Outcome Float();
+  template <typename T>
+  bool Length(uint32_t* length);
+
+  uint32_t TextLength() const { return static_cast<uint32_t>(out_.length()); }
+  Outcome Fail(const char* reason);
+  Outcome FailAs(DecodeFailure failure);
+  Outcome CutOff() { return Fail("it ends inside a value"); }
+
+  const MsgpackLimits limits_;
+  MsgpackReader in_;
+  MsgpackJsonText out_;
+  PayloadOutline outline_;
+  // The last string that was read, in the payload; of a key that is no string, its text in out_.
+  Slice string_;
+  DecodeFailure failure_ = DecodeFailure::kNone;
+  std::string failure_text_;
+
+  std::vector<Shape> shapes_;
+  uint32_t generation_ = 0;
+  bool has_records_ = false;
+  std::vector<RecordField> fields_;
+  MsgpackJsonText keys_;
+};
+
+}  // namespace tributary

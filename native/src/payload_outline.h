@@ -1,0 +1,97 @@
+// The tape, strings and structural indexes of a text that is being written as JSON, in simdjson's layout:
+// what PayloadWalker needs to read events from it without parsing it.
+//
+// - Only values that somebody walks are outlined within; of another object or array the outline has the
+//   brackets. So it grows with the members of events, not with what is in their properties.
+// - Of numbers it says only that they are there: their digits are in the text.
+//
+// Offsets are bytes of the text.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "growing_array.h"
+#include "payload_walker.h"
+
+namespace tributary {
+
+class PayloadOutline {
+ public:
+  // Where the outline was, to take back a member.
+  struct Mark {
+    size_t tape, strings, structurals;
+  };
+
+  void Clear() {
+    Rewind({0, 0, 0});
+    PutTape('r', 0);
+  }
+  Mark Here() const { return {tape_.length(), strings_.length(), structurals_.length()}; }
+  void Rewind(const Mark& mark) {
+    tape_.SetLength(mark.tape);
+    strings_.SetLength(mark.strings);
+    structurals_.SetLength(mark.structurals);
+  }
+
+  // A colon, a comma, or the end of the text.
+  void Punctuation(uint32_t offset) { PutStructural(offset); }
+  void Literal(char type, uint32_t offset) {
+    PutTape(type, 0);
+    PutStructural(offset);
+  }
+  void Number(uint32_t offset) {
+    PutTape('l', 0);
+    PutTape(0, 0);  // where simdjson has the value
+    PutStructural(offset);
+  }
+  // `text` is unescaped.
+  void String(uint32_t offset, const Slice& text) {
+    PutTape('"', strings_.length());
+    PutStructural(offset);
+    uint8_t* to = strings_.Reserve(sizeof(uint32_t) + text.length);
+    memcpy(to, &text.length, sizeof(uint32_t));
+    if (text.length > 0) memcpy(to + sizeof(uint32_t), text.data, text.length);
+    strings_.SetLength(strings_.length() + sizeof(uint32_t) + text.length);
+  }
+  // An object or array whose members follow. Returns what Close() takes.
+  size_t Open(char bracket, uint32_t offset) {
+    PutTape(bracket, 0);
+    PutStructural(offset);
+    return tape_.length() - 1;
+  }
+  void Close(size_t opened, char bracket, uint32_t count, uint32_t offset) {
+    PutTape(bracket, opened);
+    PutStructural(offset);
+    uint64_t behind = tape_.length();
+    tape_.data()[opened] |= uint64_t{std::min(count, kCountMax)} << 32 | behind;
+  }
+  // An object or array of which nobody walks the members, from its opening to its closing bracket.
+  void Whole(char bracket, uint32_t first, uint32_t last) {
+    PutTape(bracket, tape_.length() + 1);
+    PutStructural(first);
+    PutStructural(last);
+  }
+
+  ParsedPayload Parsed(const char* text, uint32_t length) const {
+    return {tape_.data(), strings_.data(), structurals_.data(), text, length};
+  }
+
+ private:
+  static constexpr uint32_t kCountMax = 0xffffff;
+
+  void PutTape(char type, uint64_t value) {
+    tape_.Reserve(1);
+    tape_.Put(uint64_t{static_cast<uint8_t>(type)} << 56 | value);
+  }
+  void PutStructural(uint32_t offset) {
+    structurals_.Reserve(1);
+    structurals_.Put(offset);
+  }
+
+  GrowingArray<uint64_t> tape_;
+  GrowingArray<uint8_t> strings_;
+  GrowingArray<uint32_t> structurals_;
+};
+
+}  // namespace tributary
