@@ -355,6 +355,13 @@ export const ERRORS = {
     retryable: false,
     help: 'One object a line is `format=ndjson`.',
   },
+  TRIBUTARY_INGEST_MESSAGE_UNKNOWN: {
+    message: 'Nothing is known of a message {messageId}.',
+    status: 404,
+    sqlstate: '02000',
+    retryable: false,
+    help: 'It was never received, its batch was refused as a whole, or it is out of retention.',
+  },
   TRIBUTARY_INGEST_MSGPACK_MALFORMED: {
     message: 'The payload is not valid msgpack: {reason}.',
     status: 400,

@@ -89,6 +89,8 @@ export const LIMITS = Object.freeze({
   /** Outcomes and rejections remembered of one stream, and of all; about 150 bytes each. */
   streamOutcomesMax: 4096,
   streamOutcomesTotalMax: 500_000,
+  /** Occurrences of one message id that a trace lists. */
+  traceRowsMax: 1000,
   /** Body of a control or SQL request, bytes. */
   requestBytesMax: MIB,
 

@@ -15,6 +15,7 @@ import { formatBytes, HOUR_MICROS } from '../base/units.ts';
 import { type BootstrapKeys, ControlPlane, type IssuedKeys } from '../engine/control.ts';
 import { fileControlStore } from '../engine/control-store.ts';
 import { Engine, lockDataDirectory } from '../engine/engine.ts';
+import { findMessage } from '../engine/message-search.ts';
 import type { RecoveryProgress } from '../engine/recovery.ts';
 import { ImportRegistry } from '../ingest/import-registry.ts';
 import { Metrics } from '../ingest/metrics.ts';
@@ -145,6 +146,9 @@ export class Appliance {
         sql: queries.executor,
         lake,
         tail: { tail: (tenantId, listener) => opened.tenant(tenantId).tail(listener) },
+        messages: {
+          find: (tenantId, messageId) => findMessage(opened.tenant(tenantId).hot.events, messageId),
+        },
         identity: {
           resolve: (tenantId, identifiers) =>
             identifiers.map(({ type, value }) =>

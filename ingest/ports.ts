@@ -10,6 +10,7 @@ import type {
   LakeTokenDescription,
   WritePrincipal,
 } from '../engine/control.ts';
+import type { MessageRow } from '../engine/message-search.ts';
 import type { BatchOutcome, IncomingBatch, PublishedBatch } from '../engine/types.ts';
 
 export type { PublishedBatch };
@@ -76,6 +77,11 @@ export interface IdentityResolver {
   resolve(tenantId: string, identifiers: readonly Identifier[]): readonly (string | null)[];
 }
 
+/** Finds message ids in hot rows, also in those that no query sees. */
+export interface MessageFinder {
+  find(tenantId: string, messageId: string): Promise<readonly MessageRow[]>;
+}
+
 /** What other engines read the lake through. */
 export interface LakeDoor {
   /** The Iceberg REST catalog. */
@@ -102,6 +108,8 @@ export type ApplianceState =
       readonly tail?: EventTail;
       /** Without one, identifiers are not resolved. */
       readonly identity?: IdentityResolver;
+      /** Without one, traces tell only what queries see. */
+      readonly messages?: MessageFinder;
       /** Without one, there is no lake to read. */
       readonly lake?: LakeDoor;
     }

@@ -30,6 +30,7 @@ import { serveSql } from './sql-route.ts';
 import { serveStatus } from './status-routes.ts';
 import { StreamLedger } from './stream-ledger.ts';
 import { StreamServer } from './stream-server.ts';
+import { serveTrace } from './trace-route.ts';
 import { serveTracking } from './tracking-routes.ts';
 import {
   createApp,
@@ -103,6 +104,7 @@ export class IngestServer {
     serveSdkMetrics(this.#app, context);
     serveSettings(this.#app, authenticator, options.publicUrl);
     serveSql(this.#app, context);
+    serveTrace(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
     const { lakeBucket, publicUrl } = options;
     const lake = serveLake(this.#app, { ...context, publicUrl }, lakeBucket);

@@ -21,6 +21,7 @@
         "src/unicode_escapes.cc",
         "src/identifier_index.cc",
         "src/message_window.cc",
+        "src/text_search.cc",
         "src/hot_directory.cc",
         "src/duckdb_api.cc",
         "src/duckdb_scan.cc",

@@ -147,6 +147,18 @@ export interface NativeAddon {
   ) => NativeIdentifierIndex;
   readonly MessageWindow: new (windowMicros: number, secret: Uint8Array) => NativeMessageWindow;
 
+  /**
+   * Writes to `found` the rows below `rowEnd` that hold `text` in a utf8 column, hidden ones with their
+   * highest bit set (text_search.cc). @returns how many, at most as many as fit; -1 for bad arguments.
+   */
+  findText(
+    segment: NativeRegion,
+    columnName: string,
+    text: Uint8Array,
+    rowEnd: number,
+    found: Uint32Array,
+  ): number;
+
   /** Points the DuckDB functions of this process at a tenant's hot directory. @returns '' or why not. */
   openHotDirectory(path: string): string;
   /**

@@ -32,6 +32,10 @@ class SegmentRows {
   bool valid(const ColumnDescriptor& column, uint32_t row) const {
     return base_[column.validity_offset + (row >> 3)] >> (row & 7) & 1;
   }
+  // Of a text column: the bytes of row r are [offsets[r], offsets[r + 1]) of its heap.
+  const uint32_t* offsets(const ColumnDescriptor& column) const {
+    return reinterpret_cast<const uint32_t*>(base_ + column.values_offset);
+  }
   // The text of a row, absent when null.
   Slice text(const ColumnDescriptor& column, uint32_t row) const {
     if (!valid(column, row)) return {};

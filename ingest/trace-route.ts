@@ -1,0 +1,84 @@
+/**
+ * `GET /v1/trace/{messageId}`: where a message is, for the tenant of an admin key. docs/http.md is the
+ * contract.
+ *
+ * `?since=` leaves out what was received before: cold files that hold nothing younger are then not read.
+ */
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Logger } from '../base/log.ts';
+import { MIB } from '../base/units.ts';
+import { requireReady } from './batch-intake.ts';
+import { authenticateAdmin } from './credentials.ts';
+import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
+import type { ApplianceState, Authenticator } from './ports.ts';
+import { queryRows } from './sql-rows.ts';
+import { assembleTrace, type Occurrence, traceQuery } from './trace.ts';
+import type { HttpRequest, TemplatedApp } from './uws.ts';
+
+const TIMEOUT_MS = 30_000;
+const RESULT_BYTES_MAX = 4 * MIB;
+
+export interface TraceContext {
+  readonly authenticator: Authenticator;
+  readonly logger: Logger;
+  state(): ApplianceState;
+}
+
+export function serveTrace(app: TemplatedApp, context: TraceContext): void {
+  serveGet(app, '/v1/trace/:messageId', (response, request) => {
+    const exchange = new HttpExchange(response, request);
+    trace(context, request).then(
+      (body) => exchange.answer(200, body),
+      (error: unknown) => {
+        const answered = asTributaryError(error);
+        if (answered.status === 500) context.logger.log('error', 'a trace failed', { error });
+        exchange.answerError(answered);
+      },
+    );
+  });
+}
+
+interface Trace {
+  readonly messageId: string;
+  readonly occurrences: readonly Occurrence[];
+}
+
+/** Reads the request before its first await. */
+async function trace(context: TraceContext, request: HttpRequest): Promise<Trace> {
+  const { tenantId } = authenticateAdmin(context.authenticator, request);
+  const messageId = decodeParameter(request.getParameter(0) ?? '');
+  const since = readSince(request);
+  const { messages, sql } = requireReady(context.state());
+  const hotRows = (await messages?.find(tenantId, messageId)) ?? [];
+  const query = traceQuery(messageId, since, LIMITS.traceRowsMax);
+  const limits = { bytesMax: RESULT_BYTES_MAX, timeoutMs: TIMEOUT_MS };
+  const rows = await queryRows(sql, tenantId, { ...query, ...limits });
+  const occurrences = assembleTrace(hotRows, rows);
+  if (occurrences.length > 0) return { messageId, occurrences };
+  throw new TributaryError('TRIBUTARY_INGEST_MESSAGE_UNKNOWN', { messageId });
+}
+
+/** @throws TRIBUTARY_INGEST_REQUEST_INVALID */
+function decodeParameter(text: string): string {
+  const limit = LIMITS.messageIdBytesMax;
+  let messageId = '';
+  try {
+    messageId = decodeURIComponent(text);
+  } catch {
+    // Left empty: percent signs that encode nothing.
+  }
+  if (messageId !== '' && Buffer.byteLength(messageId) <= limit) return messageId;
+  const reason = `a message id is 1 to ${limit} bytes, percent-encoded`;
+  throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason });
+}
+
+/** @throws TRIBUTARY_INGEST_REQUEST_INVALID */
+export function readSince(request: HttpRequest): string | undefined {
+  const text = request.getQuery('since');
+  if (text === undefined || text === '') return undefined;
+  const milliseconds = Date.parse(text);
+  if (!Number.isNaN(milliseconds)) return new Date(milliseconds).toISOString();
+  const reason = '`since` is not an ISO 8601 time';
+  throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason });
+}
