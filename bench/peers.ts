@@ -47,6 +47,13 @@ export class ClickHouse {
     });
   }
 
+  /** Whether it can be started without a download. */
+  static isInstalled(): boolean {
+    return (
+      packageDirectory !== undefined && existsSync(join(packageDirectory, 'node_modules', 'chdb'))
+    );
+  }
+
   /** Starts it on `directory`, installing it first when this checkout has not got it yet. */
   static async open(directory: string, progress: (text: string) => void): Promise<ClickHouse> {
     const packagePath = await installPeers(progress);
@@ -65,6 +72,11 @@ export class ClickHouse {
   async query(sql: string, seconds: number): Promise<{ medianMs: number; rows: number }> {
     const result = await this.#request('query', { sql, seconds });
     return result as { medianMs: number; rows: number };
+  }
+
+  /** The rows of a query, as its JSONCompactEachRow writes them, 64-bit integers as strings. */
+  async rows(sql: string): Promise<unknown[][]> {
+    return (await this.#request('rows', sql)) as unknown[][];
   }
 
   async close(): Promise<void> {

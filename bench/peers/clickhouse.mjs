@@ -6,6 +6,7 @@
  * the file is parsed and parts are written by THREADS threads. Parts are not synced, which is its default,
  * while Tributary syncs before it acknowledges. Timings leave out opening and closing.
  */
+import { dirname } from 'node:path';
 import { Session } from 'chdb';
 
 const THREADS = 2;
@@ -28,6 +29,8 @@ let session;
 
 const methods = {
   open(directory) {
+    // It reads lake tables by path only below the working directory.
+    process.chdir(dirname(directory));
     session = new Session(directory);
     return { version: session.query('SELECT version()', 'TSV').trim() };
   },
@@ -61,6 +64,12 @@ const methods = {
     }
     samplesMs.sort((a, b) => a - b);
     return { medianMs: samplesMs[samplesMs.length >> 1], rows: rows.length };
+  },
+
+  rows(sql) {
+    const settings = 'output_format_json_quote_64bit_integers = 1';
+    const text = session.query(`${sql} SETTINGS ${settings}`, 'JSONCompactEachRow').trim();
+    return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line));
   },
 
   close() {
