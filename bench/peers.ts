@@ -79,6 +79,11 @@ export class ClickHouse {
     return (await this.#request('rows', sql)) as unknown[][];
   }
 
+  /** Runs a statement that gives no rows. */
+  async execute(sql: string): Promise<void> {
+    await this.#request('execute', sql);
+  }
+
   async close(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const gone = new Promise((resolve) => this.#process.once('exit', resolve));

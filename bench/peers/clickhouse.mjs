@@ -72,6 +72,11 @@ const methods = {
     return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line));
   },
 
+  /** Runs a statement that gives no rows. */
+  execute(sql) {
+    session.query(sql);
+  },
+
   close() {
     session?.close();
     setImmediate(() => process.disconnect());

@@ -61,7 +61,10 @@ export class S3Server {
   pageMax = 1000;
   readonly #server: Server;
 
-  private constructor() {
+  readonly #bucket: string;
+
+  private constructor(bucket: string) {
+    this.#bucket = bucket;
     this.#server = createServer((request, response) => {
       this.#handle(request, response).catch((error: unknown) => {
         response.writeHead(500).end(String(error));
@@ -69,8 +72,8 @@ export class S3Server {
     });
   }
 
-  static async open(): Promise<S3Server> {
-    const server = new S3Server();
+  static async open(bucket = S3_BUCKET): Promise<S3Server> {
+    const server = new S3Server(bucket);
     await new Promise<void>((resolve) => {
       server.#server.listen(0, '127.0.0.1', resolve);
     });
@@ -92,7 +95,7 @@ export class S3Server {
     for await (const piece of request) pieces.push(piece as Buffer);
     const body = Buffer.concat(pieces);
     const [path, query = ''] = (request.url ?? '').split('?') as [string, string?];
-    const key = decodePercent(path)!.slice(S3_BUCKET.length + 2);
+    const key = decodePercent(path)!.slice(this.#bucket.length + 2);
     const method = request.method ?? '';
     this.log.push(`${method} ${key}`);
     const fault = this.fault(method, key, query);
@@ -140,7 +143,7 @@ export class S3Server {
   #put({ body, headers, key }: Exchange): Answer {
     const source = headers['x-amz-copy-source'];
     if (source !== undefined) {
-      const from = decodePercent(String(source))!.slice(S3_BUCKET.length + 2);
+      const from = decodePercent(String(source))!.slice(this.#bucket.length + 2);
       const object = this.objects.get(from);
       if (object === undefined) return error('NoSuchKey');
       this.objects.set(key, object);
@@ -200,7 +203,7 @@ export class S3Server {
       },
     };
     const page = await listPage(store, request, () => true);
-    return { status: 200, body: listXml(S3_BUCKET, request, page, () => '"x"') };
+    return { status: 200, body: listXml(this.#bucket, request, page, () => '"x"') };
   }
 
   #isTaken(key: string, headers: IncomingMessage['headers']): boolean {
