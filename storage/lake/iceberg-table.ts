@@ -42,6 +42,7 @@ import {
   dayField,
   findSnapshot,
   newTableMetadata,
+  type SnapshotJson,
   type TableMetadata,
   toLakeSchema,
 } from './table-metadata.ts';
@@ -66,6 +67,14 @@ export class IcebergTable implements LakeTable {
   readonly #reader: MetadataReader;
   /** How many hold each snapshot. */
   readonly #pins = new Map<bigint, number>();
+  /** The last answer of `liveFiles`: queries ask again and again between two commits. */
+  #lastLive:
+    | {
+        readonly snapshot: SnapshotJson;
+        readonly schemaId: number;
+        readonly files: readonly LiveFile[];
+      }
+    | undefined;
   /** Settles when the last of the waiting changes has. */
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -140,6 +149,19 @@ export class IcebergTable implements LakeTable {
     if (snapshotId === undefined && metadata.snapshots.length === 0) return [];
     const snapshot = findSnapshot(metadata, snapshotId);
     if (snapshot === undefined) throw this.#snapshotUnknown(snapshotId!);
+    const known = this.#lastLive;
+    if (known?.snapshot === snapshot && known.schemaId === metadata['current-schema-id']) {
+      return known.files;
+    }
+    const files = await this.#readLiveFiles(metadata, snapshot);
+    this.#lastLive = { snapshot, schemaId: metadata['current-schema-id'], files };
+    return files;
+  }
+
+  async #readLiveFiles(
+    metadata: TableMetadata,
+    snapshot: SnapshotJson,
+  ): Promise<readonly LiveFile[]> {
     const manifests = (await this.#reader.manifestsOf(snapshot)).filter(hasLiveFiles);
     const entries = [];
     for (const manifest of manifests) {
