@@ -25,7 +25,7 @@ test('a running appliance has one namespace per tenant, and remembers its tokens
   try {
     const token = await createToken(appliance);
     const [namespace] = await catalogOf(appliance, token).listNamespaces();
-    assert.match(namespace?.namespace[0] ?? '', /^tenant_[0-9a-f]{32}$/);
+    assert.match(namespace?.namespace[0] ?? '', /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
     assert.ok(existsSync(join(appliance.directory, 'lake')));
     await appliance.stop();
     await appliance.restart();
