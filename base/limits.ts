@@ -91,6 +91,8 @@ export const LIMITS = Object.freeze({
   streamOutcomesTotalMax: 500_000,
   /** Occurrences of one message id that a trace lists. */
   traceRowsMax: 1000,
+  /** Dead letters of one page, and of one replay. */
+  deadLettersMax: 1000,
   /** Body of a control or SQL request, bytes. */
   requestBytesMax: MIB,
 

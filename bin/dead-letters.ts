@@ -3,13 +3,14 @@
  *
  * `export` prints them as NDJSON that can be repaired with any tool and sent with `tributary send`;
  * `replay` sends them as they are, for when the rule was wrong and not the event. Events are passed on as
- * text, so that no number loses a digit. One without a messageId is given one made of its sequence:
- * replaying twice stores it once.
+ * text, so that no number loses a digit; ingest/dead-letter-event.ts says what becomes of one, for this
+ * command and the API alike. Replaying twice stores it once.
  */
 
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { TributaryError } from '../base/errors.ts';
+import { type DeadLetter, eventOfDeadLetter } from '../ingest/dead-letter-event.ts';
 import { describeFailure, post, type Target, targetOf } from './client.ts';
 import {
   type CommandContext,
@@ -21,13 +22,6 @@ import { helpFor } from './help.ts';
 import { SENDING_FLAGS, sendLines } from './send.ts';
 
 const FLAGS = ['url', 'key', 'write-key', 'where', ...SENDING_FLAGS];
-
-/** A row of `dead_letters`; the payload as text. */
-interface DeadLetter {
-  readonly sequence: number;
-  readonly message_id: string | null;
-  readonly payload: string;
-}
 
 /** @returns the exit code. */
 export async function deadLetters(
@@ -56,7 +50,8 @@ export async function deadLetters(
 
 function selectionOf(line: CommandLine): string {
   const where = line.flags['where'] === undefined ? 'true' : String(line.flags['where']);
-  const sql = `SELECT sequence, message_id, payload::VARCHAR AS payload
+  const sql = `SELECT sequence, received_at AS "receivedAt", message_id AS "messageId",
+      payload::VARCHAR AS payload
     FROM dead_letters WHERE (${where}) ORDER BY sequence`;
   return JSON.stringify({ sql, format: 'ndjson' });
 }
@@ -77,20 +72,9 @@ async function* eventsOf(response: Response, context: CommandContext): AsyncGene
   for await (const text of createInterface({ input })) {
     const row = JSON.parse(text) as DeadLetter | { readonly error: { readonly message: string } };
     if ('error' in row) throw new Error(row.error.message);
-    const event = withMessageId(row);
+    const event = eventOfDeadLetter(row);
     if (event === undefined) skipped += 1;
     else yield event;
   }
   if (skipped > 0) context.stderr.write(`${skipped} dead letters are no JSON objects: left out\n`);
-}
-
-/** @returns undefined for a payload that is no object. */
-export function withMessageId(letter: DeadLetter): string | undefined {
-  // NDJSON is one line an event; line feeds in JSON text stand between tokens only.
-  const text = letter.payload.replace(/[\r\n]/g, ' ').trim();
-  if (!text.startsWith('{')) return undefined;
-  if (letter.message_id !== null) return text;
-  const rest = text.slice(1).trimStart();
-  const id = `{"messageId":"dead-letter-${letter.sequence}"`;
-  return rest === '}' ? `${id}}` : `${id},${rest}`;
 }

@@ -132,6 +132,12 @@ export class ControlPlane {
     });
   }
 
+  /** The source of a tenant by its name, for events that the appliance sends again. */
+  sourceNamed(tenantId: string, name: string): Source | undefined {
+    const tenant = this.tenants.find(({ id }) => id === tenantId);
+    return tenant?.sources.find((source) => source.name === name);
+  }
+
   /** @returns undefined when no source has this key. */
   authenticateWrite(key: string): WritePrincipal | undefined {
     return this.#write.find(key);

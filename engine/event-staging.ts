@@ -22,7 +22,7 @@ import {
   rejectionCode,
   warningCode,
 } from './decode-codes.ts';
-import type { Codec, Rejection, WarningCode } from './types.ts';
+import { type Codec, EVENT_TYPES, type Rejection, type WarningCode } from './types.ts';
 
 /** What the log keeps about a batch, as far as rows depend on it. */
 export interface BatchFields {
@@ -116,7 +116,7 @@ export class EventStaging {
       row,
       count,
       sourceName,
-      ...this.#notes(segment, row, batch.sequence),
+      ...this.#notes(segment, row, batch),
     };
   }
 
@@ -142,7 +142,7 @@ export class EventStaging {
   #notes(
     segment: SegmentFile,
     row: number,
-    sequence: number,
+    { sequence, typeOfPath }: BatchFields,
   ): Pick<StagedRows, 'rejections' | 'warnings'> {
     const { notes, texts } = this.#decoder;
     const rejections: StagedRejection[] = [];
@@ -164,9 +164,19 @@ export class EventStaging {
         path,
         // An id the decoder made up means nothing to the client.
         messageId: messageId === `seq-${sequence + index}` ? null : messageId,
-        text: text.replace(WRITE_KEY, '"writeKey":""'),
+        text: withType(text.replace(WRITE_KEY, '"writeKey":""'), typeOfPath),
       });
     }
     return { rejections, warnings };
   }
+}
+
+/** The event with the type that its path said: kept without it, it could not be sent again. */
+function withType(text: string, typeOfPath: number): string {
+  const type = EVENT_TYPES[typeOfPath];
+  if (type === undefined || !text.startsWith('{')) return text;
+  const { type: own } = JSON.parse(text) as { readonly type?: unknown };
+  if (own === type) return text;
+  const members = text.slice(1, text.lastIndexOf('}')).trimEnd();
+  return `{${members}${members === '' ? '' : ','}"type":"${type}"}`;
 }

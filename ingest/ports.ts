@@ -11,7 +11,7 @@ import type {
   WritePrincipal,
 } from '../engine/control.ts';
 import type { MessageRow } from '../engine/message-search.ts';
-import type { BatchOutcome, IncomingBatch, PublishedBatch } from '../engine/types.ts';
+import type { BatchOutcome, IncomingBatch, PublishedBatch, Source } from '../engine/types.ts';
 
 export type { PublishedBatch };
 
@@ -19,6 +19,8 @@ export type { PublishedBatch };
 export interface Authenticator {
   authenticateWrite(key: string): WritePrincipal | undefined;
   authenticateAdmin(key: string): AdminPrincipal | undefined;
+  /** Who says that events came from it: only the appliance itself. */
+  sourceNamed(tenantId: string, name: string): Source | undefined;
 }
 
 /** Takes the batches of one tenant; resolves when they are durable. Reads `bytes` before it returns. */

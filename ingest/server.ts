@@ -13,6 +13,7 @@ import { AddressLimit } from './address-limit.ts';
 import { BatchIntake } from './batch-intake.ts';
 import { BodyWatch } from './body-watch.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { serveDeadLetters } from './dead-letter-routes.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { serveFallbacks } from './fallback-routes.ts';
 import type { ImportRegistry } from './import-registry.ts';
@@ -105,6 +106,7 @@ export class IngestServer {
     serveSettings(this.#app, authenticator, options.publicUrl);
     serveSql(this.#app, context);
     serveTrace(this.#app, context);
+    serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
     const { lakeBucket, publicUrl } = options;
     const lake = serveLake(this.#app, { ...context, publicUrl }, lakeBucket);
