@@ -62,14 +62,16 @@ function sendPiece(exchange: HttpExchange, piece: Uint8Array, totalBytes: number
   const { response } = exchange;
   return new Promise((resolve) => {
     const start = response.getWriteOffset();
+    let isTaken = false;
     const attempt = (from: number): boolean => {
-      let isTaken = false;
+      if (isTaken) return true; // A late call for room that the next piece has found already.
       let isDone = false;
       response.cork(() => {
         [isTaken, isDone] = response.tryEnd(piece.subarray(from), totalBytes);
       });
+      isTaken ||= isDone;
       if (isDone) exchange.settle();
-      if (isTaken || isDone) resolve();
+      if (isTaken) resolve();
       return isTaken;
     };
     if (!attempt(0)) response.onWritable((offset) => attempt(offset - start));

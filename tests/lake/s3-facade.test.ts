@@ -313,3 +313,31 @@ function rolledUp(keys: readonly string[], delimiter: string): string[] {
   });
   return [...new Set(names)].sort();
 }
+
+test('a request that was changed anywhere reads nothing', async () => {
+  const request = await lake.signed(`${OBJECT}?x=1`);
+  const parts: readonly (readonly [string, string])[] = [
+    ['path', request.path],
+    ['query', request.query],
+    ...Object.entries(request.headers),
+  ];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...parts),
+      fc.nat(),
+      fc.stringMatching(/^[0-9A-Za-z/=,;%.-]$/),
+      async ([name, value], position, character) => {
+        const at = position % value.length;
+        if (value[at] === character) return;
+        const changed = value.slice(0, at) + character + value.slice(at + 1);
+        const answer = await lake.facade.answer(
+          name === 'path' || name === 'query'
+            ? { ...request, [name]: changed }
+            : { ...request, headers: { ...request.headers, [name]: changed } },
+        );
+        assert.ok(answer.status >= 400, `${name}: ${changed}`);
+      },
+    ),
+    { numRuns: 500, verbose: 1 },
+  );
+});
