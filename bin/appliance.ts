@@ -7,7 +7,7 @@
  * should be known before minutes of recovery. When anything fails to open, what is open is closed.
  */
 import { mkdirSync, realpathSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
@@ -71,10 +71,10 @@ export class Appliance {
   /** Resolves when the appliance takes batches and queries. */
   static async open(options: ApplianceOptions): Promise<Appliance> {
     const { bootstrap, clock, configuration, logger, random } = options;
-    const data = prepareDataDirectory(configuration.data_dir);
-    lockDataDirectory(data, `process ${process.pid}`);
     const allocateAligned = (bytes: number): ArrayBuffer => native.allocateAligned(bytes);
     const fileSystem = new NodeFileSystem({ allocateAligned });
+    const data = await prepareDataDirectory(fileSystem, configuration.data_dir);
+    lockDataDirectory(data, `process ${process.pid}`);
     const store = fileControlStore(fileSystem, join(data, 'control.json'));
     const control = await ControlPlane.open({ store, clock, random, bootstrap });
 
@@ -188,9 +188,15 @@ export class Appliance {
 }
 
 /** Makes the directory when there is none; other users of the machine may not look into it. */
-function prepareDataDirectory(path: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  return realpathSync(path);
+/** Makes the directory and its missing parents, for their owner alone, each durable in its own parent. */
+async function prepareDataDirectory(fileSystem: NodeFileSystem, path: string): Promise<string> {
+  const made = mkdirSync(resolve(path), { recursive: true, mode: 0o700 });
+  const data = realpathSync(path);
+  const first = made === undefined ? data : realpathSync(made);
+  for (let at = data; ; at = dirname(at)) {
+    await fileSystem.syncDirectory(dirname(at));
+    if (at === first) return data;
+  }
 }
 
 function ratesOf(configuration: Configuration): RateLimitOptions {

@@ -3,6 +3,7 @@
  * closes. At every sync the disk is copied as a crash at that moment would leave it; the life itself
  * goes on. Faults strike as the seed has it.
  */
+import { HOUR_MICROS } from '../../base/units.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import type { SimulatedAppliance } from './appliance.ts';
@@ -157,8 +158,9 @@ export class Life {
 
   async #send(appliance: SimulatedAppliance): Promise<void> {
     const { tally, workload } = this.#options;
-    // Now and then a long silence, so that message ids are forgotten.
-    if (this.#dice.chance(0.05)) this.#scheduler.advance(this.#dice.between(1, 40) * 3_600_000_000);
+    // Now and then a long silence, so that message ids are forgotten, or a clock that is set back.
+    if (this.#dice.chance(0.05)) this.#scheduler.advance(this.#dice.between(1, 40) * HOUR_MICROS);
+    if (this.#dice.chance(0.03)) this.#scheduler.advance(-this.#dice.between(1, 3) * HOUR_MICROS);
     const receivedAtMicros = this.#scheduler.nowMicros();
     const batch = workload.next(receivedAtMicros);
     const { events } = batch;

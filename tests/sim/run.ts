@@ -1,8 +1,9 @@
 /**
  * `npm run sim -- --seeds 10000 --seed 1`: the write path under every crash the seeds can think of.
  *
- * A violation ends the run with exit code 1, the shortest run of its seed that still shows it, what led
- * to it, and the command that repeats it.
+ * SIGINT ends it after the seed under way, with what it came to so far. A violation ends the
+ * run with exit code 1, the shortest run of its seed that still shows it, what led to it, and the command
+ * that repeats it.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,8 +47,12 @@ console.log(`simulation: ${seeds} seeds from ${first}`);
 const startedAt = performance.now();
 let shownAt = startedAt;
 const tally = new Tally();
+let isStopped = false;
+process.once('SIGINT', () => {
+  isStopped = true;
+});
 try {
-  for (let seed = first; seed < first + seeds; seed += 1) {
+  for (let seed = first; seed < first + seeds && !isStopped; seed += 1) {
     await simulate(seed, tally, lives, batches);
     if (tally.violations.length > 0) break;
     if (performance.now() - shownAt < PROGRESS_MS) continue;

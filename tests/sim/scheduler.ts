@@ -44,6 +44,7 @@ export class Scheduler implements Clock {
     return this.#nowMicros / 1000;
   }
 
+  /** Sets the clock on, or back. */
   advance(micros: number): void {
     this.#nowMicros += micros;
   }
