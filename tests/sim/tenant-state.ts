@@ -2,18 +2,17 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Tenant } from '../../engine/tenant.ts';
-import type { HotTable } from '../../storage/hot-table.ts';
-import { type Cell, type Row, readRows } from '../support/read-rows.ts';
 import type { ModelNote, ModelState } from './log-model.ts';
+import { type ShownCell, type ShownRow, shownRows } from './shown-rows.ts';
 
 const JSON_COLUMNS = new Set(['properties', 'traits', 'context', 'integrations', 'extra']);
 
 export interface TenantState {
   readonly tenantId: string;
-  readonly events: readonly Row[];
-  readonly edges: readonly Row[];
-  readonly deadLetters: readonly Row[];
-  readonly warnings: readonly Row[];
+  readonly events: readonly ShownRow[];
+  readonly edges: readonly ShownRow[];
+  readonly deadLetters: readonly ShownRow[];
+  readonly warnings: readonly ShownRow[];
   /** The public profile id of every identifier of the model, by `type value`. */
   readonly profileIds: ReadonlyMap<string, string | null>;
 }
@@ -28,55 +27,47 @@ export function observe(tenant: Tenant, model: ModelState): TenantState {
   for (const device of model.devices.keys()) {
     profileIds.set(`device ${device}`, identity.resolveProfileId('anonymous_id', device));
   }
-  const profileOf = ({ anchor }: Row): string | null =>
+  const profileOf = ({ anchor }: ShownRow): string | null =>
     anchor === null || anchor === 0
       ? null
       : identity.profiles.profileId(identity.profiles.profileOf[Number(anchor)]!);
-  const nodeValue = (node: Cell): string => identity.valueOf(Number(node));
+  const nodeValue = (node: ShownCell | undefined): string => identity.valueOf(Number(node));
   return {
     tenantId: tenant.id,
-    events: publishedRows(hot.events).map((row) => withCells(row, { profile_id: profileOf(row) })),
-    edges: publishedRows(hot.edges).map((row) =>
-      withCells(row, { a_value: nodeValue(row['a_node']!), b_value: nodeValue(row['b_node']!) }),
-    ),
-    deadLetters: publishedRows(hot.deadLetters),
-    warnings: publishedRows(hot.warnings),
+    events: shownRows(hot.events).map((row) => ({ ...row, profile_id: profileOf(row) })),
+    edges: shownRows(hot.edges).map((row) => ({
+      ...row,
+      a_value: nodeValue(row['a_node']),
+      b_value: nodeValue(row['b_node']),
+    })),
+    deadLetters: shownRows(hot.deadLetters),
+    warnings: shownRows(hot.warnings),
     profileIds,
   };
 }
 
-function withCells(row: Row, cells: Readonly<Record<string, Cell>>): Row {
-  return { ...row, ...cells } as Row;
-}
-
-function publishedRows(table: HotTable): Row[] {
-  const rows = table.segments.flatMap((segment) => readRows(segment));
-  return rows.slice(0, table.publishedRows);
-}
-
 /** Two tenants with the same fingerprint show the same, ordinal for ordinal and id for id. */
 export function fingerprint(state: TenantState): string {
-  const text = JSON.stringify({ ...state, profileIds: [...state.profileIds] }, (_key, value) =>
-    typeof value === 'bigint' ? `${value}n` : value,
-  );
+  const text = JSON.stringify({ ...state, profileIds: [...state.profileIds] });
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 /** In what the tenant differs from the model; empty when in nothing. */
 export function differences(state: TenantState, model: ModelState): string[] {
   const found: string[] = [];
-  if (state.events.length !== model.events.length) {
-    found.push(`${state.events.length} events are shown, the log has ${model.events.length}`);
+  const expectedRows = model.events.filter(({ hidden }) => !hidden);
+  if (state.events.length !== expectedRows.length) {
+    found.push(`${state.events.length} events are shown, the log has ${expectedRows.length}`);
   }
-  model.events.forEach((expected, index) => {
+  expectedRows.forEach((expected, index) => {
     const row = state.events[index];
     if (row === undefined) return;
     for (const [column, value] of Object.entries(expected)) {
-      if (column === 'anchor') continue;
+      if (column === 'anchor' || column === 'hidden') continue;
       const cell = row[column];
-      const shown =
-        JSON_COLUMNS.has(column) && typeof cell === 'string' ? JSON.parse(cell) : (cell ?? null);
-      if (!isDeepStrictEqual(shown, value ?? null)) {
+      const shown = JSON_COLUMNS.has(column) && typeof cell === 'string' ? JSON.parse(cell) : cell;
+      const due = typeof value === 'bigint' ? Number(value) : (value ?? null);
+      if (!isDeepStrictEqual(shown, due)) {
         const sequence = String(expected['sequence']);
         found.push(`event ${sequence}: ${column} is ${String(cell)}, not ${String(value)}`);
       }
@@ -105,10 +96,11 @@ function identityDifferences(state: TenantState, model: ModelState): string[] {
     else if (known === undefined) idOf.set(person, id);
     else if (known !== id) found.push(`${what} belongs to another profile`);
   };
-  model.people.forEach((person, index) => {
+  const people = model.people.filter((_, index) => !model.events[index]!.hidden);
+  people.forEach((person, index) => {
     const row = state.events[index];
-    if (person !== undefined)
-      check(`event ${row?.['sequence']}`, person, row?.['profile_id'] as string);
+    if (person === undefined || row === undefined) return;
+    check(`event ${row['sequence']}`, person, row['profile_id'] as string | null);
   });
   for (const [user, person] of model.users) {
     check(`user ${user}`, person, state.profileIds.get(`user ${user}`));
@@ -122,11 +114,11 @@ function identityDifferences(state: TenantState, model: ModelState): string[] {
 
 function noteDifferences(
   table: string,
-  rows: readonly Row[],
+  rows: readonly ShownRow[],
   expected: readonly ModelNote[],
 ): string[] {
   const notes = rows.map((row) => ({
-    sequence: Number(row['sequence']),
+    sequence: row['sequence'],
     messageId: row['message_id'],
     code: row['code'],
     path: row['path'],

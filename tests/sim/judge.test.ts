@@ -1,0 +1,75 @@
+/** The judge is judged: a tenant held against a log that is not quite its own does not pass. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandomSource } from '../../base/random.ts';
+import { HOUR_MICROS } from '../../base/units.ts';
+import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+import { temporaryHotDirectory } from '../support/hot-fixture.ts';
+import { SimulatedAppliance } from './appliance.ts';
+import { foldLog, type LogEntry } from './log-model.ts';
+import { differences, observe } from './tenant-state.ts';
+
+const NOW = 1_772_366_400_000_000;
+const WINDOW_MICROS = 24 * HOUR_MICROS;
+
+test('a row lost, invented, moved or changed, or of somebody else, is a difference', async (context) => {
+  const appliance = await SimulatedAppliance.boot({
+    fileSystem: new MemoryFileSystem(),
+    hotDirectory: temporaryHotDirectory(context),
+    clock: { nowMicros: () => NOW, monotonicMs: () => 0 },
+    random: seededRandomSource(1),
+    dedupeWindowMicros: WINDOW_MICROS,
+  });
+  context.after(() => appliance.close());
+  const entries: LogEntry[] = [];
+  const entry = (event: Readonly<Record<string, unknown>>): LogEntry => ({
+    kind: 'batch',
+    events: [{ event }],
+    receivedAtMicros: NOW,
+    source: appliance.sourceName,
+  });
+  const send = async (event: Readonly<Record<string, unknown>>): Promise<void> => {
+    const batch = { codec: 'json', bytes: Buffer.from(JSON.stringify(event)), events: [] } as const;
+    await appliance.send(batch, NOW);
+    entries.push(entry(event));
+  };
+  await send({ type: 'page', messageId: 'a', anonymousId: 'd1', properties: { n: 1 } });
+  await send({ type: 'identify', messageId: 'b', userId: 'u1', anonymousId: 'd1' });
+  await send({ type: 'track', event: 'Seen', messageId: 'c', userId: 'u2' });
+  const against = (log: readonly LogEntry[]): string[] => {
+    const model = foldLog(log, WINDOW_MICROS);
+    return differences(observe(appliance.tenant, model), model);
+  };
+  const [page, identify, track] = entries as [LogEntry, LogEntry, LogEntry];
+  assert.deepEqual(against(entries), []);
+  const wrong: Readonly<Record<string, readonly LogEntry[]>> = {
+    lost: [...entries, entry({ type: 'page', messageId: 'd', anonymousId: 'd1' })],
+    invented: [page, identify],
+    moved: [page, track, identify],
+    changed: [
+      entry({ type: 'page', messageId: 'a', anonymousId: 'd1', properties: { n: 2 } }),
+      ...[identify, track],
+    ],
+    'of somebody else': [
+      ...[page, identify],
+      entry({ type: 'track', event: 'Seen', messageId: 'c', userId: 'u1' }),
+    ],
+    'shown twice': [
+      page,
+      identify,
+      entry({ type: 'track', event: 'Seen', messageId: 'b', userId: 'u2' }),
+    ],
+    'not rejected': [
+      ...[page, identify, track],
+      {
+        kind: 'batch',
+        events: [{ event: { type: 'track' }, rejection: { code: 'TRIBUTARY_X', path: 'event' } }],
+        receivedAtMicros: NOW,
+        source: appliance.sourceName,
+      },
+    ],
+  };
+  for (const [mistake, log] of Object.entries(wrong)) {
+    assert.notDeepEqual(against(log), [], mistake);
+  }
+});
