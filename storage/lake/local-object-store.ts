@@ -6,8 +6,8 @@
  *
  * - A put writes and syncs a staging file, links it to its key, syncs the directory. Nothing under a key
  *   is ever half written.
- * - Listing syncs each directory before it reads it: a process killed between its link and its sync
- *   left a name that everybody sees and a power cut could still take.
+ * - Before it is first looked into, a directory is synced: a process killed between its link and its
+ *   sync left a name that everybody sees and a power cut could still take.
  * - One process at a time uses a root: the data directory is locked. Opening empties the staging area.
  *
  * Failure: a crash leaves staging files (removed at open) and directories without objects.
@@ -40,8 +40,10 @@ export class LocalObjectStore implements ObjectStore {
   readonly stagingDirectory: string;
   readonly #fileSystem: FileSystem;
   readonly #root: string;
-  /** Directories this process has made durable. */
+  /** Directories whose own names this process has made durable. */
   readonly #directories = new Set<string>();
+  /** Directories of which everything is durable that an earlier process has put. */
+  readonly #settled = new Set<string>();
   #stagedFiles = 0;
 
   /** Opens the store at `root`, which is made when it is missing. */
@@ -106,8 +108,10 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
-    const status = await this.#fileSystem.status(this.#pathOf(key));
+    const path = this.#pathOf(key);
+    const status = await this.#fileSystem.status(path);
     if (status === undefined || status.kind === 'directory') return undefined;
+    await this.#settle(parentOf(path));
     return { key, bytes: status.bytes, modifiedMicros: status.modifiedMicros };
   }
 
@@ -142,7 +146,7 @@ export class LocalObjectStore implements ObjectStore {
   async *#walk(base: string, prefix: string, startAfter: string): AsyncIterable<ObjectInfo> {
     const directory = base === '' ? this.#root : `${this.#root}/${base.slice(0, -1)}`;
     const entries: ObjectInfo[] = [];
-    for (const name of await this.#listDurable(directory)) {
+    for (const name of await this.#listSettled(directory)) {
       if (base === '' && name === STAGING) continue;
       const status = await this.#fileSystem.status(`${directory}/${name}`);
       if (status === undefined) continue;
@@ -160,9 +164,15 @@ export class LocalObjectStore implements ObjectStore {
     }
   }
 
-  async #listDurable(directory: string): Promise<string[]> {
+  async #settle(directory: string): Promise<void> {
+    if (this.#settled.has(directory)) return;
+    await this.#fileSystem.syncDirectory(directory);
+    this.#settled.add(directory);
+  }
+
+  async #listSettled(directory: string): Promise<string[]> {
     try {
-      await this.#fileSystem.syncDirectory(directory);
+      await this.#settle(directory);
       return await this.#fileSystem.list(directory);
     } catch (error) {
       if (hasErrno(error, 'ENOENT') || hasErrno(error, 'ENOTDIR')) return [];

@@ -71,20 +71,23 @@ describe('local object store at a crash', () => {
     }
   });
 
-  it('what a listing has shown survives the next power cut, whoever put it', async () => {
-    const killed = new MemoryFileSystem();
-    const { store } = await underTest(killed, '/lake');
-    await store.put('ns/t/other', text('other'));
-    // The state a process leaves that was killed between its link and its sync of the directory.
-    const handle = await killed.open('/lake/.staging/put', 'create');
-    await handle.write([text('content')], 0);
-    await handle.sync();
-    await killed.link('/lake/.staging/put', '/lake/ns/t/v2');
-    const next = await LocalObjectStore.open(killed, '/lake', 'lake');
-    assert.deepEqual(await keysOf(next, 'ns/t/v'), ['ns/t/v2']);
-    for (let seed = 0; seed < 50; seed += 1) {
-      const after = await LocalObjectStore.open(killed.crash(seed), '/lake', 'lake');
-      assert.deepEqual(await after.get('ns/t/v2'), text('content'));
-    }
-  });
+  for (const look of ['list', 'head'] as const) {
+    it(`what a ${look} has shown survives the next power cut, whoever put it`, async () => {
+      const killed = new MemoryFileSystem();
+      const { store } = await underTest(killed, '/lake');
+      await store.put('ns/t/other', text('other'));
+      // The state a process leaves that was killed between its link and its sync of the directory.
+      const handle = await killed.open('/lake/.staging/put', 'create');
+      await handle.write([text('content')], 0);
+      await handle.sync();
+      await killed.link('/lake/.staging/put', '/lake/ns/t/v2');
+      const next = await LocalObjectStore.open(killed, '/lake', 'lake');
+      if (look === 'list') assert.deepEqual(await keysOf(next, 'ns/t/v'), ['ns/t/v2']);
+      else assert.equal((await next.head('ns/t/v2'))?.bytes, 7);
+      for (let seed = 0; seed < 50; seed += 1) {
+        const after = await LocalObjectStore.open(killed.crash(seed), '/lake', 'lake');
+        assert.deepEqual(await after.get('ns/t/v2'), text('content'));
+      }
+    });
+  }
 });
