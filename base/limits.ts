@@ -106,6 +106,8 @@ export const LIMITS = Object.freeze({
   walRecordBytesMax: 8 * MIB,
   /** One WAL file, bytes; a file is closed once it is larger. */
   walFileBytesMax: 256 * MIB,
+  /** Bytes of payloads that lie between the socket and the log; full answers 429. */
+  stagerPayloadBytesMax: 16 * MIB,
   /** Bytes of one of a log's two staging buffers, beside room for one record; full answers 429. */
   walStagingBytesMax: 8 * MIB,
 

@@ -3,8 +3,8 @@
  * them only while somebody listens, so an unwatched tenant pays one comparison per batch.
  */
 import type { SegmentFile } from '../storage/segment-file.ts';
-import type { StagedRows } from './event-staging.ts';
 import { msgpackToJson } from './msgpack.ts';
+import type { StagedRows } from './staged-rows.ts';
 import type { IncomingBatch, PublishedBatch } from './types.ts';
 
 /** What has to be kept of a batch until it is published. */
@@ -35,7 +35,8 @@ export class LiveTail {
   }
 
   /** Tells of a batch that is visible now. */
-  publish(watched: WatchedBatch, rows: StagedRows, firstSequence: number): void {
+  publish(watched: WatchedBatch, rows: StagedRows): void {
+    const firstSequence = rows.sequence;
     const batch = { ...watched, firstSequence, events: rows.count, hidden: hiddenOf(rows) };
     for (const listener of this.#listeners) listener(batch);
   }

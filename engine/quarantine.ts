@@ -5,18 +5,13 @@
 import { DEAD_LETTERS } from '../storage/dead-letters-schema.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import { WARNINGS } from '../storage/warnings-schema.ts';
-import type { StagedRejection, StagedRows, StagedWarning } from './event-staging.ts';
+import type { StagedRejection, StagedRows, StagedWarning } from './staged-rows.ts';
 
 /** UTF-16 code units take at most three bytes of UTF-8 each. */
 const UTF8_BYTES_PER_UNIT = 3;
 
 /** Where and when a batch came from. */
-export interface BatchOrigin {
-  /** Of the batch's first event. */
-  readonly sequence: number;
-  readonly receivedAtMicros: number;
-  readonly sourceName: string;
-}
+type BatchOrigin = Pick<StagedRows, 'sequence' | 'receivedAtMicros' | 'sourceName'>;
 
 export class Quarantine {
   readonly #deadLetters: HotTable;
@@ -27,23 +22,10 @@ export class Quarantine {
     this.#warnings = warnings;
   }
 
-  /** Keeps what the decoder noted about the events of a batch. */
-  keep(rows: StagedRows, origin: BatchOrigin): void {
-    for (const rejection of rows.rejections) this.#keepRejected(rejection, origin);
-    for (const warning of rows.warnings) this.warn(origin, warning);
-  }
-
-  /** Notes that an event of a batch was not stored as it was sent. */
-  warn(origin: BatchOrigin, warning: StagedWarning): void {
-    const { index, code, path, messageId } = warning;
-    const row = this.#warnings.beginRow(UTF8_BYTES_PER_UNIT * (messageId?.length ?? 0));
-    row.setU64(WARNINGS.sequence, origin.sequence + index);
-    row.setTimestamp(WARNINGS.receivedAt, origin.receivedAtMicros);
-    row.setDictionary(WARNINGS.source, origin.sourceName);
-    row.setDictionary(WARNINGS.code, code);
-    row.setDictionary(WARNINGS.path, path);
-    if (messageId !== null) row.setUtf8(WARNINGS.messageId, messageId);
-    row.endRow();
+  /** Keeps what was noted about the events of a batch. */
+  keep(rows: StagedRows): void {
+    for (const rejection of rows.rejections) this.#keepRejected(rejection, rows);
+    for (const warning of rows.warnings) this.#warn(warning, rows);
   }
 
   /** Makes the rows so far visible. */
@@ -62,6 +44,18 @@ export class Quarantine {
     row.setDictionary(DEAD_LETTERS.path, path);
     if (messageId !== null) row.setUtf8(DEAD_LETTERS.messageId, messageId);
     row.setJson(DEAD_LETTERS.payload, text);
+    row.endRow();
+  }
+
+  #warn(warning: StagedWarning, origin: BatchOrigin): void {
+    const { index, code, path, messageId } = warning;
+    const row = this.#warnings.beginRow(UTF8_BYTES_PER_UNIT * (messageId?.length ?? 0));
+    row.setU64(WARNINGS.sequence, origin.sequence + index);
+    row.setTimestamp(WARNINGS.receivedAt, origin.receivedAtMicros);
+    row.setDictionary(WARNINGS.source, origin.sourceName);
+    row.setDictionary(WARNINGS.code, code);
+    row.setDictionary(WARNINGS.path, path);
+    if (messageId !== null) row.setUtf8(WARNINGS.messageId, messageId);
     row.endRow();
   }
 }

@@ -1,19 +1,22 @@
 /**
  * Recovery: the write path without the log. Every record is read, staged and applied as a live batch
- * is, so the state after a start is the state before the crash, ordinal for ordinal.
+ * is, so the state after a start is the state before the crash, ordinal for ordinal. The log is read and
+ * checked while the stager works on what was read before.
  *
  * Nothing is written. What the log's own repair needs comes back in `recovery`.
  */
 import { assert } from '../base/assert.ts';
+import { TributaryError } from '../base/errors.ts';
 import { native } from '../native/index.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import { readWal, type WalRecord, type WalRecovery } from '../storage/wal-reader.ts';
 import type { TenantCapacities } from './capacities.ts';
 import { EventFold } from './event-fold.ts';
-import { EventStaging } from './event-staging.ts';
+import { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
 import { Quarantine } from './quarantine.ts';
+import type { StagedRows } from './staged-rows.ts';
 import { parseConfiguration } from './tenant-configuration.ts';
 import type { TenantSecret } from './tenant-secret.ts';
 import { EVENT_TYPES, type Source } from './types.ts';
@@ -44,7 +47,7 @@ export interface RecoveryProgress {
 }
 
 export interface RecoveredState {
-  readonly staging: EventStaging;
+  readonly stager: EventStager;
   readonly fold: EventFold;
   readonly recovery: WalRecovery;
 }
@@ -54,8 +57,7 @@ export interface RecoveredState {
  * @throws TRIBUTARY_STORAGE_WAL_*, TRIBUTARY_STORAGE_HOT_FULL, or the file system's error.
  */
 export async function recoverTenant(options: RecoveryOptions): Promise<RecoveredState> {
-  const { hot, secret, fileSystem } = options;
-  const staging = new EventStaging(hot.events);
+  const { hot, secret } = options;
   const fold = new EventFold({
     directory: hot.directory,
     events: hot.events,
@@ -64,55 +66,116 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
     secret,
     nodesMax: options.capacities.identityNodes,
   });
-  const sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
-  const progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };
-  let reportedBytes = 0;
-  const replay = (record: WalRecord): void => {
-    if (record.type === WAL_RECORD_TYPE.configuration) {
-      const { buffer, payloadOffset, length } = record;
-      fold.configure(parseConfiguration(buffer.subarray(payloadOffset, payloadOffset + length)));
-      return;
-    }
-    fold.identity.prepare(record.eventCount, record.length);
-    const rows = staging.stage(
-      record.codec === WAL_CODEC.json ? 'json' : 'msgpack',
-      record.buffer,
-      record.payloadOffset,
-      record.length,
-      {
-        sequence: record.sequence,
-        receivedAtMicros: record.receivedAtMicros,
-        sourceName: sourceNames.get(record.source) ?? `source-${record.source}`,
-        typeOfPath: record.defaultType === 0 ? EVENT_TYPES.length : record.defaultType - 1,
-      },
-    );
-    assert(rows.count === record.eventCount, 'a record replays to the events it was logged with');
-    fold.apply(rows, record.sequence, record.receivedAtMicros);
-    progress.records += 1;
-    progress.events += record.eventCount;
-    progress.bytes += record.length;
-    if (progress.bytes - reportedBytes < PROGRESS_BYTES) return;
-    reportedBytes = progress.bytes;
-    options.onRecoveryProgress?.({ ...progress });
-  };
-  const log = {
-    fileSystem,
-    directory: options.walDirectory,
-    tenantId: uuidBytes(options.id),
-    fromSequence: 1,
-    acceptDataLoss: options.acceptDataLoss,
-    crc32c: native.crc32c,
-  };
-  let recovery: WalRecovery;
+  const stager = new EventStager({
+    events: hot.events,
+    identifiers: fold.identity.identifiers,
+    nextSequence: 1,
+    dedupeWindowMicros: fold.configuration.dedupeWindowMicros,
+    messageIdSecret: secret.messageIds,
+  });
   try {
-    recovery = await readWal(log, replay);
+    const recovery = await new Replay(options, stager, fold).run();
+    return { stager, fold, recovery };
   } catch (error) {
+    stager.close();
     fold.close();
     throw error;
   }
-  fold.publish();
-  options.onRecoveryProgress?.({ ...progress });
-  return { staging, fold, recovery };
+}
+
+class Replay {
+  readonly #options: RecoveryOptions;
+  readonly #stager: EventStager;
+  readonly #fold: EventFold;
+  readonly #sourceNames: ReadonlyMap<number, string>;
+  readonly #progress;
+  #pendingEvents = 0;
+  #reportedBytes = 0;
+  #failure: TributaryError | undefined;
+
+  constructor(options: RecoveryOptions, stager: EventStager, fold: EventFold) {
+    this.#options = options;
+    this.#stager = stager;
+    this.#fold = fold;
+    this.#sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
+    this.#progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };
+  }
+
+  async run(): Promise<WalRecovery> {
+    const { fileSystem, walDirectory: directory, id, acceptDataLoss } = this.#options;
+    const recovery = await readWal(
+      {
+        fileSystem,
+        directory,
+        tenantId: uuidBytes(id),
+        fromSequence: 1,
+        acceptDataLoss,
+        crc32c: native.crc32c,
+      },
+      (record) => this.#submit(record),
+    );
+    await this.#stager.drained();
+    this.#stager.continueAt(recovery.nextSequence);
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#fold.publish();
+    this.#report();
+    return recovery;
+  }
+
+  /** @returns what to wait for when the stager has no room; it is tried again then. */
+  #submit(record: WalRecord): Promise<void> | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { buffer, payloadOffset, length, sequence, receivedAtMicros, eventCount, source } =
+      record;
+    const bytes = buffer.subarray(payloadOffset, payloadOffset + length);
+    if (record.type === WAL_RECORD_TYPE.configuration) {
+      const configuration = parseConfiguration(bytes);
+      this.#stager.continueAt(sequence);
+      this.#stager.place(() => {
+        this.#fold.configure(configuration);
+      }, configuration.dedupeWindowMicros);
+      return undefined;
+    }
+    this.#fold.identity.prepare(
+      this.#pendingEvents + eventCount,
+      this.#stager.pendingBytes + length,
+    );
+    this.#stager.continueAt(sequence);
+    const isTaken = this.#stager.submit(
+      {
+        codec: record.codec === WAL_CODEC.json ? 'json' : 'msgpack',
+        bytes,
+        receivedAtMicros,
+        sourceName: this.#sourceNames.get(source) ?? `source-${source}`,
+        typeOfPath: record.defaultType === 0 ? EVENT_TYPES.length : record.defaultType - 1,
+      },
+      (result) => {
+        this.#pendingEvents -= eventCount;
+        if (result instanceof TributaryError) this.#failure ??= result;
+        if (this.#failure !== undefined || result instanceof TributaryError) return;
+        const isSame = result.count === eventCount && result.sequence === sequence;
+        assert(isSame, 'a record replays to the events it was logged with');
+        this.#apply(result, length);
+      },
+    );
+    if (!isTaken) return this.#stager.progress().then(() => this.#submit(record));
+    this.#pendingEvents += eventCount;
+    return undefined;
+  }
+
+  #apply(rows: StagedRows, bytes: number): void {
+    this.#fold.apply(rows);
+    const progress = this.#progress;
+    progress.records += 1;
+    progress.events += rows.count;
+    progress.bytes += bytes;
+    if (progress.bytes - this.#reportedBytes >= PROGRESS_BYTES) this.#report();
+  }
+
+  #report(): void {
+    this.#reportedBytes = this.#progress.bytes;
+    this.#options.onRecoveryProgress?.({ ...this.#progress });
+  }
 }
 
 /** The 16 bytes of a UUID. */

@@ -2,9 +2,9 @@
  * One tenant: the single writer of its log and of all state that is a fold over the log.
  *
  * The way of a batch, in this order and nowhere else:
- *   admit → stage (decode into the segment's unpublished tail) → log (group commit)
- *   → apply (duplicates, identity) → publish → acknowledge.
- * Everything up to the log runs before `append` returns; the rest when the batch's group is durable.
+ *   admit → stage (rows in the segment's unpublished tail, duplicates, nodes; in a thread of its own)
+ *   → log (group commit) → fold → publish → acknowledge.
+ * Admission is over before `append` returns. Every stage takes batches in the order of `append`.
  *
  * - Nothing is visible before it is durable, and nothing is acknowledged before it is visible.
  * - What waits for the disk is bounded by `queueBytesMax`; beyond it a batch is refused with 429.
@@ -21,10 +21,11 @@ import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import type { WalRecovery } from '../storage/wal-reader.ts';
 import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
 import type { EventFold } from './event-fold.ts';
-import type { EventStaging, StagedRows } from './event-staging.ts';
+import type { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
 import { LiveTail, type WatchedBatch } from './live-tail.ts';
 import { type RecoveredState, type RecoveryOptions, recoverTenant, uuidBytes } from './recovery.ts';
+import type { StagedRows } from './staged-rows.ts';
 import {
   isSameConfiguration,
   serialiseConfiguration,
@@ -63,19 +64,24 @@ export interface TenantStatistics {
   readonly refusedBatches: number;
 }
 
+/** A batch that was admitted, until it is acknowledged or refused. */
+interface AdmittedBatch {
+  readonly batch: Omit<IncomingBatch, 'bytes'>;
+  readonly bytes: number;
+  readonly typeOfPath: number;
+  /** For the live tail; undefined while nobody listens. */
+  readonly watched: WatchedBatch | undefined;
+  readonly resolve: (outcome: BatchOutcome) => void;
+  readonly reject: (error: TributaryError) => void;
+}
+
 /** What comes back with a record once it is durable. */
 type Pending = PendingBatch | PendingConfiguration;
 
 interface PendingBatch {
   readonly kind: 'batch';
+  readonly admitted: AdmittedBatch;
   readonly rows: StagedRows;
-  /** For the live tail; undefined while nobody listens. */
-  readonly watched: WatchedBatch | undefined;
-  readonly sequence: number;
-  readonly receivedAtMicros: number;
-  readonly bytes: number;
-  readonly resolve: (outcome: BatchOutcome) => void;
-  readonly reject: (error: TributaryError) => void;
 }
 
 interface PendingConfiguration {
@@ -86,7 +92,7 @@ interface PendingConfiguration {
 export class Tenant {
   readonly id: string;
   readonly recovery: WalRecovery;
-  readonly #staging: EventStaging;
+  readonly #stager: EventStager;
   readonly #fold: EventFold;
   /** Read-only outside the write path. */
   readonly hot: HotStore;
@@ -106,11 +112,13 @@ export class Tenant {
   readonly #syncListeners = new Set<(milliseconds: number) => void>();
   #pendingBytes = 0;
   #lastSequence = 0;
+  #isPoisonLogged = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(options: TenantOptions, state: RecoveredState, wal: WalWriter<Pending>) {
     this.id = options.id;
     this.recovery = state.recovery;
-    this.#staging = state.staging;
+    this.#stager = state.stager;
     this.#fold = state.fold;
     this.hot = options.hot;
     this.#wal = wal;
@@ -178,7 +186,7 @@ export class Tenant {
       nodes: identity.nodeCount,
       anchors: identity.profiles.anchorCount,
       profiles: identity.profiles.profileCount,
-      bytes: this.#fold.memoryBytes,
+      bytes: identity.memoryBytes + this.#stager.windowBytes,
     };
   }
 
@@ -192,9 +200,14 @@ export class Tenant {
     return this.#lastSequence;
   }
 
-  /** Bytes of batches that wait for the disk. */
+  /** Bytes of batches that wait to be staged or for the disk. */
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  /** Whether batches are with the stager's thread: nothing else here goes on without the event loop. */
+  get isStaging(): boolean {
+    return this.#stager.isBusy;
   }
 
   /** Why writes are refused; undefined while they are not. */
@@ -234,8 +247,15 @@ export class Tenant {
   }
 
   /** Makes everything taken durable and visible, and releases log and hot tables. Idempotent. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#stager.drained();
     await this.#wal.close();
+    this.#stager.close();
     this.#fold.close();
     this.hot.close();
   }
@@ -249,83 +269,87 @@ export class Tenant {
     const typeOfPath =
       batch.typeOfPath === undefined ? EVENT_TYPES.length : EVENT_TYPES.indexOf(batch.typeOfPath);
     this.#admit(bytes.length);
-    const reservation = this.#wal.reserve(bytes.length);
-    if (reservation === undefined) throw this.#queueFull();
-    const { buffer, payloadOffset } = reservation;
-    buffer.set(bytes, payloadOffset);
-    const fields = {
-      sequence: this.#wal.nextSequence,
-      receivedAtMicros,
-      sourceName: source.name,
-      typeOfPath,
-    };
-    let rows: StagedRows;
+    const watched = this.#tail.watch(batch);
+    const admitted = { batch, bytes: bytes.length, typeOfPath, watched, resolve, reject };
+    const input = { codec, bytes, receivedAtMicros, sourceName: source.name, typeOfPath };
+    let isTaken = false;
     try {
-      rows = this.#staging.stage(codec, buffer, payloadOffset, bytes.length, fields);
-    } catch (error) {
-      this.#wal.abandon();
-      throw error;
+      isTaken = this.#stager.submit(input, (result, payload) => {
+        if (result instanceof TributaryError) this.#refuse(admitted, result);
+        else this.#log(admitted, result, payload);
+      });
+    } finally {
+      if (!isTaken) this.#wal.forgo(bytes.length);
     }
-    if (rows.count === 0) {
-      this.#wal.abandon();
-      const lastSequence = this.#lastSequence;
-      resolve({ received: 0, accepted: 0, duplicates: 0, rejected: [], lastSequence });
-      return;
-    }
+    if (!isTaken) throw this.#queueFull();
     this.#pendingBytes += bytes.length;
-    this.#wal.commitRecord(
-      {
-        length: bytes.length,
-        sequence: fields.sequence,
-        receivedAtMicros,
-        type: WAL_RECORD_TYPE.events,
-        codec: WAL_CODEC[codec],
-        source: source.ordinal,
-        eventCount: rows.count,
-        defaultType: typeOfPath === EVENT_TYPES.length ? 0 : typeOfPath + 1,
-      },
-      {
-        kind: 'batch',
-        rows,
-        watched: this.#tail.watch(batch),
-        sequence: fields.sequence,
-        receivedAtMicros,
-        bytes: bytes.length,
-        resolve,
-        reject,
-      },
-    );
   }
 
   /** Refuses a batch for which there is no room, before anything is touched. */
   #admit(bytes: number): void {
+    if (this.#closing !== undefined) throw new TributaryError('TRIBUTARY_ENGINE_CLOSED');
     if (this.#pendingBytes + bytes > this.#queueBytesMax) throw this.#queueFull();
     const pending = this.#pendingBytes + bytes;
     this.hot.budget.require(HOT_BYTES_PER_BYTE * pending);
     this.#fold.identity.prepare(Math.ceil(pending / EVENT_BYTES_MIN), pending);
+    if (!this.#wal.promise(bytes)) throw this.#queueFull();
+  }
+
+  /** A batch the stager found to be none. */
+  #refuse(admitted: AdmittedBatch, error: TributaryError): void {
+    this.#wal.forgo(admitted.bytes);
+    this.#pendingBytes -= admitted.bytes;
+    this.#statistics.refusedBatches += 1;
+    admitted.reject(error);
+  }
+
+  #log(admitted: AdmittedBatch, rows: StagedRows, payload: Uint8Array): void {
+    const { batch, bytes, typeOfPath } = admitted;
+    if (rows.count === 0) {
+      this.#wal.forgo(bytes);
+      this.#pendingBytes -= bytes;
+      const lastSequence = this.#lastSequence;
+      admitted.resolve({ received: 0, accepted: 0, duplicates: 0, rejected: [], lastSequence });
+      return;
+    }
+    this.#wal.commitRecord(
+      {
+        length: bytes,
+        sequence: rows.sequence,
+        receivedAtMicros: batch.receivedAtMicros,
+        type: WAL_RECORD_TYPE.events,
+        codec: WAL_CODEC[batch.codec],
+        source: batch.source.ordinal,
+        eventCount: rows.count,
+        defaultType: typeOfPath === EVENT_TYPES.length ? 0 : typeOfPath + 1,
+      },
+      payload,
+      { kind: 'batch', admitted, rows },
+    );
   }
 
   /** Logs `configuration` and waits until it holds, unless it holds already. */
   async #configure(configuration: TenantConfiguration, nowMicros: number): Promise<void> {
     if (isSameConfiguration(configuration, this.#fold.configuration)) return;
     const bytes = serialiseConfiguration(configuration);
-    const reservation = this.#wal.reserve(bytes.length);
-    assert(reservation !== undefined, 'a log that was just opened has room');
-    reservation.buffer.set(bytes, reservation.payloadOffset);
-    this.#wal.commitRecord(
-      {
-        length: bytes.length,
-        sequence: this.#wal.nextSequence,
-        receivedAtMicros: nowMicros,
-        type: WAL_RECORD_TYPE.configuration,
-        codec: WAL_CODEC.json,
-        source: 0,
-        // A sequence of its own, so that a recovery from any sequence knows whether it is due.
-        eventCount: 1,
-        defaultType: 0,
-      },
-      { kind: 'configuration', configuration },
-    );
+    assert(this.#wal.promise(bytes.length), 'a log that was just opened has room');
+    this.#stager.place((sequence) => {
+      this.#wal.commitRecord(
+        {
+          length: bytes.length,
+          sequence,
+          receivedAtMicros: nowMicros,
+          type: WAL_RECORD_TYPE.configuration,
+          codec: WAL_CODEC.json,
+          source: 0,
+          // A sequence of its own, so that a recovery from any sequence knows whether it is due.
+          eventCount: 1,
+          defaultType: 0,
+        },
+        bytes,
+        { kind: 'configuration', configuration },
+      );
+    }, configuration.dedupeWindowMicros);
     await this.#wal.synced();
   }
 
@@ -336,47 +360,51 @@ export class Tenant {
         this.#fold.configure(pending.configuration);
         continue;
       }
-      const { rows, sequence, receivedAtMicros, bytes } = pending;
-      const duplicates = this.#fold.apply(rows, sequence, receivedAtMicros);
-      answers.push([pending, this.#account(rows, sequence, bytes, duplicates)]);
+      this.#fold.apply(pending.rows);
+      answers.push([pending, this.#account(pending)]);
     }
     this.#fold.publish();
     this.#lastSequence = answers.at(-1)?.[1].lastSequence ?? this.#lastSequence;
-    for (const [pending, outcome] of answers) pending.resolve(outcome);
-    for (const [{ watched, rows, sequence }] of answers) {
-      if (watched !== undefined) this.#tail.publish(watched, rows, sequence);
+    for (const [{ admitted }, outcome] of answers) admitted.resolve(outcome);
+    for (const [{ admitted, rows }] of answers) {
+      if (admitted.watched !== undefined) this.#tail.publish(admitted.watched, rows);
     }
   }
 
-  #account(rows: StagedRows, sequence: number, bytes: number, duplicates: number): BatchOutcome {
+  #account({ admitted, rows }: PendingBatch): BatchOutcome {
+    const { bytes } = admitted;
+    const { count, duplicates } = rows;
     const rejected = rows.rejections.length;
-    const accepted = rows.count - duplicates - rejected;
+    const accepted = count - duplicates - rejected;
     const totals = this.#statistics;
     totals.batches += 1;
-    totals.events += rows.count;
+    totals.events += count;
     totals.accepted += accepted;
     totals.duplicates += duplicates;
     totals.rejected += rejected;
     totals.payloadBytes += bytes;
     this.#pendingBytes -= bytes;
     return {
-      received: rows.count,
+      received: count,
       accepted,
       duplicates,
       rejected: rows.rejections.map(({ text: _, ...rejection }) => rejection),
-      lastSequence: sequence + rows.count - 1,
+      lastSequence: rows.sequence + count - 1,
     };
   }
 
   #refuseGroup(error: TributaryError, group: readonly Pending[]): void {
-    this.#logger.log('error', 'the log failed; writes are refused until a restart', {
-      tenant: this.id,
-      error: error.cause ?? error,
-    });
+    if (!this.#isPoisonLogged) {
+      this.#isPoisonLogged = true;
+      this.#logger.log('error', 'the log failed; writes are refused until a restart', {
+        tenant: this.id,
+        error: error.cause ?? error,
+      });
+    }
     for (const pending of group) {
       if (pending.kind === 'configuration') continue;
-      this.#pendingBytes -= pending.bytes;
-      pending.reject(error);
+      this.#pendingBytes -= pending.admitted.bytes;
+      pending.admitted.reject(error);
     }
   }
 

@@ -99,11 +99,20 @@ export class IdentityGraph {
     this.profiles.prepare(nodes);
   }
 
-  /** Attributes each visible row of `run` to an anchor and folds it into its profile. */
+  /** What finds the nodes of rows: the stager asks it in its own thread, in commit order. */
+  get identifiers(): NativeIdentifierIndex {
+    return this.#index;
+  }
+
+  /** Finds the nodes of `run`, and folds it. */
   resolve(run: RowRun): void {
-    const nodes = this.#nodes;
-    const resolved = this.#index.resolveRows(run.segment, run.row, run.count, nodes);
+    const resolved = this.#index.resolveRows(run.segment, run.row, run.count, this.#nodes);
     assert(resolved, 'staged rows of an events segment are resolved');
+    this.fold(run, this.#nodes);
+  }
+
+  /** Attributes each visible row of `run`, whose `nodes` were found, to an anchor and its profile. */
+  fold(run: RowRun, nodes: Uint32Array): void {
     this.#receivedAtMicros = run.receivedAtMicros;
     for (let index = 0; index < run.count; index += 1) {
       const user = nodes[index * 4]!;
@@ -122,9 +131,9 @@ export class IdentityGraph {
     }
   }
 
-  /** Lets readers see what was resolved so far. */
-  publish(): void {
-    this.#index.publish();
+  /** Lets readers see what was folded so far. @param nodes there are in it, if not all. */
+  publish(nodes: number = this.#index.count): void {
+    this.#index.publish(nodes);
     this.profiles.publish();
   }
 

@@ -21,6 +21,8 @@
         "src/unicode_escapes.cc",
         "src/identifier_index.cc",
         "src/message_window.cc",
+        "src/stager.cc",
+        "src/stager_object.cc",
         "src/text_search.cc",
         "src/hot_directory.cc",
         "src/duckdb_api.cc",

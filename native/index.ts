@@ -92,30 +92,62 @@ export interface NativeIdentifierIndex {
   resolveRows(segment: NativeRegion, row: number, count: number, out: Uint32Array): boolean;
   lookup(type: number, value: string): number;
   valueOf(node: number): string | undefined;
-  publish(): void;
+  /** Lets readers see the nodes up to that one. */
+  publish(nodes: number): void;
   close(): void;
   readonly count: number;
   readonly memoryBytes: number;
 }
 
-/** The message ids of the last hours, to find what was sent twice (message_window.cc). */
-export interface NativeMessageWindow {
+/** What a {@link NativeStager} begins with. */
+export interface NativeStagerOptions {
+  readonly limits: DecoderLimits;
+  /** How long message ids are remembered to find duplicates. */
+  readonly windowMicros: number;
+  /** 8 bytes that stay the same for the life of the tenant. */
+  readonly windowSecret: Uint8Array;
+  readonly identifiers: NativeIdentifierIndex;
+  /** Of the first event. */
+  readonly nextSequence: number;
+  /** The active segment of `events`. */
+  readonly segment: NativeRegion;
+  /** Where all payloads lie. Reachable as long as the stager is. */
+  readonly payloads: Uint8Array;
+}
+
+/**
+ * A thread that decodes payloads, hides duplicates and finds the nodes of identifiers, in the order of
+ * submission (stager.h has the rules of ownership). Results come in that order, as words whose meaning
+ * is in engine/event-stager.ts.
+ */
+export interface NativeStager {
   /**
-   * Hides rows sent before. `differing`, longer than `count`, receives how many of them differ from the
-   * first event of their id, then their positions in the run.
-   * @returns how many were hidden, or -1 for bad arguments.
+   * Stages `length` bytes at `offset` of the payloads, where they stay, with 32 readable bytes behind them, until their result is taken. `typeOfPath` is a position in EVENT_TYPES, or its length.
+   * `sequence` is that of the first event; 0: the one after what was submitted before.
    */
-  hideDuplicates(
-    segment: NativeRegion,
-    row: number,
-    count: number,
+  submit(
+    codec: number,
+    offset: number,
+    length: number,
     receivedAtMicros: number,
-    differing: Uint32Array,
-  ): number;
-  /** Holds for the generations opened from now on. */
-  setWindow(windowMicros: number): void;
-  readonly count: number;
+    source: string,
+    typeOfPath: number,
+    sequence: number,
+  ): void;
+  /** Gives a record without rows its place and one sequence; a negative window changes nothing. */
+  place(windowMicros: number, sequence: number): void;
+  /** Answers a full segment with the next one; null refuses the batch that found no room. */
+  attach(segment: NativeRegion | null): void;
+  /** Writes the oldest result to into[at…]. @returns its words; 0: none; below 0: that many do not fit. */
+  take(into: Uint32Array, at: number): number;
+  /** Of the result taken last: the events its notes are about, as JSON. A copy. */
+  readonly texts: Buffer;
+  /** What the parser or the file system said of the result taken last. */
+  readonly failure: string;
+  /** Of the duplicate window. */
   readonly memoryBytes: number;
+  /** Ends the thread; what was submitted and not taken is dropped. Idempotent. */
+  close(): void;
 }
 
 /** A snapshot of a table: rows [floorRow, publishedRows) are hot. */
@@ -145,7 +177,11 @@ export interface NativeAddon {
     nodesMax: number,
     valuesBytesMax: number,
   ) => NativeIdentifierIndex;
-  readonly MessageWindow: new (windowMicros: number, secret: Uint8Array) => NativeMessageWindow;
+  /** `onResults` is called when there are results, once for several; it takes until there is none. */
+  readonly Stager: new (
+    options: NativeStagerOptions,
+    onResults: () => void,
+  ) => NativeStager;
 
   /**
    * Writes to `found` the rows below `rowEnd` that hold `text` in a utf8 column, hidden ones with their

@@ -173,9 +173,9 @@ export class SegmentFile {
     assert(row < this.stagedRows, 'only staged rows are hidden');
     const word = this.plan.maskOffset / 4 + (row >>> 5);
     const bit = 1 << (row & 31);
-    if ((this.words[word]! & bit) !== 0) return false;
-    this.words[word]! |= bit;
-    this.words[SEGMENT_HEADER.hiddenCount / 4]! += 1;
+    // Atomic: the stager may hide newer rows of the same word at the same time.
+    if ((Atomics.or(this.words, word, bit) & bit) !== 0) return false;
+    Atomics.add(this.words, SEGMENT_HEADER.hiddenCount / 4, 1);
     return true;
   }
 

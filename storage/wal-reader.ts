@@ -34,7 +34,10 @@ import {
 } from './wal-format.ts';
 import { WalWindow } from './wal-window.ts';
 
-/** A record read back. One object is reused for all: take what you need before returning. */
+/**
+ * A record read back. One object is reused for all: take what you need before returning, or before the
+ * promise that is returned settles.
+ */
 export interface WalRecord extends Readonly<WalRecordFields> {
   /** Holds the payload at [payloadOffset, payloadOffset + length), with 64 readable bytes behind. */
   readonly buffer: Uint8Array;
@@ -89,15 +92,15 @@ export interface WalRecovery {
   readonly repair: WalRepair;
 }
 
+/** Takes a record; the reader waits for the promise, if there is one. */
+export type WalVisitor = (record: WalRecord) => void | Promise<void>;
+
 /**
  * Hands every record from `fromSequence` on to `visit`, in sequence order.
  * @throws TRIBUTARY_STORAGE_WAL_CORRUPT, TRIBUTARY_STORAGE_WAL_VERSION, and what `visit` throws. The
  *   records before the damage have been visited by then.
  */
-export async function readWal(
-  options: WalReadOptions,
-  visit: (record: WalRecord) => void,
-): Promise<WalRecovery> {
+export async function readWal(options: WalReadOptions, visit: WalVisitor): Promise<WalRecovery> {
   const names = (await options.fileSystem.list(options.directory)).filter(
     (name) => parseWalFileName(name) !== undefined,
   );
@@ -116,7 +119,7 @@ interface TornTail {
 class WalReader {
   readonly #options: WalReadOptions;
   readonly #crc32c: Crc32c;
-  readonly #visit: (record: WalRecord) => void;
+  readonly #visit: WalVisitor;
   readonly #window: WalWindow;
   readonly #record: { -readonly [Key in keyof WalRecord]: WalRecord[Key] };
   readonly #files: WalFileSummary[] = [];
@@ -137,7 +140,7 @@ class WalReader {
   #group = -1;
   #groupEnded = true;
 
-  constructor(options: WalReadOptions, visit: (record: WalRecord) => void) {
+  constructor(options: WalReadOptions, visit: WalVisitor) {
     this.#options = options;
     this.#crc32c = options.crc32c ?? referenceCrc32c;
     this.#visit = visit;
@@ -242,10 +245,11 @@ class WalReader {
 
   async #readRecords(name: string, fileBytes: number): Promise<void> {
     let problem: string | undefined;
-    const accept = (index: number, position: number): boolean => {
+    const accept = (index: number, position: number): boolean | Promise<boolean> => {
       problem = this.#orderProblem(name, index, position);
-      if (problem === undefined) this.#accept(index);
-      return problem === undefined;
+      if (problem !== undefined) return false;
+      const taken = this.#accept(index);
+      return taken === undefined ? true : taken.then(() => true);
     };
     let position = await this.#window.walk(WAL_BLOCK_BYTES, accept);
     while (position < fileBytes) {
@@ -288,13 +292,13 @@ class WalReader {
     this.#expected = sequence;
   }
 
-  #accept(index: number): void {
+  #accept(index: number): Promise<void> | undefined {
     const { view } = this.#window.buffer;
     const type = walRecord.type(view, index);
     this.#isFileStart = false;
     this.#group = walRecord.group(view, index);
     this.#groupEnded = type === WAL_RECORD_TYPE.filler;
-    if (this.#groupEnded) return;
+    if (this.#groupEnded) return undefined;
     const record = this.#record;
     record.sequence = this.#expected;
     record.eventCount = walRecord.eventCount(view, index);
@@ -303,7 +307,7 @@ class WalReader {
       this.#expected <= this.#options.fromSequence &&
       record.sequence < this.#options.fromSequence
     )
-      return;
+      return undefined;
     record.length = walRecord.length(view, index);
     record.receivedAtMicros = walRecord.receivedAtMicros(view, index);
     record.type = type as WalRecordType;
@@ -315,7 +319,7 @@ class WalReader {
     this.#records += 1;
     this.#events += record.eventCount;
     this.#bytes += record.length;
-    this.#visit(record);
+    return this.#visit(record) ?? undefined;
   }
 
   /** Counts a loss the operator accepted. @throws TRIBUTARY_STORAGE_WAL_CORRUPT when he did not. */

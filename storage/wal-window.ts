@@ -59,19 +59,21 @@ export class WalWindow {
 
   /**
    * Visits intact records from `position` on, until one is not intact, the file ends or `visit` says
-   * false. `visit` gets the index of the record in `buffer`, good until it returns.
+   * false. `visit` gets the index of the record in `buffer`, good until it returns or what it returns
+   * settles.
    * @returns the position of the first record that was not accepted; the file's end when all were.
    */
   async walk(
     position: number,
-    visit: (index: number, position: number) => boolean,
+    visit: (index: number, position: number) => boolean | Promise<boolean>,
   ): Promise<number> {
     while (await this.#holdsRecord(position, 0)) {
-      // Everything loaded is walked without another await.
+      // Everything loaded is walked without another await, unless the visitor wants one.
       do {
         const index = position - this.#start;
         if (!isWalRecordIntact(this.#buffer, index, this.#crcSeed, this.#crc32c)) return position;
-        if (!visit(index, position)) return position;
+        const verdict = visit(index, position);
+        if (!(typeof verdict === 'boolean' ? verdict : await verdict)) return position;
         position += walRecordBytes(walRecord.length(this.#buffer.view, index));
       } while (this.#isRecordLoaded(position));
     }

@@ -1,8 +1,8 @@
 /**
  * The writer of a tenant's log: group commit with two staging buffers.
  *
- * A record is reserved, filled in place and committed in one turn of the event loop. A loop takes
- * everything committed so far as one group, writes it with one call, syncs it once, and reports it.
+ * Room is promised first, when refusing is still possible; a promised record is committed later, in the
+ * order of the log, and cannot fail. A loop takes everything committed so far as one group, writes it with one call, syncs it once, and reports it.
  * Meanwhile the next group gathers; there is no timer and no delay. The report of a group runs while
  * the next one is already on its way to the disk.
  *
@@ -15,13 +15,14 @@
  *
  * Failure leaves whole groups, then at most one torn one, then perhaps a file without records.
  */
+import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { crc32c as referenceCrc32c } from './crc32c.ts';
 import { errnoOf } from './file-system.ts';
 import { WalFile, type WalPlace } from './wal-file.ts';
 import { WAL_BLOCK_BYTES, type WalRecordFields, walRecordBytes } from './wal-format.ts';
-import { WalGroup, type WalReservation } from './wal-group.ts';
+import { WalGroup } from './wal-group.ts';
 import type { WalFileSummary, WalRecovery } from './wal-reader.ts';
 import { cutTornTail, removeEmptyFiles } from './wal-repair.ts';
 
@@ -34,7 +35,10 @@ export interface WalWriterOptions<Context> extends Omit<WalPlace, 'crc32c'> {
    * throw: a log whose records are not applied must not go on, so that ends the process.
    */
   readonly onGroupDurable: (contexts: readonly Context[]) => void;
-  /** Called once, with the contexts of all records that were committed and not reported durable. */
+  /**
+   * Called with the contexts of all records that were committed and not reported durable; later once
+   * more for each record that had been promised room before.
+   */
   readonly onPoisoned: (error: TributaryError, contexts: readonly Context[]) => void;
   /** Called with the milliseconds of every sync, for a histogram. */
   readonly onSync?: (milliseconds: number) => void;
@@ -80,6 +84,8 @@ export class WalWriter<Context> {
   #nextFile: WalFile;
   #gathering: WalGroup<Context>;
   #inFlight: WalGroup<Context>;
+  /** Of whole records, promised and not committed yet. */
+  #promisedBytes = 0;
   /** Where the gathering group will begin in its file. */
   #gatheringPosition = WAL_BLOCK_BYTES;
   /** In the order of their groups. */
@@ -146,12 +152,11 @@ export class WalWriter<Context> {
   }
 
   /**
-   * Room for a payload. The caller fills it and calls `commitRecord` or `abandon` before it returns to
-   * the event loop.
-   * @returns undefined when the staging buffer is full: the caller answers 429.
+   * Promises room for a record with that much payload; `commitRecord` or `forgo` takes the promise back.
+   * @returns false when the staging buffer is full: the caller answers 429.
    * @throws TRIBUTARY_ENGINE_POISONED, TRIBUTARY_ENGINE_CLOSED, TRIBUTARY_STORAGE_RECORD_TOO_LARGE.
    */
-  reserve(payloadBytes: number): WalReservation | undefined {
+  promise(payloadBytes: number): boolean {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#closing !== undefined) throw new TributaryError('TRIBUTARY_ENGINE_CLOSED');
     if (payloadBytes > this.#recordBytesMax) {
@@ -160,22 +165,32 @@ export class WalWriter<Context> {
         limitBytes: this.#recordBytesMax,
       });
     }
-    return this.#gathering.reserve(payloadBytes);
+    // A group that is taken meanwhile only makes more room.
+    const recordBytes = walRecordBytes(payloadBytes);
+    if (!this.#gathering.hasRoom(this.#promisedBytes + recordBytes)) return false;
+    this.#promisedBytes += recordBytes;
+    return true;
+  }
+
+  /** Gives a promise back; nothing is logged. */
+  forgo(payloadBytes: number): void {
+    this.#promisedBytes -= walRecordBytes(payloadBytes);
+    assert(this.#promisedBytes >= 0, 'only what was promised is given back');
   }
 
   /**
-   * Frames the reserved payload. `fields.length` may be less than was reserved, and `fields` may be
-   * used again. The staging bytes are the writer's from now on; `context` comes back when durable.
+   * Frames a copy of `payload`, for which room was promised. `context` comes back when it is durable, or
+   * at once when the log was poisoned meanwhile.
    */
-  commitRecord(fields: WalRecordFields, context: Context): void {
-    this.#gathering.commit(fields, context);
+  commitRecord(fields: WalRecordFields, payload: Uint8Array, context: Context): void {
+    this.forgo(payload.length);
+    if (this.#failure !== undefined) {
+      this.#options.onPoisoned(this.#failure, [context]);
+      return;
+    }
+    this.#gathering.append(fields, payload, context);
     this.#statistics.records += 1;
     this.#running ??= this.#run();
-  }
-
-  /** Gives a reservation back; nothing is logged. */
-  abandon(): void {
-    this.#gathering.abandon();
   }
 
   /**
@@ -205,7 +220,10 @@ export class WalWriter<Context> {
     return removed;
   }
 
-  /** Makes everything committed durable, unless poisoned, and releases the files. Idempotent. */
+  /**
+   * Makes everything committed durable, unless poisoned, and releases the files. No promise is open.
+   * Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

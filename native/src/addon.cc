@@ -11,7 +11,7 @@ void InitProcess(Napi::Env env, Napi::Object exports);
 void InitDecoder(Napi::Env env, Napi::Object exports);
 void InitMsgpack(Napi::Env env, Napi::Object exports);
 void InitIdentifierIndex(Napi::Env env, Napi::Object exports);
-void InitMessageWindow(Napi::Env env, Napi::Object exports);
+void InitStager(Napi::Env env, Napi::Object exports);
 void InitTextSearch(Napi::Env env, Napi::Object exports);
 void InitHotDirectory(Napi::Env env, Napi::Object exports);
 }  // namespace tributary
@@ -24,7 +24,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitDecoder(env, exports);
   tributary::InitMsgpack(env, exports);
   tributary::InitIdentifierIndex(env, exports);
-  tributary::InitMessageWindow(env, exports);
+  tributary::InitStager(env, exports);
   tributary::InitTextSearch(env, exports);
   tributary::InitHotDirectory(env, exports);
   return exports;

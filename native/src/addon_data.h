@@ -6,9 +6,6 @@ namespace tributary {
 
 struct AddonData {
   Napi::FunctionReference region_constructor;
-  Napi::FunctionReference identifier_index_constructor;
-  Napi::FunctionReference message_window_constructor;
-  Napi::FunctionReference decoder_constructor;
 
   static AddonData* Of(Napi::Env env) { return env.GetInstanceData<AddonData>(); }
 };

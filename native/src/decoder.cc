@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "decoder_limits.h"
 #include "event_decoder.h"
 #include "region.h"
 
@@ -21,19 +22,9 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
 
   // new Decoder(limits): DecoderLimits of native/index.ts.
   explicit Decoder(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<Decoder>(info), decoder_(LimitsOf(info[0].As<Napi::Object>())) {}
+      : Napi::ObjectWrap<Decoder>(info), decoder_(DecoderLimitsOf(info[0].As<Napi::Object>())) {}
 
  private:
-  static DecoderLimits LimitsOf(Napi::Object limits) {
-    auto number = [&](const char* name) {
-      return limits.Get(name).As<Napi::Number>().Uint32Value();
-    };
-    EventLimits event{number("eventBytesMax"), number("messageIdBytesMax"),
-                      number("identifierBytesMax"), number("eventNameBytesMax")};
-    return {event, number("batchEventsMax"), number("jsonDepthMax"),
-            number("batchInheritedBytesMax"), number("msgpackTextBytesMax")};
-  }
-
   // attach(region): rows go to this segment from now on. Returns "" or why not.
   Napi::Value Attach(const Napi::CallbackInfo& info) {
     Region* region = RegionObject::FromValue(info[0]);

@@ -6,16 +6,20 @@
 //   confirmed against the value's bytes, so equal hashes never mix two people.
 // - Values live in two shared arrays that query workers read: node_values (offsets) and
 //   identifier_values (u32 length, bytes, u8 type, padded to 8): a look-up touches one line of each.
+// - The stager's thread adds nodes, the main thread prepares, looks up and publishes: one mutex, taken
+//   once for a batch.
 #include <napi.h>
 #include <sys/random.h>
 
 #include <cstdlib>
+#include <mutex>
 #include <string>
 
 #include "addon_data.h"
 #include "array_file.h"
 #include "hash.h"
 #include "huge_page_vector.h"
+#include "row_resolver.h"
 #include "segment_rows.h"
 
 namespace tributary {
@@ -38,7 +42,7 @@ constexpr uint32_t kBlockRows = 16;  // rows whose table lines are fetched toget
 
 }  // namespace
 
-class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
+class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowResolver {
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "IdentifierIndex",
@@ -68,6 +72,15 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
     slots_.assign(1 << 16, 0);
   }
 
+  uint32_t Resolve(const SegmentRows& rows, uint32_t first, uint32_t count,
+                   std::vector<uint32_t>* words) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    size_t at = words->size();
+    words->resize(at + size_t{count} * 4);
+    ResolveRange(rows, first, count, words->data() + at);
+    return count_;
+  }
+
  private:
   std::string Ensure(uint64_t nodes, uint64_t bytes) {
     std::string failure = offsets_.Ensure(count_ + 1 + nodes);
@@ -79,6 +92,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
   // each, add up to `bytes`. Returns "" or why there is none. Resolving within what was prepared
   // cannot fail, so it can happen after the log was synced.
   Napi::Value Prepare(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
     return Napi::String::New(info.Env(),
                              Ensure(static_cast<uint64_t>(info[0].ToNumber().Int64Value()),
                                     static_cast<uint64_t>(info[1].ToNumber().Int64Value())));
@@ -144,8 +158,13 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
     memcpy(at + 4, value.data, value.length);
     at[4 + value.length] = static_cast<char>(type);
     offsets_.data<uint64_t>()[node] = values_used_;
-    values_used_ += (4ull + value.length + 1 + 7) / 8 * 8;
+    values_used_ = EndOf(node);
     return node;
+  }
+
+  // Where the entry of a given node ends in identifier_values.
+  uint64_t EndOf(uint32_t node) const {
+    return offsets_.data<uint64_t>()[node] + (4ull + ValueAt(node).length + 1 + 7) / 8 * 8;
   }
 
   void Grow() {
@@ -173,12 +192,17 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
                  rows.column_count() > kPreviousIdColumn && first <= rows.staged_rows() &&
                  count <= rows.staged_rows() - first && out.ElementLength() >= size_t{count} * 4;
     if (!sound) return Napi::Boolean::New(info.Env(), false);
+    std::lock_guard<std::mutex> lock(mutex_);
+    ResolveRange(rows, first, count, out.Data());
+    return Napi::Boolean::New(info.Env(), true);
+  }
+
+  void ResolveRange(const SegmentRows& rows, uint32_t first, uint32_t count, uint32_t* nodes) {
     const ColumnDescriptor& users = rows.column(kUserIdColumn);
     const ColumnDescriptor& anonymous = rows.column(kAnonymousIdColumn);
     const ColumnDescriptor& previous = rows.column(kPreviousIdColumn);
     Slice user[kBlockRows], visitor[kBlockRows];
     uint64_t user_hash[kBlockRows], visitor_hash[kBlockRows];
-    uint32_t* nodes = out.Data();
     for (uint32_t done = 0; done < count;) {
       uint32_t block = count - done < kBlockRows ? count - done : kBlockRows;
       for (uint32_t i = 0; i < block; i++) {
@@ -210,7 +234,6 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
       }
       done += block;
     }
-    return Napi::Boolean::New(info.Env(), true);
   }
 
   uint32_t ResolveFormer(const Slice& value) {
@@ -222,6 +245,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
 
   // lookup(type, value): the node, or 0 when the value was never seen.
   Napi::Value Lookup(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
     uint8_t type = static_cast<uint8_t>(info[0].As<Napi::Number>().Uint32Value());
     std::string text = info[1].ToString();
     Slice value{text.data(), static_cast<uint32_t>(text.size())};
@@ -235,20 +259,26 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
   }
 
   Napi::Value ValueOf(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
     uint32_t node;
     if (!Known(info, &node)) return info.Env().Undefined();
     Slice value = ValueAt(node);
     return Napi::String::New(info.Env(), value.data, value.length);
   }
 
-  // Lets readers see the nodes given so far.
+  // publish(nodes): lets readers see the nodes up to that one. Nodes of batches that are not durable
+  // yet may stand behind it.
   Napi::Value Publish(const Napi::CallbackInfo& info) {
-    values_.Publish(values_used_);
-    offsets_.Publish(count_ + 1);
+    std::lock_guard<std::mutex> lock(mutex_);
+    uint32_t nodes = info[0].As<Napi::Number>().Uint32Value();
+    if (nodes > count_) nodes = count_;
+    values_.Publish(nodes == 0 ? 0 : EndOf(nodes));
+    offsets_.Publish(nodes + 1);
     return info.Env().Undefined();
   }
 
   Napi::Value Close(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
     offsets_.Close();
     values_.Close();
     count_ = 0;
@@ -257,20 +287,27 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex> {
   }
 
   Napi::Value Count(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
     return Napi::Number::New(info.Env(), count_);
   }
 
   Napi::Value MemoryBytes(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
     uint64_t bytes = offsets_.backed_bytes() + values_.backed_bytes() + slots_.size() * sizeof(uint64_t);
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
   }
 
+  std::mutex mutex_;
   const uint64_t seed_;
   ArrayFile offsets_, values_;
   uint64_t values_used_ = 0;
   uint32_t count_ = 0;
   HugePageVector<uint64_t> slots_;
 };
+
+RowResolver* RowResolver::FromValue(const Napi::Value& value) {
+  return Napi::ObjectWrap<IdentifierIndex>::Unwrap(value.As<Napi::Object>());
+}
 
 void InitIdentifierIndex(Napi::Env env, Napi::Object exports) {
   exports.Set("IdentifierIndex", IdentifierIndex::Define(env));

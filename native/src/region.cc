@@ -54,7 +54,7 @@ std::string Region::Back(uint64_t offset, uint64_t bytes) {
     } while (failed == EINTR);
   }
   if (failed != 0) return strerror(failed);
-  backed_bytes_ += length;
+  backed_bytes_.fetch_add(length, std::memory_order_relaxed);
   return "";
 }
 

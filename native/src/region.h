@@ -3,9 +3,12 @@
 // The whole reserved length is mapped once, so addresses never move. The file is sparse; Back() asks
 // the file system for the blocks of a range before anybody touches it. On a full tmpfs that is a
 // named error, where touching an unbacked page would be SIGBUS and the end of the process.
+//
+// Back(), BackAhead() and the getters may be called from any thread, the others by the owner alone.
 #pragma once
 #include <napi.h>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -31,13 +34,13 @@ class Region {
   uint8_t* base() const { return base_; }
   uint64_t reserved_bytes() const { return reserved_bytes_; }
   // Sum of the ranges given to Back(), page-rounded: an upper bound of the memory in use.
-  uint64_t backed_bytes() const { return backed_bytes_; }
+  uint64_t backed_bytes() const { return backed_bytes_.load(std::memory_order_relaxed); }
 
  private:
   int fd_ = -1;
   uint8_t* base_ = nullptr;
   uint64_t reserved_bytes_ = 0;
-  uint64_t backed_bytes_ = 0;
+  std::atomic<uint64_t> backed_bytes_{0};
 };
 
 // The JavaScript face of a Region (NativeRegion in native/index.ts).

@@ -21,9 +21,10 @@ class SegmentRows {
   uint32_t column_count() const { return header_->column_count; }
 
   bool hidden(uint32_t row) const { return base_[header_->mask_offset + (row >> 3)] >> (row & 7) & 1; }
+  // Atomic: the main thread may hide other rows at the same time.
   void Hide(uint32_t row) {
-    base_[header_->mask_offset + (row >> 3)] |= 1u << (row & 7);
-    header_->hidden_count++;
+    __atomic_fetch_or(base_ + header_->mask_offset + (row >> 3), 1u << (row & 7), __ATOMIC_RELAXED);
+    __atomic_fetch_add(&header_->hidden_count, 1u, __ATOMIC_RELAXED);
   }
 
   const ColumnDescriptor& column(uint32_t index) const {

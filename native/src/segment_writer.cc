@@ -149,7 +149,7 @@ std::string SegmentWriter::BackFor(uint32_t rows, uint64_t heap_bytes) {
 
 void SegmentWriter::Save() {
   saved_rows_ = header_->staged_rows;
-  saved_hidden_ = header_->hidden_count;
+  hidden_since_save_ = 0;
   for (size_t i = 0; i < columns_.size(); i++) {
     saved_[i] = {columns_[i].descriptor->heap_used, columns_[i].descriptor->null_count};
   }
@@ -159,7 +159,7 @@ void SegmentWriter::Restore() {
   // The row being written may have set bits as well, hence <=.
   for (uint32_t row = saved_rows_; row <= header_->staged_rows && row < rows_backed_; row++) {
     uint8_t keep = static_cast<uint8_t>(~(1u << (row & 7)));
-    mask_[row >> 3] &= keep;
+    __atomic_fetch_and(mask_ + (row >> 3), keep, __ATOMIC_RELAXED);
     for (size_t i = 0; i < columns_.size(); i++) {
       Column& column = columns_[i];
       column.validity[row >> 3] &= keep;
@@ -171,7 +171,7 @@ void SegmentWriter::Restore() {
     }
   }
   header_->staged_rows = saved_rows_;
-  header_->hidden_count = saved_hidden_;
+  __atomic_fetch_sub(&header_->hidden_count, hidden_since_save_, __ATOMIC_RELAXED);
   for (size_t i = 0; i < columns_.size(); i++) {
     // Dictionary entries stay: they are append-only, and an unused one does no harm.
     if (columns_[i].descriptor->type != ColumnType::kDictionary) {
@@ -226,8 +226,10 @@ void SegmentWriter::SetNull(uint32_t index) {
 }
 
 void SegmentWriter::Hide() {
-  mask_[header_->staged_rows >> 3] |= 1u << (header_->staged_rows & 7);
-  header_->hidden_count++;
+  uint32_t row = header_->staged_rows;
+  __atomic_fetch_or(mask_ + (row >> 3), 1u << (row & 7), __ATOMIC_RELAXED);
+  __atomic_fetch_add(&header_->hidden_count, 1u, __ATOMIC_RELAXED);
+  hidden_since_save_++;
 }
 
 bool SegmentWriter::Equals(const Column& column, uint32_t code, const char* data,

@@ -42,7 +42,7 @@ class SegmentWriter {
   // False when the dictionary is full: the segment must be sealed.
   bool SetDictionary(uint32_t column, const char* data, uint32_t length);
   void SetNull(uint32_t column);
-  // Hides the current row from readers.
+  // Hides the current row from readers. Atomic: the main thread may hide older rows at the same time.
   void Hide();
   void EndRow() { header_->staged_rows++; }
 
@@ -74,7 +74,7 @@ class SegmentWriter {
   uint64_t seed_ = 0;
   std::vector<Column> columns_;
   std::vector<Saved> saved_;
-  uint32_t saved_rows_ = 0, saved_hidden_ = 0;
+  uint32_t saved_rows_ = 0, hidden_since_save_ = 0;
 };
 
 }  // namespace tributary

@@ -9,13 +9,10 @@
 import { join } from 'node:path';
 import { TributaryError } from '../../base/errors.ts';
 import { MIB } from '../../base/units.ts';
-import {
-  EventStaging,
-  type StagedRejection,
-  type StagedWarning,
-} from '../../engine/event-staging.ts';
 import { HotStore } from '../../engine/hot-store.ts';
+import type { StagedRejection, StagedWarning } from '../../engine/staged-rows.ts';
 import { type Codec, EVENT_TYPES } from '../../engine/types.ts';
+import { DirectStaging } from '../support/direct-staging.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 
 /** When all probed payloads arrive, microseconds: 2026-03-01T12:00:00Z. */
@@ -50,17 +47,17 @@ export const NOTHING: Omit<Decoding, 'code'> = Object.freeze({
 export class DecoderProbe {
   readonly #directory: string;
   #hot: HotStore;
-  #staging: EventStaging;
+  #staging: DirectStaging;
   #generation = 0;
 
   /** @param directory exists; the caller removes it after `close`. */
   constructor(directory: string) {
     this.#directory = directory;
     this.#hot = this.#openStore();
-    this.#staging = new EventStaging(this.#hot.events);
+    this.#staging = new DirectStaging(this.#hot.events);
   }
 
-  /** @param typeOfPath as in BatchFields; by default the path names none. */
+  /** @param typeOfPath as in StagerInput; by default the path names none. */
   decode(
     payload: Buffer,
     typeOfPath: number = EVENT_TYPES.length,
@@ -72,7 +69,7 @@ export class DecoderProbe {
     memory.set(PADDING, payload.length);
     const before = this.#hot.events.stagedRows;
     try {
-      const staged = this.#staging.stage(codec, memory, 0, payload.length, {
+      const staged = this.#staging.stage(codec, memory, payload.length, {
         sequence: SEQUENCE,
         receivedAtMicros: RECEIVED_AT_MICROS,
         sourceName: SOURCE_NAME,
@@ -109,6 +106,6 @@ export class DecoderProbe {
   #renew(): void {
     this.#hot.close();
     this.#hot = this.#openStore();
-    this.#staging = new EventStaging(this.#hot.events);
+    this.#staging = new DirectStaging(this.#hot.events);
   }
 }

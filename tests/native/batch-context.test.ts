@@ -3,18 +3,19 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { EventStaging, type StagedRows } from '../../engine/event-staging.ts';
+import type { StagedRows } from '../../engine/staged-rows.ts';
 import { EVENT_TYPES } from '../../engine/types.ts';
+import { DirectStaging } from '../support/direct-staging.ts';
 import { temporaryHotStore } from '../support/hot-fixture.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 
 type Decode = (payload: string) => { staged: StagedRows; rows: Row[] };
 
 function openDecoder(context: TestContext): Decode {
-  const staging = new EventStaging(temporaryHotStore(context).events);
+  const staging = new DirectStaging(temporaryHotStore(context).events);
   return (payload) => {
     const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
-    const staged = staging.stage('json', bytes, 0, bytes.length - 64, {
+    const staged = staging.stage('json', bytes, bytes.length - 64, {
       sequence: 1,
       receivedAtMicros: 1_772_366_400_000_000,
       sourceName: 'web',

@@ -3,8 +3,9 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import type { TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { EventStaging, type StagedRows } from '../../engine/event-staging.ts';
+import type { StagedRows } from '../../engine/staged-rows.ts';
 import { EVENT_TYPES } from '../../engine/types.ts';
+import { DirectStaging } from '../support/direct-staging.ts';
 import { temporaryHotStore } from '../support/hot-fixture.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 import { referenceRows } from '../support/reference-decoder.ts';
@@ -19,13 +20,13 @@ interface Decoder {
 
 function openDecoder(context: TestContext): Decoder {
   const hot = temporaryHotStore(context);
-  const staging = new EventStaging(hot.events);
+  const staging = new DirectStaging(hot.events);
   let sequence = 1;
   return {
     stagedRows: () => hot.events.stagedRows,
     decode(payload, typeOfPath = NO_TYPE) {
       const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
-      const staged = staging.stage('json', bytes, 0, bytes.length - 64, {
+      const staged = staging.stage('json', bytes, bytes.length - 64, {
         sequence,
         receivedAtMicros: RECEIVED_AT,
         sourceName: 'web',
@@ -257,7 +258,7 @@ test('timestamps: offsets, fractions, skew and the future', (context) => {
 
 test('a batch that finds a dictionary full goes to the next segment as a whole', (context) => {
   const hot = temporaryHotStore(context);
-  const staging = new EventStaging(hot.events);
+  const staging = new DirectStaging(hot.events);
   const batchOf = (start: number): string =>
     JSON.stringify({
       batch: Array.from({ length: LIMITS.batchEventsMax }, (_, index) => ({
@@ -269,7 +270,7 @@ test('a batch that finds a dictionary full goes to the next segment as a whole',
     });
   const stage = (text: string, sequence: number): StagedRows => {
     const bytes = Buffer.concat([Buffer.from(text), Buffer.alloc(64)]);
-    return staging.stage('json', bytes, 0, bytes.length - 64, {
+    return staging.stage('json', bytes, bytes.length - 64, {
       sequence,
       receivedAtMicros: RECEIVED_AT,
       sourceName: 'web',

@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { EventStaging, type StagedRows } from '../../engine/event-staging.ts';
+import type { StagedRows } from '../../engine/staged-rows.ts';
 import { EVENT_TYPES } from '../../engine/types.ts';
+import { DirectStaging } from '../support/direct-staging.ts';
 import { temporaryHotStore } from '../support/hot-fixture.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 
@@ -14,10 +15,10 @@ type Decode = (payload: string) => { staged: StagedRows; rows: Row[] };
 const CUT = '😀'.slice(0, 1);
 
 function openDecoder(context: TestContext): Decode {
-  const staging = new EventStaging(temporaryHotStore(context).events);
+  const staging = new DirectStaging(temporaryHotStore(context).events);
   return (payload) => {
     const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
-    const staged = staging.stage('json', bytes, 0, bytes.length - 64, {
+    const staged = staging.stage('json', bytes, bytes.length - 64, {
       sequence: 1,
       receivedAtMicros: 1_772_366_400_000_000,
       sourceName: 'web',

@@ -94,6 +94,7 @@ export class Life {
     const faulty = this.#faults.fileSystem;
     const appliance = await this.#start(sabotage === undefined ? faulty : sabotage(faulty));
     if (appliance !== undefined) {
+      this.#scheduler.isBusy = () => appliance.tenant.isStaging;
       await this.#produce(appliance);
       this.#judgeEnd(appliance);
       await this.#scheduler.run(appliance.close());

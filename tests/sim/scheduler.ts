@@ -24,6 +24,8 @@ export class Scheduler implements Clock {
   readonly #waiting: Wish[] = [];
   readonly #onGrant: (what: string, path: string) => void;
   #nowMicros: number;
+  /** Whether another thread is at work, for whose results the world waits. */
+  isBusy: () => boolean = () => false;
 
   /** @param onGrant called while everything rests, just before a wish takes effect. */
   constructor(
@@ -66,7 +68,7 @@ export class Scheduler implements Clock {
     for (let idleTurns = 0; idleTurns < IDLE_TURNS_MAX; idleTurns += 1) {
       await new Promise((resolve) => setImmediate(resolve));
       if (isSettled) return work;
-      if (this.#waiting.length === 0) continue;
+      if (this.#waiting.length === 0 || this.isBusy()) continue;
       idleTurns = 0;
       const [wish] = this.#waiting.splice(this.#dice.below(this.#waiting.length), 1);
       this.#nowMicros += this.#dice.between(1, 2000);

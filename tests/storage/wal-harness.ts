@@ -87,13 +87,18 @@ export class TestLog {
 
   /** @returns false when the staging buffer was full. */
   append(payloadBytes: number, eventCount = 1): boolean {
+    const bytes = Buffer.byteLength(payloadOf(this.writer.nextSequence, payloadBytes));
+    if (!this.writer.promise(bytes)) return false;
+    this.commit(payloadBytes, eventCount);
+    return true;
+  }
+
+  /** Commits a record for which there was a promise. */
+  commit(payloadBytes: number, eventCount = 1): void {
     const { writer } = this;
     const sequence = writer.nextSequence;
     const payload = payloadOf(sequence, payloadBytes);
     const bytes = new TextEncoder().encode(payload);
-    const reservation = writer.reserve(bytes.length);
-    if (reservation === undefined) return false;
-    reservation.buffer.set(bytes, reservation.payloadOffset);
     const record = { sequence, eventCount, payload };
     this.committed.push(record);
     writer.commitRecord(
@@ -107,9 +112,9 @@ export class TestLog {
         eventCount,
         defaultType: 0,
       },
+      bytes,
       record,
     );
-    return true;
   }
 }
 

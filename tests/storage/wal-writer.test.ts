@@ -53,18 +53,29 @@ describe('WAL writer', () => {
     await log.writer.close();
   });
 
-  it('an abandoned reservation logs nothing, a shorter record than reserved is framed as it is', async () => {
+  it('a promise that is given back logs nothing, and its room is free again', async () => {
     const fileSystem = new MemoryFileSystem();
     const log = await TestLog.open(fileSystem);
-    const reservation = log.writer.reserve(5000)!;
-    reservation.buffer.fill(0xee, reservation.payloadOffset, reservation.payloadOffset + 5000);
-    assert.ok(reservation.buffer.length - reservation.payloadOffset - 5000 >= 64);
-    log.writer.abandon();
-    log.writer.reserve(5000);
-    log.writer.abandon();
-    log.append(3);
-    await log.writer.synced();
+    assert.ok(log.writer.promise(LIMITS.walRecordBytesMax));
+    assert.equal(log.append(LIMITS.walRecordBytesMax), false);
+    log.writer.forgo(LIMITS.walRecordBytesMax);
+    assert.ok(log.append(LIMITS.walRecordBytesMax));
     await log.writer.close();
+    assert.deepEqual((await recover(fileSystem)).records, log.committed);
+  });
+
+  it('records that were promised room find it, however late and behind whatever groups', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const log = await TestLog.open(fileSystem);
+    let promised = 0;
+    while (log.writer.promise(1_000_000)) promised += 1;
+    assert.equal(promised, 8);
+    for (let count = 0; count < promised; count += 1) {
+      log.commit(1_000_000);
+      if (count === 2) await log.writer.synced();
+    }
+    await log.writer.close();
+    assert.equal(log.durable.length, promised);
     assert.deepEqual((await recover(fileSystem)).records, log.committed);
   });
 
@@ -85,7 +96,7 @@ describe('WAL writer', () => {
     const log = await TestLog.open(fileSystem);
     assert.ok(log.append(LIMITS.walRecordBytesMax));
     assert.throws(
-      () => log.writer.reserve(LIMITS.walRecordBytesMax + 1),
+      () => log.writer.promise(LIMITS.walRecordBytesMax + 1),
       hasCode('TRIBUTARY_STORAGE_RECORD_TOO_LARGE'),
     );
     await log.writer.close();

@@ -1,0 +1,258 @@
+/**
+ * The first half of the write path, in a thread of its own: payloads become staged rows of `events`,
+ * duplicates are hidden, identifiers become nodes. This is the side of the main thread: it hands
+ * payloads over and hears of their rows, in the order of submission (native/src/stager.h is the other).
+ *
+ * - All rows of a batch lie in one segment. The thread asks for the next one when the active one is full.
+ * - A batch that is refused leaves no row behind, and takes no sequence.
+ * - What is staged depends only on the bytes and the fields of their record, so replay stages the same.
+ * - A payload is copied once, into the ring, and lies there until whoever submitted it has heard of it.
+ */
+import { assert } from '../base/assert.ts';
+import { TributaryError } from '../base/errors.ts';
+import { Fifo } from '../base/fifo.ts';
+import { LIMITS } from '../base/limits.ts';
+import { type NativeIdentifierIndex, type NativeStager, native } from '../native/index.ts';
+import type { HotTable } from '../storage/hot-table.ts';
+import { WAL_CODEC } from '../storage/wal-format.ts';
+import { DECODE_REGION_FULL, DECODE_SEGMENT_FULL, decodeError } from './decode-codes.ts';
+import { PayloadRing } from './payload-ring.ts';
+import { OUTCOME, RESULT, readStagedRows, type StagedRows } from './staged-rows.ts';
+import type { Codec } from './types.ts';
+
+/** What staging needs to know of a batch: what the log keeps of it. */
+export interface StagerInput {
+  readonly codec: Codec;
+  readonly bytes: Uint8Array;
+  readonly receivedAtMicros: number;
+  readonly sourceName: string;
+  /** Position in EVENT_TYPES of the type the path named, or its length for none. */
+  readonly typeOfPath: number;
+}
+
+/** What became of a batch. `payload` is what was submitted, valid until the listener returns. */
+export type OnStaged = (result: StagedRows | TributaryError, payload: Uint8Array) => void;
+
+export interface EventStagerOptions {
+  readonly events: HotTable;
+  readonly identifiers: NativeIdentifierIndex;
+  readonly nextSequence: number;
+  readonly dedupeWindowMicros: number;
+  /** 8 bytes that stay the same for the life of the tenant. */
+  readonly messageIdSecret: Uint8Array;
+}
+
+interface UnderWay {
+  /** Of its first event; 0: that after what was submitted before. */
+  readonly sequence: number;
+  /** Where the payload lies in the ring. */
+  readonly offset: number;
+  readonly length: number;
+  readonly receivedAtMicros: number;
+  readonly sourceName: string;
+  readonly typeOfPath: number;
+  readonly onStaged: OnStaged;
+}
+
+interface Placement {
+  readonly sequence: number;
+  /** Unless it was told at once. */
+  readonly onPlaced: ((sequence: number) => void) | undefined;
+}
+
+/** Words of one page of results, beyond the largest of which a result gets a page of its own. */
+const PAGE_WORDS = 64 * 1024;
+const NO_TEXTS = Buffer.alloc(0);
+/** Unchanged, to NativeStager.place. */
+const SAME_WINDOW = -1;
+
+export class EventStager {
+  readonly #table: HotTable;
+  readonly #native: NativeStager;
+  readonly #ring: PayloadRing;
+  readonly #underWay = new Fifo<UnderWay | Placement>();
+  #pendingBytes = 0;
+  /** Of the next result, and of the next submission where that does not follow. */
+  #nextSequence: number;
+  #continueAt = 0;
+  /** Results since the last page was full; rows keep what they need of it alive. */
+  #page = new Uint32Array(PAGE_WORDS);
+  #pageUsed = 0;
+  /** Why the batch that asked for a segment is going to be refused. */
+  #rotationFailure: unknown;
+  #waiters: (() => void)[] = [];
+
+  constructor(options: EventStagerOptions) {
+    this.#table = options.events;
+    this.#nextSequence = options.nextSequence;
+    this.#ring = new PayloadRing(LIMITS.stagerPayloadBytesMax);
+    this.#native = new native.Stager(
+      {
+        limits: LIMITS,
+        windowMicros: options.dedupeWindowMicros,
+        windowSecret: options.messageIdSecret,
+        identifiers: options.identifiers,
+        nextSequence: options.nextSequence,
+        segment: options.events.activeRegion,
+        payloads: this.#ring.bytes,
+      },
+      () => this.#takeResults(),
+    );
+  }
+
+  /** Payload bytes submitted and not heard of yet. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Whether anything is under way. */
+  get isBusy(): boolean {
+    return this.#underWay.length > 0;
+  }
+
+  /** Memory of the duplicate window. */
+  get windowBytes(): number {
+    return this.#native.memoryBytes;
+  }
+
+  /** What is submitted next begins at `sequence`: a log may have lost what was before. */
+  continueAt(sequence: number): void {
+    this.#continueAt = sequence;
+  }
+
+  /**
+   * Hands a batch over; `input.bytes` may change once this returns. Whatever becomes of it is told to
+   * `onStaged`, never before this returned.
+   * @returns false when there is no room for its bytes.
+   */
+  submit(input: StagerInput, onStaged: OnStaged): boolean {
+    const { bytes, receivedAtMicros, sourceName, typeOfPath } = input;
+    const { length } = bytes;
+    const offset = this.#ring.allocate(length);
+    if (offset < 0) return false;
+    this.#ring.bytes.set(bytes, offset);
+    const sequence = this.#continueAt;
+    this.#continueAt = 0;
+    this.#underWay.push({
+      sequence,
+      offset,
+      length,
+      receivedAtMicros,
+      sourceName,
+      typeOfPath,
+      onStaged,
+    });
+    this.#pendingBytes += length;
+    const codec = WAL_CODEC[input.codec];
+    this.#native.submit(codec, offset, length, receivedAtMicros, sourceName, typeOfPath, sequence);
+    return true;
+  }
+
+  /**
+   * Gives a record without rows its place in the order, and one sequence, which `onPlaced` is told: at
+   * once when nothing is under way.
+   * @param dedupeWindowMicros holds from there on.
+   */
+  place(onPlaced: (sequence: number) => void, dedupeWindowMicros: number = SAME_WINDOW): void {
+    const isNext = this.#underWay.length === 0;
+    const sequence = this.#continueAt === 0 && isNext ? this.#nextSequence : this.#continueAt;
+    this.#continueAt = 0;
+    this.#underWay.push({ sequence, onPlaced: isNext ? undefined : onPlaced });
+    this.#native.place(dedupeWindowMicros, sequence);
+    if (isNext) onPlaced(sequence);
+  }
+
+  /** Settles when something was heard of; at once when nothing is under way. */
+  progress(): Promise<void> {
+    if (this.#underWay.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Settles when all that was submitted was heard of. */
+  async drained(): Promise<void> {
+    while (this.#underWay.length > 0) await this.progress();
+  }
+
+  /** Ends the thread; what is under way is never heard of. Idempotent. */
+  close(): void {
+    this.#native.close();
+  }
+
+  #takeResults(): void {
+    for (;;) {
+      const words = this.#native.take(this.#page, this.#pageUsed);
+      if (words === 0) break;
+      if (words < 0) {
+        this.#page = new Uint32Array(Math.max(PAGE_WORDS, -words));
+        this.#pageUsed = 0;
+        continue;
+      }
+      const at = this.#pageUsed;
+      this.#pageUsed += words;
+      this.#take(this.#page, at);
+    }
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #take(words: Uint32Array, at: number): void {
+    const outcome = words[at + RESULT.outcome];
+    if (outcome === OUTCOME.segmentFull) {
+      this.#handNextSegment();
+      return;
+    }
+    const oldest = this.#underWay.shift();
+    assert(oldest !== undefined, 'the stager tells of what was submitted');
+    if (oldest.sequence > 0) this.#nextSequence = oldest.sequence;
+    if ('onPlaced' in oldest) {
+      assert(outcome === OUTCOME.placed, 'a record without rows is only placed');
+      const sequence = this.#nextSequence;
+      this.#nextSequence += 1;
+      oldest.onPlaced?.(sequence);
+      return;
+    }
+    const { offset, length, receivedAtMicros, sourceName, typeOfPath, onStaged } = oldest;
+    const payload = this.#ring.bytes.subarray(offset, offset + length);
+    this.#pendingBytes -= length;
+    if (outcome === OUTCOME.refused) {
+      onStaged(this.#failureOf(words[at + RESULT.failure]!, length), payload);
+    } else {
+      const segment = this.#table.activeSegment;
+      const sequence = this.#nextSequence;
+      const texts = words[at + RESULT.notes]! > 0 ? this.#native.texts : NO_TEXTS;
+      const origin = { segment, sequence, receivedAtMicros, sourceName, typeOfPath, texts };
+      const rows = readStagedRows(words, at, origin);
+      this.#nextSequence += rows.count;
+      onStaged(rows, payload);
+    }
+    this.#ring.release(offset, length);
+  }
+
+  #handNextSegment(): void {
+    try {
+      // A segment that is still empty was handed over before, and could not be backed then.
+      if (this.#table.activeSegment.stagedRows > 0) this.#table.sealAndRotate();
+      this.#native.attach(this.#table.activeRegion);
+    } catch (error) {
+      this.#rotationFailure = error;
+      this.#native.attach(null);
+    }
+  }
+
+  #failureOf(failure: number, payloadBytes: number): TributaryError {
+    if (failure === DECODE_SEGMENT_FULL) {
+      const error = this.#rotationFailure;
+      assert(error instanceof TributaryError, 'an empty segment has room for any batch');
+      this.#rotationFailure = undefined;
+      return error;
+    }
+    const reason = this.#native.failure;
+    if (failure !== DECODE_REGION_FULL) return decodeError(failure, reason);
+    return new TributaryError('TRIBUTARY_STORAGE_REGION_FULL', {
+      path: this.#table.activeSegment.path,
+      neededBytes: payloadBytes,
+      reason,
+    });
+  }
+}

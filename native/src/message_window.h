@@ -1,0 +1,51 @@
+// Finds events that were sent before: a client's retry re-sends the same messageId.
+//
+// Exact 64-bit hashes in generations that are dropped as a whole. The window is kept for at least
+// `window` of log time: generations - 1 spans of window / (generations - 1) each, and the current one.
+// Time is the records' received_at, never the clock, so replaying the log drops the same duplicates.
+// Hashes are keyed with a secret of the tenant: repeatable, yet nobody can prepare colliding ids.
+// 2^64 hashes make a false duplicate unlikely: about n²/2^65, 3 in 10^5 for 32 M ids in a window.
+//
+// One thread uses a window; memory_bytes() may be read from any.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "fingerprint_map.h"
+#include "segment_rows.h"
+
+namespace tributary {
+
+class MessageWindow {
+ public:
+  // `secret` stays the same for the life of the tenant.
+  MessageWindow(int64_t window_micros, uint64_t secret) : secret_(secret) { SetWindow(window_micros); }
+
+  // Holds for the generations opened from now on.
+  void SetWindow(int64_t window_micros);
+
+  // Hides each visible row of [first, first + count) whose message id was admitted before, and admits
+  // the others. `differing` receives the positions in the run of hidden rows that differ from the first
+  // event of their id. Returns how many rows were hidden.
+  uint32_t HideDuplicates(SegmentRows* rows, uint32_t first, uint32_t count, int64_t received_at,
+                          std::vector<uint32_t>* differing);
+
+  uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr uint32_t kGenerations = 4;
+
+  const uint32_t* Find(uint64_t hash) const;
+  uint32_t FingerprintOf(const SegmentRows& rows, uint32_t row) const;
+  void RotateTo(int64_t received_at);
+
+  FingerprintMap generations_[kGenerations];
+  uint32_t current_ = 0;
+  int64_t span_micros_ = 1;
+  int64_t span_ends_ = 0;
+  const uint64_t secret_;
+  std::atomic<uint64_t> memory_bytes_{0};
+};
+
+}  // namespace tributary
