@@ -105,7 +105,7 @@ export class Appliance {
       const fields = { hot_bytes_max: hotBytesMax, bytes: hotPlace.bytesMax, path: hot };
       logger.log('warn', 'the file system of the hot data is smaller than hot_bytes_max', fields);
     }
-    const ports = { fileSystem, clock, random };
+    const ports = { fileSystem, clock, random, logger };
     const { lakeCredentials: credentials } = options;
     const lakeOptions = { configuration, credentials, dataDirectory: data, ...ports };
     let engine: Engine | undefined;
@@ -135,7 +135,6 @@ export class Appliance {
         configuration,
         dataDirectory: data,
         ...ports,
-        logger,
       });
       registerEngineMetrics(metrics, engine);
       registerQueryMetrics(metrics, queries);

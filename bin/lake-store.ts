@@ -1,17 +1,20 @@
 /**
  * The lake of the appliance: where its objects lie, and the door through which other engines read them.
  *
- * Without an endpoint it lies in `data_dir/lake`, with one on that S3 store, under the same keys.
+ * Without an endpoint it lies in `data_dir/lake`. With one it lies on that S3 store under the same keys, and
+ * `data_dir/lake` holds a copy, which the appliance's own queries read.
  */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import type { ControlPlane } from '../engine/control.ts';
 import { lakeSigningKey, openTenantSecret } from '../engine/tenant-secret.ts';
 import { LakeDoor } from '../query/lake/lake-door.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
+import { MirroredObjectStore } from '../storage/lake/mirrored-object-store.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import { S3ObjectStore } from '../storage/lake/s3-object-store.ts';
 import type { S3Credentials } from '../storage/lake/s3-signing.ts';
@@ -27,15 +30,16 @@ export interface LakeStoreOptions {
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
   readonly random: RandomSource;
+  readonly logger: Logger;
 }
 
 /** @throws TributaryError when the S3 store cannot be used, see S3ObjectStore.open. */
 export async function openLakeStore(options: LakeStoreOptions): Promise<ObjectStore> {
-  const { clock, configuration, credentials, dataDirectory, fileSystem, random } = options;
+  const { clock, configuration, credentials, dataDirectory, fileSystem } = options;
+  const { logger, random } = options;
   const { lake_bucket: bucket, lake_s3_endpoint: endpoint } = configuration;
-  if (endpoint === '') {
-    return LocalObjectStore.open(fileSystem, join(dataDirectory, 'lake'), bucket);
-  }
+  const local = await LocalObjectStore.open(fileSystem, join(dataDirectory, 'lake'), bucket);
+  if (endpoint === '') return local;
   if (credentials === undefined) {
     throw new TributaryError('TRIBUTARY_CONFIG_INVALID_VALUE', {
       origin: 'the environment',
@@ -44,7 +48,7 @@ export async function openLakeStore(options: LakeStoreOptions): Promise<ObjectSt
       expected: 'the key of the S3 store at lake_s3_endpoint',
     });
   }
-  return S3ObjectStore.open({
+  const remote = await S3ObjectStore.open({
     endpoint,
     bucket,
     region: configuration.lake_s3_region,
@@ -53,8 +57,11 @@ export async function openLakeStore(options: LakeStoreOptions): Promise<ObjectSt
     clock,
     random,
     fileSystem,
-    stagingDirectory: join(dataDirectory, 'lake-staging'),
+    stagingDirectory: local.stagingDirectory,
   });
+  const mirror = await MirroredObjectStore.open({ remote, local, fileSystem });
+  logger.log('info', 'the local copy of the lake is whole', { ...mirror.report });
+  return mirror;
 }
 
 /** The key of the S3 store, from the environment. */

@@ -167,7 +167,7 @@ export const OPTIONS = {
   lake_s3_endpoint: option(
     optionalUrl,
     '',
-    'S3 store that holds the lake, such as https://s3.eu-central-1.amazonaws.com; by default data_dir does.',
+    'S3 store that holds the lake, such as https://s3.eu-central-1.amazonaws.com; data_dir then has a copy.',
   ),
   lake_s3_region: option(regionName, 'us-east-1', 'Region of the S3 store.'),
   lake_s3_style: option(

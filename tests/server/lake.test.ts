@@ -35,7 +35,7 @@ test('a running appliance has one namespace per tenant, and remembers its tokens
   }
 });
 
-test('with a bucket on an S3 store the appliance probes it, and starts', async () => {
+test('with a bucket on an S3 store the appliance probes it, and copies what it holds', async () => {
   const server = await S3Server.open();
   const settings = {
     flags: ['--lake-s3-endpoint', server.endpoint, '--lake-bucket', S3_BUCKET],
@@ -45,7 +45,10 @@ test('with a bucket on an S3 store the appliance probes it, and starts', async (
     },
   };
   try {
+    const object = { bytes: Buffer.from('x'), etag: '"x"', modifiedMs: 0, mark: '' };
+    server.objects.set('namespace/table-0123abcd/data/x', object);
     const appliance = await ApplianceProcess.start(settings);
+    assert.ok(existsSync(join(appliance.directory, 'lake/namespace/table-0123abcd/data/x')));
     assert.ok(server.log.some((line) => line.startsWith('PUT .tributary/probe-')));
     await appliance.remove();
     server.ignoresConditions = true;
