@@ -7,7 +7,7 @@
  * - Locations are compared as keys of this store. One that is no such key stops the collection: a
  *   location that was misread would make a live file look like an orphan.
  * - What is younger than a limit is left alone: its commit may be under way.
- * - Orphans go to the trash, `<namespace>/.trash/<day>/…`, and from there after some days (lake.ts).
+ * - Orphans go to the trash, `<namespace>/.trash/<day>/…`, and from there after some days (upkeep.ts).
  */
 import { assert } from '../../base/assert.ts';
 import { TributaryError } from '../../base/errors.ts';

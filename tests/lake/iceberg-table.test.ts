@@ -2,15 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type ErrorCode, TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { silentLogger } from '../../base/log.ts';
-import { seededRandomSource } from '../../base/random.ts';
-import { HOUR_MICROS } from '../../base/units.ts';
+import { DAY_MICROS, HOUR_MICROS } from '../../base/units.ts';
 import type { DataFile } from '../../storage/lake/data-file.ts';
-import { Lake } from '../../storage/lake/lake.ts';
 import type { LakeCommit } from '../../storage/lake/lake-table.ts';
-import { DEAD_LETTERS_TABLE, EVENTS_TABLE } from '../../storage/lake/lake-tables.ts';
+import { EVENTS_TABLE } from '../../storage/lake/lake-tables.ts';
 import { keyOf } from '../../storage/lake/location.ts';
 import type { LakeTableDefinition } from '../../storage/lake/schema.ts';
+import { tidyLake, UPKEEP_AGES } from '../../storage/lake/upkeep.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { keysOf } from './object-store-suite.ts';
 import {
@@ -361,34 +359,24 @@ describe('snapshots of a lake table', () => {
 });
 
 describe('orphans', () => {
-  const week = 7 * 24 * HOUR_MICROS;
-
   it('are what nothing refers to and is old enough; they go to the trash, then for good', async () => {
     const clock = steppingClock();
-    const fileSystem = new MemoryFileSystem({ clock });
-    const lake = await Lake.open({
-      store: (await openTable(fileSystem, { clock })).store,
-      namespace: 'acme',
-      definitions: [EVENTS_TABLE, DEAD_LETTERS_TABLE],
-      clock,
-      random: seededRandomSource(5),
-      log: silentLogger,
-    });
-    const { store } = await openTable(fileSystem, { clock });
-    const table = lake.tables.get('events')!;
-    const opened = { store, table };
+    const opened = await openTable(new MemoryFileSystem({ clock }), { clock });
+    const { store, table } = opened;
     await appendFiles(opened, 3);
     const abandoned = await addFile(opened, 1);
-    clock.micros += week;
+    clock.micros += UPKEEP_AGES.orphanAge + 1;
     const young = await addFile(opened, 1);
-    const options = { dryRun: true, olderThanMicros: clock.micros };
     const expected = keyOf('lake', abandoned.location);
-    const dry = await table.collectOrphans(options);
+    const dry = await table.collectOrphans({ dryRun: true, olderThanMicros: clock.micros });
     assert.deepEqual(dry.orphans, [{ key: expected, bytes: abandoned.fileBytes }]);
     assert.equal(dry.youngCount, 1);
     assert.ok(await store.head(expected), 'a dry run changes nothing');
 
-    await table.collectOrphans({ ...options, dryRun: false });
+    const tidy = () => tidyLake(store, 'acme', [table], clock.micros);
+    const first = await tidy();
+    assert.deepEqual([first.orphans, first.orphanBytes], [1, abandoned.fileBytes]);
+    assert.deepEqual([first.expiredSnapshots, first.emptiedTrash], [0, 0]);
     assert.equal(await store.head(expected), undefined);
     const trash = await keysOf(store, 'acme/.trash/');
     assert.equal(trash.length, 1);
@@ -396,10 +384,13 @@ describe('orphans', () => {
     assert.equal((await table.liveFiles()).length, 3);
     assert.ok(await store.head(keyOf('lake', young.location)));
 
-    assert.equal(await lake.emptyTrash(clock.micros), 0);
-    clock.micros += week;
-    assert.equal(await lake.emptyTrash(clock.micros), 1);
-    assert.deepEqual(await keysOf(store, 'acme/.trash/'), []);
+    clock.micros += UPKEEP_AGES.trashAge;
+    assert.equal((await tidy()).emptiedTrash, 0, 'the day itself is kept');
+    clock.micros += DAY_MICROS;
+    assert.equal((await tidy()).emptiedTrash, 1);
+    const youngTrash = await keysOf(store, 'acme/.trash/');
+    assert.equal(youngTrash.length, 1, 'what was young is an orphan by now');
+    assert.ok(youngTrash[0]!.endsWith(young.location.slice(-41)));
   });
 
   it('files of retained versions are none, whichever commit removed them', async () => {
