@@ -62,7 +62,7 @@ export class ImportRegistry {
     return new ImportRegistry(imports, store, logger);
   }
 
-  /** @throws TRIBUTARY_INGEST_IMPORT_RUNNING */
+  /** The caller saves before it stores a row. @throws TRIBUTARY_INGEST_IMPORT_RUNNING */
   start(tenantId: string, importId: string, firstRow: number): ImportProgress {
     const key = `${tenantId}/${importId}`;
     if (this.#imports.get(key)?.state === 'running') {
@@ -73,7 +73,6 @@ export class ImportRegistry {
     this.#imports.delete(key);
     this.#imports.set(key, progress);
     this.#forgetOldest();
-    void this.save();
     return progress;
   }
 

@@ -41,6 +41,7 @@ export class ImportSession {
   async run(): Promise<void> {
     const { batcher, body, exchange, progress, registry, rows } = this.#parts;
     try {
+      await registry.save(); // What is stored belongs to an import that is known.
       for await (const piece of rows) {
         batcher.push(piece);
         await this.#store(false);
