@@ -355,6 +355,13 @@ export const ERRORS = {
     retryable: false,
     help: 'One object a line is `format=ndjson`.',
   },
+  TRIBUTARY_INGEST_IMPORT_MSGPACK_MALFORMED: {
+    message: 'Row {row} of the import is not a msgpack map.',
+    status: 400,
+    sqlstate: '22032',
+    retryable: false,
+    help: 'One map after the other; msgpackr writes maps with `useRecords: false`.',
+  },
   TRIBUTARY_INGEST_MESSAGE_UNKNOWN: {
     message: 'Nothing is known of a message {messageId}.',
     status: 404,

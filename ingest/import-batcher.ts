@@ -12,6 +12,8 @@
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
+import type { Codec } from '../engine/types.ts';
+import { PieceBuffer } from './piece-buffer.ts';
 
 /** Bytes of an import that one batch takes, and the most one row may have. */
 export const IMPORT_BATCH_BYTES = MIB;
@@ -40,15 +42,24 @@ export interface ImportBatch {
   readonly importBytes: number;
 }
 
-export class ImportBatcher {
+/** Cuts an import into batches, each row with a message id. */
+export interface RowBatcher {
+  /** What its batches are written in. */
+  readonly codec: Codec;
+  /** Takes the next piece of the import, by copy. */
+  push(piece: Uint8Array): void;
+  /** The next batch; undefined when it needs more pieces, or, with `isComplete`, when nothing is left. */
+  take(isComplete: boolean): ImportBatch | undefined;
+}
+
+export class ImportBatcher implements RowBatcher {
+  readonly codec = 'json';
   readonly #importId: string;
   readonly #batch = Buffer.allocUnsafe(
     IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length + TAIL.length,
   );
-  /** Pieces that are in no batch yet: [#start, #end) of a buffer that is reused. */
-  #pieces = Buffer.allocUnsafe(2 * IMPORT_BATCH_BYTES);
-  #start = 0;
-  #end = 0;
+  /** What is in no batch yet. */
+  readonly #pieces = new PieceBuffer(2 * IMPORT_BATCH_BYTES);
   /** The same, while a batch is cut from it. */
   #held: Buffer = EMPTY;
   #nextRow: number;
@@ -58,11 +69,8 @@ export class ImportBatcher {
     this.#nextRow = firstRow;
   }
 
-  /** Takes the next piece of the import, by copy. */
   push(piece: Uint8Array): void {
-    if (this.#end + piece.length > this.#pieces.length) this.#makeRoom(piece.length);
-    this.#pieces.set(piece, this.#end);
-    this.#end += piece.length;
+    this.#pieces.push(piece);
   }
 
   /**
@@ -70,7 +78,7 @@ export class ImportBatcher {
    * @throws TRIBUTARY_INGEST_IMPORT_ROW_MALFORMED, TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE
    */
   take(isComplete: boolean): ImportBatch | undefined {
-    this.#held = this.#pieces.subarray(this.#start, this.#end);
+    this.#held = this.#pieces.held;
     if (this.#held.length < IMPORT_BATCH_BYTES && !isComplete) return undefined;
     const firstRow = this.#nextRow;
     let end = this.#batch.write(HEAD);
@@ -83,22 +91,10 @@ export class ImportBatcher {
     }
     const rows = this.#nextRow - firstRow;
     if (start === 0 && this.#held.length > 0) throw this.#tooLarge();
-    this.#start += start;
+    this.#pieces.drop(start);
     if (rows === 0) return undefined;
     end += this.#batch.write(TAIL, end);
     return { bytes: this.#batch.subarray(0, end), rows, importBytes: start };
-  }
-
-  /** Moves what is held to the front, of a larger buffer where `bytes` more do not fit. */
-  #makeRoom(bytes: number): void {
-    const held = this.#pieces.subarray(this.#start, this.#end);
-    const needed = held.length + bytes;
-    const isEnough = needed <= this.#pieces.length;
-    const target = isEnough ? this.#pieces : Buffer.allocUnsafe(2 * needed);
-    held.copy(target);
-    this.#pieces = target;
-    this.#start = 0;
-    this.#end = held.length;
   }
 
   /** The position behind the line at `start`, or `start` when its end has not come. */

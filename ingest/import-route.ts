@@ -13,12 +13,14 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
 import type { WritePrincipal } from '../engine/control.ts';
+import type { Codec } from '../engine/types.ts';
 import type { BatchIntake } from './batch-intake.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 import { authenticateWriteKey, keyOfAuthorization } from './credentials.ts';
 import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
 import { type ImportBatch, ImportBatcher, isImportId } from './import-batcher.ts';
 import { ImportBody } from './import-body.ts';
+import { MsgpackBatcher } from './import-msgpack.ts';
 import type { ImportProgress, ImportRegistry } from './import-registry.ts';
 import { IMPORT_FORMATS, type ImportFormat, isFileFormat, rowsOfImport } from './import-rows.ts';
 import { ImportSession } from './import-session.ts';
@@ -87,15 +89,18 @@ function startImport(
   }
   if (isFileFormat(format)) readers.count += 1;
   const body = new ImportBody(exchange);
+  const Batcher = format === 'msgpack' ? MsgpackBatcher : ImportBatcher;
+  const batcher = new Batcher(importId, firstRow);
   const session = new ImportSession({
     exchange,
     body,
     rows: rowsOfImport(format, encoding, body),
-    batcher: new ImportBatcher(importId, firstRow),
+    batcher,
     registry,
     progress,
     clock,
-    append: (batch) => appendBatch(context, principal, batch, progress, () => exchange.over),
+    append: (batch) =>
+      appendBatch(context, principal, batcher.codec, batch, progress, () => exchange.over),
   });
   void session.run().finally(() => {
     inFlight.release(MEMORY_BYTES);
@@ -153,13 +158,14 @@ function authenticate(request: HttpRequest, authenticator: Authenticator): Write
 async function appendBatch(
   { clock, intake }: ImportContext,
   principal: WritePrincipal,
+  codec: Codec,
   batch: ImportBatch,
   progress: ImportProgress,
   isOver: () => boolean,
 ): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const outcome = await intake.append(principal, 'json', batch.bytes, clock.nowMicros());
+      const outcome = await intake.append(principal, codec, batch.bytes, clock.nowMicros());
       progress.nextRow += batch.rows;
       progress.bytes += batch.importBytes;
       progress.accepted += outcome.accepted;

@@ -1,6 +1,6 @@
 /**
- * The rows of an import as lines of NDJSON, whatever the body is written in and compressed with: a chain of
- * async generators, each of which reads only as fast as it is read.
+ * The rows of an import as lines of NDJSON, or msgpack as it is, whatever the body is written in and
+ * compressed with: a chain of async generators, each of which reads only as fast as it is read.
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -10,7 +10,7 @@ import { type FileFormat, rowsOfFile } from '../engine/file-rows.ts';
 import { linesOfJson } from './import-json.ts';
 import { type ContentEncoding, inflatePieces } from './inflate.ts';
 
-export const IMPORT_FORMATS = ['json', 'ndjson', 'arrow', 'parquet'] as const;
+export const IMPORT_FORMATS = ['json', 'ndjson', 'msgpack', 'arrow', 'parquet'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
 /** Rows of repeated values take next to nothing in a file: below this nobody is asked about it. */
@@ -31,7 +31,7 @@ export function rowsOfImport(
   body: AsyncIterable<Uint8Array>,
 ): AsyncIterable<Uint8Array> {
   const pieces = encoding === 'identity' ? body : inflatePieces(encoding, body);
-  if (format === 'ndjson') return pieces;
+  if (format === 'ndjson' || format === 'msgpack') return pieces;
   return format === 'json' ? linesOfJson(pieces) : rowsWithinRatio(format, pieces);
 }
 

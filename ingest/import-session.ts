@@ -7,7 +7,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { TributaryError } from '../base/errors.ts';
 import { asTributaryError, type HttpExchange } from './http-exchange.ts';
-import type { ImportBatch, ImportBatcher } from './import-batcher.ts';
+import type { ImportBatch, RowBatcher } from './import-batcher.ts';
 import { BodyCutError, type ImportBody } from './import-body.ts';
 import type { ImportProgress, ImportRegistry } from './import-registry.ts';
 
@@ -16,9 +16,9 @@ const PROGRESS_MS = 1000;
 export interface ImportSessionParts {
   readonly exchange: HttpExchange;
   readonly body: ImportBody;
-  /** What is in the body: NDJSON, in pieces cut anywhere. */
+  /** What is in the body, as the batcher takes it, in pieces cut anywhere. */
   readonly rows: AsyncIterable<Uint8Array>;
-  readonly batcher: ImportBatcher;
+  readonly batcher: RowBatcher;
   readonly registry: ImportRegistry;
   readonly progress: ImportProgress;
   readonly clock: Clock;

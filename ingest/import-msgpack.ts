@@ -1,0 +1,163 @@
+/**
+ * Cuts an import of msgpack, one map after the other, into batches, and gives every row a message id: the
+ * twin of {@link ImportBatcher} for msgpack, which the engine decodes as it is.
+ *
+ * The map of a row gets one entry more, in front: an own `messageId` comes later, and the last counts.
+ *
+ * - Rows are found by the lengths in their tokens alone; what is in them is the decoder's to judge.
+ * - Records of msgpackr (extension 0x72) are refused: whether a byte is a number or a record depends on
+ *   what stood before it, in rows that may be in another batch.
+ */
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import { IMPORT_BATCH_BYTES, type ImportBatch, type RowBatcher } from './import-batcher.ts';
+import { PieceBuffer } from './piece-buffer.ts';
+
+const HEAD = Buffer.from([0x81, 0xa5, ...Buffer.from('batch'), 0xdd, 0, 0, 0, 0]);
+const MESSAGE_ID_KEY = Buffer.from([0xa9, ...Buffer.from('messageId')]);
+/** Of a map's longest header, the key, and an id of 128 bytes at most. */
+const ID_BYTES_MAX = 160;
+const RECORD_EXTENSION = 0x72;
+/** What `endOfValue` says of a value whose end has not come. */
+const CUT_OFF = -1;
+const MALFORMED = -2;
+
+export class MsgpackBatcher implements RowBatcher {
+  readonly codec = 'msgpack';
+  readonly #importId: string;
+  readonly #pieces = new PieceBuffer(2 * IMPORT_BATCH_BYTES);
+  readonly #batch = Buffer.allocUnsafe(
+    IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length,
+  );
+  #nextRow: number;
+
+  constructor(importId: string, firstRow: number) {
+    this.#importId = importId;
+    this.#nextRow = firstRow;
+  }
+
+  push(piece: Uint8Array): void {
+    this.#pieces.push(piece);
+  }
+
+  /**
+   * The next batch; undefined when it needs more pieces, or, with `isComplete`, when nothing is left.
+   * @throws TRIBUTARY_INGEST_IMPORT_MSGPACK_MALFORMED, TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE
+   */
+  take(isComplete: boolean): ImportBatch | undefined {
+    const { held } = this.#pieces;
+    if (held.length === 0 || (held.length < IMPORT_BATCH_BYTES && !isComplete)) return undefined;
+    const firstRow = this.#nextRow;
+    let end = HEAD.copy(this.#batch);
+    let start = 0;
+    while (start < held.length && this.#nextRow - firstRow < LIMITS.batchEventsMax) {
+      const next = endOfValue(held, start);
+      if (next === MALFORMED || !isMap(held[start]!)) throw this.#malformed();
+      if (next === CUT_OFF || next > IMPORT_BATCH_BYTES) break;
+      end = this.#addRow(held, start, next, end);
+      start = next;
+    }
+    const rows = this.#nextRow - firstRow;
+    if (rows === 0) {
+      if (held.length >= IMPORT_BATCH_BYTES) throw this.#tooLarge();
+      throw this.#malformed();
+    }
+    this.#pieces.drop(start);
+    this.#batch.writeUInt32BE(rows, HEAD.length - 4);
+    return { bytes: this.#batch.subarray(0, end), rows, importBytes: start };
+  }
+
+  /** Writes the map [start, next) with its id at `end` of the batch. @returns the new end. */
+  #addRow(held: Buffer, start: number, next: number, end: number): number {
+    const [count, headerBytes] = mapHeader(held, start);
+    let at = end;
+    this.#batch[at++] = 0xdf;
+    at = this.#batch.writeUInt32BE(count + 1, at);
+    at += MESSAGE_ID_KEY.copy(this.#batch, at);
+    const id = `import-${this.#importId}-${this.#nextRow}`;
+    this.#batch[at++] = 0xd9;
+    this.#batch[at++] = id.length;
+    at += this.#batch.write(id, at, 'latin1');
+    at += held.copy(this.#batch, at, start + headerBytes, next);
+    this.#nextRow += 1;
+    return at;
+  }
+
+  #malformed(): TributaryError {
+    return new TributaryError('TRIBUTARY_INGEST_IMPORT_MSGPACK_MALFORMED', { row: this.#nextRow });
+  }
+
+  #tooLarge(): TributaryError {
+    return new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE', {
+      row: this.#nextRow,
+      limitBytes: IMPORT_BATCH_BYTES,
+    });
+  }
+}
+
+function isMap(token: number): boolean {
+  return (token >= 0x80 && token < 0x90) || token === 0xde || token === 0xdf;
+}
+
+function mapHeader(bytes: Buffer, at: number): readonly [count: number, headerBytes: number] {
+  const token = bytes[at]!;
+  if (token === 0xde) return [bytes.readUInt16BE(at + 1), 3];
+  if (token === 0xdf) return [bytes.readUInt32BE(at + 1), 5];
+  return [token & 0x0f, 1];
+}
+
+/** The position behind the value at `start`, or CUT_OFF or MALFORMED. */
+function endOfValue(bytes: Buffer, start: number): number {
+  let at = start;
+  for (let values = 1; values > 0; values -= 1) {
+    if (at >= bytes.length) return CUT_OFF;
+    const token = bytes[at++]!;
+    if (token < 0x80 || token >= 0xe0) continue;
+    if (token < 0x90) values += 2 * (token & 0x0f);
+    else if (token < 0xa0) values += token & 0x0f;
+    else if (token < 0xc0) at += token & 0x1f;
+    else {
+      const [fixedBytes, lengthBytes, kind] = TOKENS[token - 0xc0]!;
+      if (kind === 'never') return MALFORMED;
+      if (at + lengthBytes > bytes.length) return CUT_OFF;
+      const length = lengthBytes === 0 ? 0 : bytes.readUIntBE(at, lengthBytes);
+      at += lengthBytes;
+      if (kind === 'extension' && bytes[at] === RECORD_EXTENSION) return MALFORMED;
+      if (kind === 'map') values += 2 * length;
+      else if (kind === 'array') values += length;
+      else at += fixedBytes + length;
+    }
+  }
+  return at <= bytes.length ? at : CUT_OFF;
+}
+
+type Token = readonly [fixedBytes: number, lengthBytes: number, kind: TokenKind];
+type TokenKind = 'plain' | 'extension' | 'array' | 'map' | 'never';
+
+/** Tokens 0xc0 to 0xdf: bytes behind the token whatever it says, and bytes of a length. */
+const TOKENS: readonly Token[] = [
+  [0, 0, 'plain'], // nil
+  [0, 0, 'never'],
+  [0, 0, 'plain'], // false
+  [0, 0, 'plain'], // true
+  ...lengths(0, 'plain'), // bin
+  ...lengths(1, 'extension'),
+  [4, 0, 'plain'], // floats
+  [8, 0, 'plain'],
+  ...[1, 2, 4, 8, 1, 2, 4, 8].map((bytes): Token => [bytes, 0, 'plain']), // integers
+  ...[1, 2, 4, 8, 16].map((bytes): Token => [bytes + 1, 0, 'extension']),
+  ...lengths(0, 'plain'), // str
+  [0, 2, 'array'],
+  [0, 4, 'array'],
+  [0, 2, 'map'],
+  [0, 4, 'map'],
+];
+
+/** Three tokens, with a length in one, two and four bytes. */
+function lengths(fixedBytes: number, kind: TokenKind): readonly Token[] {
+  return [
+    [fixedBytes, 1, kind],
+    [fixedBytes, 2, kind],
+    [fixedBytes, 4, kind],
+  ];
+}
