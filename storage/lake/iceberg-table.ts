@@ -27,6 +27,7 @@ import type {
   SnapshotPin,
 } from './lake-table.ts';
 import { formatDay, keyOf, randomUuid, tableKey } from './location.ts';
+import type { ManifestEntry } from './manifest.ts';
 import { MetadataChain } from './metadata-chain.ts';
 import { MetadataReader } from './metadata-reader.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -163,11 +164,12 @@ export class IcebergTable implements LakeTable {
     snapshot: SnapshotJson,
   ): Promise<readonly LiveFile[]> {
     const manifests = (await this.#reader.manifestsOf(snapshot)).filter(hasLiveFiles);
-    const entries = [];
+    const entries: ManifestEntry[][] = [];
     for (const manifest of manifests) {
-      entries.push(...(await this.#reader.entriesOf(metadata, manifest)).filter(isLive));
+      entries.push((await this.#reader.entriesOf(metadata, manifest)).filter(isLive));
     }
     return entries
+      .flat()
       .sort((a, b) => a.sequenceNumber - b.sequenceNumber)
       .map(({ file, snapshotId: addedBy }) => ({ ...file, snapshotId: addedBy }));
   }
@@ -190,9 +192,10 @@ export class IcebergTable implements LakeTable {
 
   commit(commit: LakeCommit): Promise<LakeSnapshot> {
     return this.#serially(async () => {
-      await this.#requireObjects(commit.add);
       await this.#chain.advance(async (base) => {
+        // A commit that has happened may have lost its files to a compaction since.
         if (findCommit(base, commit.commitId) !== undefined) return undefined;
+        await this.#requireObjects(commit.add);
         const snapshot = await writeSnapshot(this.#writing(base), commit);
         return [{ action: 'add-snapshot', snapshot }];
       });

@@ -6,8 +6,9 @@
  * commit took in are orphans, collected later.
  *
  * - Readers see snapshots, which never change. A snapshot with its files stays while it is pinned.
- * - A commit that has resolved is durable. One that was interrupted may or may not have happened:
- *   committing again with the same `commitId` gives the one snapshot, whichever it was.
+ * - A commit that has resolved is durable. One that was interrupted, or that the store failed, may or
+ *   may not have happened, even later: committing again with the same `commitId` and files gives the one
+ *   snapshot, whichever it was. A new id for the same rows could add them twice.
  * - The watermark never goes back: rows of sequences up to it are in the lake, all others are not.
  * - One appliance commits to a table; another one that does so too gets a conflict, never lost rows.
  */

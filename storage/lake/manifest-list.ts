@@ -41,13 +41,15 @@ export function describeManifest(
   const of = (status: EntryStatus) => entries.filter((entry) => entry.status === status);
   const rows = (status: EntryStatus) =>
     of(status).reduce((sum, { file }) => sum + file.recordCount, 0);
-  const sequences = entries.map((entry) => entry.sequenceNumber);
   return {
     location,
     length,
     specId: partition.specId,
     sequenceNumber: snapshot.sequenceNumber,
-    minSequenceNumber: Math.min(snapshot.sequenceNumber, ...sequences),
+    minSequenceNumber: entries.reduce(
+      (least, entry) => Math.min(least, entry.sequenceNumber),
+      snapshot.sequenceNumber,
+    ),
     addedSnapshotId: snapshot.snapshotId,
     addedFiles: of(ENTRY.added).length,
     existingFiles: of(ENTRY.existing).length,
@@ -61,12 +63,13 @@ export function describeManifest(
 
 function summariseDays(entries: readonly ManifestEntry[]): AvroValue {
   const days = entries.map(({ file }) => file.day).filter((day) => day !== null);
-  const bound = (day: number) => (days.length === 0 ? null : encodeSingleValue('date', day));
+  const bound = (choose: (a: number, b: number) => number) =>
+    days.length === 0 ? null : encodeSingleValue('date', days.reduce(choose));
   return {
     contains_null: days.length < entries.length,
     contains_nan: null,
-    lower_bound: bound(Math.min(...days)),
-    upper_bound: bound(Math.max(...days)),
+    lower_bound: bound((a, b) => Math.min(a, b)),
+    upper_bound: bound((a, b) => Math.max(a, b)),
   };
 }
 

@@ -85,6 +85,19 @@ describe('a lake table', () => {
     }
   });
 
+  it('a repeated commit is found although its files were compacted away and deleted', async () => {
+    const opened = await openTable(new MemoryFileSystem());
+    const { table, store } = opened;
+    const file = await addFile(opened, 10);
+    const first = await table.commit(appending('flush-1', [file], 14));
+    const add = [await addFile(opened, 10)];
+    const remove = [file.location];
+    await table.commit({ commitId: 'compact', operation: 'replace', add, remove });
+    await store.delete(keyOf('lake', file.location));
+    assert.deepEqual(await table.commit(appending('flush-1', [file], 14)), first);
+    assert.deepEqual(await locationsOf(table), [add[0]!.location]);
+  });
+
   it('commits at the same time come one after another, and none is lost', async () => {
     const opened = await openTable(new MemoryFileSystem());
     const files = await Promise.all(Array.from({ length: 10 }, (_, rows) => addFile(opened, rows)));
