@@ -81,9 +81,13 @@ const bucketName: OptionType<string> = {
   },
 };
 
-/** First parts of paths that the front door serves; the bucket is one, too. */
+/** First parts of paths that the front door and the catalog serve; the bucket is one, too. */
 const RESERVED_PATHS = new Set([
   'iceberg',
+  'config',
+  'namespaces',
+  'oauth',
+  'console',
   'healthz',
   'readyz',
   'metrics',

@@ -92,6 +92,15 @@ test('variables of other commands are not options and not errors', () => {
   load({ environment: { TRIBUTARY_URL: 'http://x', TRIBUTARY_BOOTSTRAP_WRITE_KEY: '12345678' } });
 });
 
+test('a bucket has a name that S3 takes and that is no path of ours', () => {
+  const load = (bucket: string) =>
+    loadConfiguration({ environment: {}, flags: { 'lake-bucket': bucket } }).values.lake_bucket;
+  assert.equal(load('my-lake-1'), 'my-lake-1');
+  for (const name of ['ab', 'My-Lake', 'a_b', '-lake', 'lake-', 'iceberg', 'metrics', 'a/b', '']) {
+    assert.throws(() => load(name), /lake-bucket/, name);
+  }
+});
+
 test('a name is near when few letters differ', () => {
   assert.equal(nearestName('lsten', ['listen', 'log_level']), 'listen');
   assert.equal(nearestName('weather', ['listen', 'log_level']), undefined);
