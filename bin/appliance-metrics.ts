@@ -1,5 +1,5 @@
 /** The metrics of the engine and the query service: sums over tenants, read when they are scraped. */
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, OpenTenant } from '../engine/engine.ts';
 import type { Tenant } from '../engine/tenant.ts';
 import type { Metrics } from '../ingest/metrics.ts';
 import type { SqlService } from '../query/sql-service.ts';
@@ -22,6 +22,46 @@ export function registerEngineMetrics(metrics: Metrics, engine: Engine): void {
     'tributary_engine_refused_batches_total',
     'Batches the engine refused as a whole.',
     sum((tenant) => tenant.statistics.refusedBatches),
+  );
+}
+
+/** How far the lake is behind, and what went into it. */
+export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
+  const sum = (read: (open: OpenTenant) => number) => (): number =>
+    engine.openTenants.reduce((total, open) => total + read(open), 0);
+  metrics.gauge(
+    'tributary_hot_bytes',
+    'Memory that hot segments take.',
+    sum(({ tenant }) => tenant.hot.budget.usedBytes),
+  );
+  metrics.gauge(
+    'tributary_flush_waiting_bytes',
+    'Memory of hot rows that are not in the lake yet.',
+    sum(({ flusher }) => flusher.unflushedBytes),
+  );
+  metrics.gauge(
+    'tributary_flush_lag_seconds',
+    'How long the oldest row has waited for the lake, of all tenants.',
+    () => Math.max(0, ...engine.openTenants.map(({ flusher }) => flusher.lagMs)) / 1000,
+  );
+  const counters = [
+    ['flushes_total', 'Flushes that ended well.', 'flushes'],
+    ['failures_total', 'Flushes that failed; their rows stayed hot.', 'failures'],
+    ['rows_total', 'Rows that went into the lake.', 'rows'],
+    ['files_total', 'Data files that went into the lake.', 'files'],
+    ['bytes_total', 'Bytes of those files.', 'bytes'],
+  ] as const;
+  for (const [name, help, field] of counters) {
+    metrics.counter(
+      `tributary_flush_${name}`,
+      help,
+      sum(({ flusher }) => flusher.statistics[field]),
+    );
+  }
+  metrics.counter(
+    'tributary_flush_seconds_total',
+    'Time that flushes took.',
+    sum(({ flusher }) => flusher.statistics.elapsedMs / 1000),
   );
 }
 
@@ -56,6 +96,19 @@ export function registerQueryMetrics(metrics: Metrics, queries: Queries): void {
     'Bytes of finished results.',
     sum(({ counters }) => counters.resultBytes),
   );
+  const cold = [
+    ['files_read_total', 'Cold files that queries read.', 'filesRead'],
+    ['files_skipped_total', 'Cold files that queries left out by their bounds.', 'filesSkipped'],
+    ['bytes_read_total', 'Size of the cold files that queries read.', 'bytesRead'],
+    ['bytes_skipped_total', 'Size of the cold files that queries left out.', 'bytesSkipped'],
+  ] as const;
+  for (const [name, help, field] of cold) {
+    metrics.counter(
+      `tributary_query_${name}`,
+      help,
+      sum(({ counters }) => counters[field]),
+    );
+  }
   metrics.gauge(
     'tributary_query_running',
     'Queries that run.',

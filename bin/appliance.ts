@@ -24,7 +24,11 @@ import { IngestServer } from '../ingest/server.ts';
 import { native } from '../native/index.ts';
 import type { S3Credentials } from '../storage/lake/s3-signing.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
-import { registerEngineMetrics, registerQueryMetrics } from './appliance-metrics.ts';
+import {
+  registerEngineMetrics,
+  registerFlushMetrics,
+  registerQueryMetrics,
+} from './appliance-metrics.ts';
 import { prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
 import { openLakeDoor, openLakeStore } from './lake-store.ts';
 import type { Configuration } from './options.ts';
@@ -120,6 +124,11 @@ export class Appliance {
         logger,
         tenants: control.tenants,
         hotBytesMax: hotPlace.bytesMax,
+        flush: {
+          flushBytes: configuration.flush_bytes,
+          flushAgeMs: configuration.flush_age_seconds * 1000,
+        },
+        store: lakeStore,
         queueBytesMax: configuration.queue_bytes_max,
         configuration: { dedupeWindowMicros: configuration.dedupe_window_hours * HOUR_MICROS },
         onRecoveryProgress(progress) {
@@ -129,7 +138,7 @@ export class Appliance {
         },
       });
       const lake = await openLakeDoor(lakeOptions, lakeStore, control);
-      const { tenants } = engine;
+      const { openTenants: tenants } = engine;
       const queries = await Queries.open({
         tenants,
         configuration,
@@ -137,6 +146,7 @@ export class Appliance {
         ...ports,
       });
       registerEngineMetrics(metrics, engine);
+      registerFlushMetrics(metrics, engine);
       registerQueryMetrics(metrics, queries);
       const opened = engine;
       server.setState({

@@ -141,7 +141,21 @@ export const OPTIONS = {
     '',
     'Where hot segments live; by default a directory of this appliance in /dev/shm.',
   ),
-  hot_bytes_max: option(bytes(64 * MIB), 4 * GIB, 'Memory that hot segments may take.'),
+  hot_bytes_max: option(
+    bytes(64 * MIB),
+    4 * GIB,
+    'Memory that hot segments may take. Half of it is flushed at the latest; full answers 503.',
+  ),
+  flush_bytes: option(
+    bytes(MIB),
+    GIB,
+    'Memory of hot rows that are flushed to the lake together; a sixth to a tenth of it as Parquet.',
+  ),
+  flush_age_seconds: option(
+    integer(1, 86_400),
+    900,
+    'Time after which hot rows are flushed to the lake, however few they are.',
+  ),
   queue_bytes_max: option(bytes(4 * MIB), 64 * MIB, 'Bytes of batches one tenant may have queued.'),
   in_flight_bytes_max: option(
     bytes(8 * MIB),

@@ -8,7 +8,7 @@ import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import { GIB } from '../base/units.ts';
-import type { Tenant } from '../engine/tenant.ts';
+import type { OpenTenant } from '../engine/engine.ts';
 import type { SqlExecutor } from '../ingest/ports.ts';
 import { HOT_CATALOG } from '../query/catalog.ts';
 import { readSqlRequest } from '../query/sql-request.ts';
@@ -17,7 +17,7 @@ import type { FileSystem } from '../storage/file-system.ts';
 import type { Configuration } from './options.ts';
 
 export interface QueriesOptions {
-  readonly tenants: readonly Tenant[];
+  readonly tenants: readonly OpenTenant[];
   readonly configuration: Configuration;
   /** Exists; holds what sorts and joins spill, below one directory a tenant. */
   readonly dataDirectory: string;
@@ -48,8 +48,9 @@ export class Queries {
     const services = new Map<string, SqlService>();
     const queries = new Queries(services);
     try {
-      for (const tenant of options.tenants) {
-        services.set(tenant.id, await openService(options, tenant, join(temporary, tenant.id)));
+      for (const open of options.tenants) {
+        const { id } = open.tenant;
+        services.set(id, await openService(options, open, join(temporary, id)));
       }
     } catch (error) {
       await queries.close();
@@ -78,7 +79,7 @@ export class Queries {
 
 function openService(
   options: QueriesOptions,
-  tenant: Tenant,
+  { tenant, cold }: OpenTenant,
   temporaryDirectory: string,
 ): Promise<SqlService> {
   const { configuration } = options;
@@ -88,7 +89,7 @@ function openService(
       ...SQL_SERVICE_DEFAULTS,
       settings: {
         hotDirectory: tenant.hotDirectory,
-        coldDirectory: null,
+        coldDirectory: cold.directory ?? null,
         catalog: HOT_CATALOG,
         threads: WORKER_THREADS,
         memoryLimitBytes,

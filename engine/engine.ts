@@ -2,18 +2,26 @@
  * The engine: all tenants of one data directory, opened by exactly one process.
  *
  * Layout of the data directory: `LOCK`, `control.json` (engine/control-file.ts), and per tenant
- * `tenants/<id>/secret` and `tenants/<id>/wal/`. Hot data lies elsewhere, in shared memory, one
- * directory a tenant, and is made anew from the log by every start.
+ * `tenants/<id>/secret` and `tenants/<id>/wal/`. Flushed rows are in `lake/`, a namespace a tenant. Hot
+ * data lies elsewhere, in shared memory, one directory a tenant, and is made anew by every start from
+ * the log: all rows that are not in the lake yet.
  */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
+import { GIB } from '../base/units.ts';
 import { native } from '../native/index.ts';
 import { type FileSystem, makeDirectoryDurable } from '../storage/file-system.ts';
 import { removeHotDirectory } from '../storage/hot-directory.ts';
+import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
+import type { ObjectStore } from '../storage/lake/object-store.ts';
+import type { ParquetEncoder } from '../storage/parquet-encoder.ts';
+import { ParquetThread } from '../storage/parquet-thread.ts';
 import { TENANT_CAPACITIES, type TenantCapacities } from './capacities.ts';
+import { ColdStore } from './cold-store.ts';
+import { Flusher, type FlushLimits } from './flush.ts';
 import { HotStore } from './hot-store.ts';
 import type { RecoveryProgress } from './recovery.ts';
 import { Tenant } from './tenant.ts';
@@ -33,6 +41,15 @@ export interface EngineOptions {
   readonly tenants: readonly { readonly id: string; readonly sources: readonly Source[] }[];
   /** Bytes of hot segments per tenant. */
   readonly hotBytesMax: number;
+  /**
+   * When rows leave hot storage for the lake; {@link FLUSH_DEFAULTS} unless given. Half of `hotBytesMax`
+   * is the most that may wait.
+   */
+  readonly flush?: Partial<FlushLimits>;
+  /** The objects of the lake; on the local disk, in `lake/` of the data directory, unless given. */
+  readonly store?: ObjectStore;
+  /** Encodes what is flushed; a thread of its own unless given. */
+  readonly encoder?: ParquetEncoder;
   /** Bytes of batches per tenant that may wait for the disk at once. */
   readonly queueBytesMax: number;
   /** The limits unless given. */
@@ -43,6 +60,14 @@ export interface EngineOptions {
   readonly acceptDataLoss?: boolean;
   readonly onRecoveryProgress?: (progress: RecoveryProgress) => void;
 }
+
+export const FLUSH_DEFAULTS: FlushLimits = Object.freeze({
+  flushBytes: GIB,
+  flushAgeMs: 900_000,
+});
+/** No query runs longer (SQL_SERVICE_DEFAULTS.timeoutMsMax), and a minute more. */
+const QUERY_GRACE_MS = 3_660_000;
+const LAKE_BUCKET = 'tributary-lake';
 
 /**
  * Takes the data directory for this process; the kernel gives it back when the process ends.
@@ -58,37 +83,69 @@ export function lockDataDirectory(dataDirectory: string, holder: string): void {
   });
 }
 
+/** A tenant, its flushed rows, and what moves them there. */
+export interface OpenTenant {
+  readonly tenant: Tenant;
+  readonly cold: ColdStore;
+  readonly flusher: Flusher;
+}
+
+/** What the tenants of an engine share. */
+interface Shared {
+  readonly store: ObjectStore;
+  readonly encoder: ParquetEncoder;
+}
+
 export class Engine {
-  readonly #tenants: ReadonlyMap<string, Tenant>;
+  /** The objects of the lake. */
+  readonly store: ObjectStore;
+  readonly #tenants: ReadonlyMap<string, OpenTenant>;
+  readonly #encoder: ParquetEncoder;
   #closing: Promise<void> | undefined;
 
-  private constructor(tenants: ReadonlyMap<string, Tenant>) {
+  private constructor(tenants: ReadonlyMap<string, OpenTenant>, { store, encoder }: Shared) {
     this.#tenants = tenants;
+    this.store = store;
+    this.#encoder = encoder;
   }
 
   /** Recovers every tenant. The caller holds the lock of the data directory. */
   static async open(options: EngineOptions): Promise<Engine> {
-    const tenants = new Map<string, Tenant>();
+    const { fileSystem, dataDirectory } = options;
+    const lake = join(dataDirectory, 'lake');
+    const store = options.store ?? (await LocalObjectStore.open(fileSystem, lake, LAKE_BUCKET));
+    const shared = { store, encoder: options.encoder ?? new ParquetThread() };
+    const tenants = new Map<string, OpenTenant>();
     try {
       for (const { id, sources } of options.tenants) {
-        tenants.set(id, await openTenant(options, id, sources));
+        tenants.set(id, await openTenant(options, shared, id, sources));
       }
     } catch (error) {
-      for (const tenant of tenants.values()) await tenant.close();
+      for (const open of tenants.values()) await closeTenant(open);
+      await shared.encoder.close();
       throw error;
     }
-    return new Engine(tenants);
+    return new Engine(tenants, shared);
   }
 
   get tenants(): readonly Tenant[] {
+    return this.openTenants.map(({ tenant }) => tenant);
+  }
+
+  get openTenants(): readonly OpenTenant[] {
     return [...this.#tenants.values()];
   }
 
   /** The tenant of an id that the control plane gave. */
   tenant(id: string): Tenant {
-    const tenant = this.#tenants.get(id);
-    if (tenant === undefined) throw new TributaryError('TRIBUTARY_ENGINE_TENANT_UNKNOWN', { id });
-    return tenant;
+    return this.openTenant(id).tenant;
+  }
+
+  /** The same with all that belongs to it. */
+  openTenant(id: string): OpenTenant {
+    const open = this.#tenants.get(id);
+    if (open === undefined) throw new TributaryError('TRIBUTARY_ENGINE_TENANT_UNKNOWN', { id });
+    return open;
   }
 
   /** Makes everything taken durable, closes the logs and removes the hot files. Idempotent. */
@@ -98,41 +155,74 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    for (const tenant of this.#tenants.values()) {
-      await tenant.close();
-      removeHotDirectory(tenant.hotDirectory);
+    for (const open of this.#tenants.values()) {
+      await closeTenant(open);
+      removeHotDirectory(open.tenant.hotDirectory);
     }
+    await this.#encoder.close();
   }
+}
+
+/** Ends a flush that runs first: it reads the hot files. */
+async function closeTenant({ tenant, flusher }: OpenTenant): Promise<void> {
+  await flusher.close();
+  await tenant.close();
 }
 
 async function openTenant(
   options: EngineOptions,
+  { store, encoder }: Shared,
   id: string,
   sources: readonly Source[],
-): Promise<Tenant> {
-  const { fileSystem, random, capacities = TENANT_CAPACITIES } = options;
+): Promise<OpenTenant> {
+  const { fileSystem, clock, random, logger, capacities = TENANT_CAPACITIES } = options;
   const directory = join(options.dataDirectory, 'tenants', id);
   const walDirectory = join(directory, 'wal');
   await makeDirectoryDurable(fileSystem, walDirectory);
   const secret = await openTenantSecret(fileSystem, join(directory, 'secret'), random);
   const hot = new HotStore(join(options.hotDirectory, id), options.hotBytesMax, capacities);
   try {
-    return await Tenant.open({
+    const cold = await ColdStore.open({
+      tenantId: id,
+      hot,
+      store,
+      encoder,
+      clock,
+      random,
+      logger,
+      queryGraceMs: QUERY_GRACE_MS,
+    });
+    const tenant = await Tenant.open({
       id,
       sources,
       secret,
       fileSystem,
       walDirectory,
       hot,
+      cold: cold.tables,
       capacities,
-      clock: options.clock,
+      clock,
       random,
-      logger: options.logger,
+      logger,
       queueBytesMax: options.queueBytesMax,
       configuration: options.configuration ?? INITIAL_CONFIGURATION,
       acceptDataLoss: options.acceptDataLoss ?? false,
       ...(options.onRecoveryProgress && { onRecoveryProgress: options.onRecoveryProgress }),
     });
+    const flush = { ...FLUSH_DEFAULTS, ...options.flush };
+    const flusher = new Flusher({
+      flushBytes: Math.min(flush.flushBytes, options.hotBytesMax / 2),
+      flushAgeMs: flush.flushAgeMs,
+      tenantId: id,
+      tables: cold.tables,
+      lastSequence: () => tenant.lastSequence,
+      clock,
+      logger,
+    });
+    // Queries read cold files by their paths on this machine.
+    if (cold.directory !== undefined) flusher.start();
+    else logger.log('warn', 'hot rows stay hot: the lake lies elsewhere', { tenant: id });
+    return { tenant, cold, flusher };
   } catch (error) {
     hot.close();
     throw error;

@@ -20,6 +20,10 @@ export class HotStore {
   readonly edges: HotTable;
   readonly deadLetters: HotTable;
   readonly warnings: HotTable;
+  /** In the order in which they are flushed: what came of an event before the event. */
+  readonly tables: readonly HotTable[];
+  /** Removes one file of the directory. */
+  readonly removeFile: (path: string) => void;
   readonly #registry: TableRegistry;
 
   /** Makes `directory` fresh and empty. @throws TRIBUTARY_STORAGE_REGION_FULL, _HOT_FULL */
@@ -30,6 +34,7 @@ export class HotStore {
   ) {
     const removeFile = clearHotDirectory(directory);
     this.directory = directory;
+    this.removeFile = removeFile;
     this.budget = new HotBudget(bytesMax);
     this.#registry = TableRegistry.create(directory);
     const shared = { directory, registry: this.#registry, budget: this.budget, removeFile };
@@ -41,14 +46,12 @@ export class HotStore {
     this.edges = new HotTable({ ...shared, plan: plan(EDGES_SCHEMA) });
     this.deadLetters = new HotTable({ ...shared, plan: plan(DEAD_LETTERS_SCHEMA) });
     this.warnings = new HotTable({ ...shared, plan: plan(WARNINGS_SCHEMA) });
+    this.tables = [this.edges, this.deadLetters, this.warnings, this.events];
   }
 
   /** Unmaps everything; the files stay for readers. Idempotent. */
   close(): void {
-    this.events.close();
-    this.edges.close();
-    this.deadLetters.close();
-    this.warnings.close();
+    for (const table of this.tables) table.close();
     this.#registry.close();
   }
 }

@@ -16,6 +16,7 @@ import { EventFold } from './event-fold.ts';
 import { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
 import { Quarantine } from './quarantine.ts';
+import { type FlooredTable, ReplayFloors } from './replay-floors.ts';
 import type { StagedRows } from './staged-rows.ts';
 import { parseConfiguration } from './tenant-configuration.ts';
 import type { TenantSecret } from './tenant-secret.ts';
@@ -33,6 +34,8 @@ export interface RecoveryOptions {
   readonly walDirectory: string;
   readonly hot: HotStore;
   readonly capacities: TenantCapacities;
+  /** What of the replayed rows is in the lake already. */
+  readonly cold: readonly FlooredTable[];
   /** Go on behind damaged records, which are lost. */
   readonly acceptDataLoss: boolean;
   readonly onRecoveryProgress?: (progress: RecoveryProgress) => void;
@@ -88,6 +91,7 @@ class Replay {
   readonly #stager: EventStager;
   readonly #fold: EventFold;
   readonly #sourceNames: ReadonlyMap<number, string>;
+  readonly #floors: ReplayFloors;
   readonly #progress;
   #pendingEvents = 0;
   #reportedBytes = 0;
@@ -97,6 +101,7 @@ class Replay {
     this.#options = options;
     this.#stager = stager;
     this.#fold = fold;
+    this.#floors = new ReplayFloors(options.cold);
     this.#sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
     this.#progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };
   }
@@ -117,7 +122,6 @@ class Replay {
     await this.#stager.drained();
     this.#stager.continueAt(recovery.nextSequence);
     if (this.#failure !== undefined) throw this.#failure;
-    this.#fold.publish();
     this.#report();
     return recovery;
   }
@@ -164,6 +168,10 @@ class Replay {
   }
 
   #apply(rows: StagedRows, bytes: number): void {
+    const { events } = this.#options.hot;
+    this.#floors.pass(rows.sequence, (table) =>
+      table === events ? rows.segment.firstRow + rows.row : table.stagedRows,
+    );
     this.#fold.apply(rows);
     const progress = this.#progress;
     progress.records += 1;
@@ -172,7 +180,10 @@ class Replay {
     if (progress.bytes - this.#reportedBytes >= PROGRESS_BYTES) this.#report();
   }
 
+  /** What was applied can be seen, and what of it is cold is let go. */
   #report(): void {
+    this.#fold.publish();
+    this.#floors.settle();
     this.#reportedBytes = this.#progress.bytes;
     this.#options.onRecoveryProgress?.({ ...this.#progress });
   }

@@ -1,14 +1,15 @@
 /**
  * Hot rows as Parquet files: what one flush of one table asks for, and what it gets.
  *
- * One file for each day that the visible rows were received on; a table without days gives one file.
- * Hidden rows are left out, so a flush of hidden rows alone gives no file.
+ * One file for each day that the visible rows were received on, or more where they are many; a table
+ * without days makes one of it all. Hidden rows are left out, so hidden rows alone give no file.
  *
  * - A file's footer was decoded again and agrees with what was to be written.
  * - What the mask hides while the rows are read is hidden or not, row by row: who hides rows that are
  *   being flushed waits until the flush is over.
  */
 import { assert } from '../base/assert.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { RecordBatch } from './arrow.ts';
 import { ColumnBounds } from './column-bounds.ts';
 import type { FileSystem } from './file-system.ts';
@@ -17,6 +18,12 @@ import { readParquetFooter, writeParquet } from './parquet-wasm.ts';
 import { type RowRuns, runsByDay, visibleRuns } from './row-runs.ts';
 import { SegmentSlice, type SliceReference } from './segment-slice.ts';
 import { arrowSchema, type FlushColumn, toRecordBatch } from './segment-to-arrow.ts';
+
+/**
+ * Rows of one file, at which the next begins: of events, 100 to 150 MB. Files are encoded in memory,
+ * and a query reads several at once.
+ */
+const FILE_ROWS_MAX = 32 * LIMITS.segmentRowsMax;
 
 /** Plain data, so that it crosses to a thread. */
 export interface EncodeRequest {
@@ -50,13 +57,19 @@ interface Piece {
   readonly runs: RowRuns;
 }
 
+interface PlannedFile {
+  readonly day: number | null;
+  rows: number;
+  readonly pieces: Piece[];
+}
+
 /** Encodes on the calling thread. @throws the file system's error. */
 export async function encodeSegments(
   fileSystem: FileSystem,
   request: EncodeRequest,
 ): Promise<EncodedFile[]> {
   const files: EncodedFile[] = [];
-  for (const [day, pieces] of await planFiles(fileSystem, request)) {
+  for (const { day, pieces } of await planFiles(fileSystem, request)) {
     files.push(await encodeFile(fileSystem, request.columns, day, pieces));
   }
   return files;
@@ -65,16 +78,22 @@ export async function encodeSegments(
 async function planFiles(
   fileSystem: FileSystem,
   { slices, dayColumn }: EncodeRequest,
-): Promise<ReadonlyMap<number | null, readonly Piece[]>> {
-  const files = new Map<number | null, Piece[]>();
+): Promise<PlannedFile[]> {
+  const files: PlannedFile[] = [];
+  const newest = new Map<number | null, PlannedFile>();
   for (const reference of slices) {
     const slice = await SegmentSlice.open(fileSystem, reference);
     try {
       const visible = visibleRuns(await slice.hiddenBits(), slice.rowCount);
       for (const [day, runs] of await daysOf(slice, visible, dayColumn)) {
-        const pieces = files.get(day) ?? [];
-        pieces.push({ slice: reference, runs });
-        files.set(day, pieces);
+        let file = newest.get(day);
+        if (file === undefined || file.rows + runs.count > FILE_ROWS_MAX) {
+          file = { day, rows: 0, pieces: [] };
+          newest.set(day, file);
+          files.push(file);
+        }
+        file.pieces.push({ slice: reference, runs });
+        file.rows += runs.count;
       }
     } finally {
       await slice.close();

@@ -6,7 +6,7 @@ import { DEAD_LETTERS_SCHEMA } from '../dead-letters-schema.ts';
 import { EDGES_SCHEMA } from '../edges-schema.ts';
 import { EVENTS_SCHEMA } from '../events-schema.ts';
 import { WARNINGS_SCHEMA } from '../warnings-schema.ts';
-import { definitionOf } from './schema.ts';
+import { definitionOf, type LakeTableDefinition } from './schema.ts';
 
 export const EVENTS_TABLE = definitionOf(EVENTS_SCHEMA, {
   personal: [
@@ -43,3 +43,11 @@ export const WARNINGS_TABLE = definitionOf(WARNINGS_SCHEMA, {
   dayOf: 'received_at',
   sortBy: ['sequence'],
 });
+
+/** By the name of the hot table. */
+export const LAKE_TABLES: Readonly<Record<string, LakeTableDefinition>> = Object.fromEntries(
+  [EVENTS_TABLE, EDGES_TABLE, DEAD_LETTERS_TABLE, WARNINGS_TABLE].map((definition) => [
+    definition.name,
+    definition,
+  ]),
+);

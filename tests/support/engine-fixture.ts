@@ -33,7 +33,7 @@ export class TestEngine {
     fileSystem: FileSystem,
     options: Partial<EngineOptions> = {},
   ): Promise<TestEngine> {
-    await makeDirectoryDurable(fileSystem, '/data');
+    await makeDirectoryDurable(fileSystem, options.dataDirectory ?? '/data');
     const engine = await Engine.open({
       dataDirectory: '/data',
       hotDirectory: temporaryHotDirectory(context),

@@ -1,0 +1,68 @@
+/**
+ * The lake tables of one tenant, one for each hot table, in the tenant's namespace of the lake.
+ * The tenant's id is the namespace.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { RandomSource } from '../base/random.ts';
+import { IcebergTable } from '../storage/lake/iceberg-table.ts';
+import type { LakeTable } from '../storage/lake/lake-table.ts';
+import { LAKE_TABLES } from '../storage/lake/lake-tables.ts';
+import type { ObjectStore } from '../storage/lake/object-store.ts';
+import type { ParquetEncoder } from '../storage/parquet-encoder.ts';
+import { ColdTable } from './cold-table.ts';
+import type { HotStore } from './hot-store.ts';
+
+export interface ColdStoreOptions {
+  readonly tenantId: string;
+  readonly hot: HotStore;
+  readonly store: ObjectStore;
+  readonly encoder: ParquetEncoder;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  /** Longer than any query runs, milliseconds. */
+  readonly queryGraceMs: number;
+}
+
+export class ColdStore {
+  /** In the order in which they are flushed; `events` is the last. */
+  readonly tables: readonly ColdTable[];
+  /** Where query workers find the files; undefined where no process on this machine does. */
+  readonly directory: string | undefined;
+
+  /** Opens the tables, and makes those that are missing. The hot tables are fresh. */
+  static async open(options: ColdStoreOptions): Promise<ColdStore> {
+    const { tenantId, hot, store, encoder, clock, random, logger, queryGraceMs } = options;
+    const tables: ColdTable[] = [];
+    for (const table of hot.tables) {
+      const definition = LAKE_TABLES[table.plan.schema.name]!;
+      const openLake = (): Promise<LakeTable> =>
+        IcebergTable.open({ store, namespace: tenantId, definition, clock, random, log: logger });
+      tables.push(
+        await ColdTable.open({
+          hot: table,
+          hotDirectory: hot.directory,
+          removeHotFile: hot.removeFile,
+          definition,
+          openLake,
+          store,
+          encoder,
+          clock,
+          queryGraceMs,
+        }),
+      );
+    }
+    return new ColdStore(tables, store.localPath(tenantId));
+  }
+
+  private constructor(tables: readonly ColdTable[], directory: string | undefined) {
+    this.tables = tables;
+    this.directory = directory;
+  }
+
+  /** The tables of the lake, as they are now. */
+  get lakeTables(): readonly LakeTable[] {
+    return this.tables.map(({ lake }) => lake);
+  }
+}

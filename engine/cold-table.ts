@@ -1,0 +1,227 @@
+/**
+ * One table's rows on their way from hot segments into the lake, and the list that queries find them by.
+ *
+ * - A row is in the lake before it leaves the hot table, and queries see the change as one.
+ * - The lake's watermark says which sequences are in it; a start continues there (replay-floors.ts).
+ * - A list's snapshot of the lake is held until no query can read it any more.
+ *
+ * Failure: a flush that failed has changed nothing that queries see. Its files may lie in the lake as
+ * orphans, or its commit may have happened: the next flush opens the table anew, where the watermark
+ * says which, and goes on behind it.
+ */
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import {
+  type ColdColumn,
+  coldFileOf,
+  coldListFile,
+  serialiseColdList,
+} from '../storage/cold-list.ts';
+import { writeHotFile } from '../storage/hot-directory.ts';
+import type { HotTable } from '../storage/hot-table.ts';
+import type { DataFile } from '../storage/lake/data-file.ts';
+import type { LakeTable, SnapshotPin } from '../storage/lake/lake-table.ts';
+import { keyOf } from '../storage/lake/location.ts';
+import type { ObjectStore } from '../storage/lake/object-store.ts';
+import type { LakeTableDefinition } from '../storage/lake/schema.ts';
+import type { EncodedFile, ParquetEncoder } from '../storage/parquet-encoder.ts';
+import type { SliceReference } from '../storage/segment-slice.ts';
+import type { FlushColumn } from '../storage/segment-to-arrow.ts';
+
+export interface ColdTableOptions {
+  readonly hot: HotTable;
+  /** Where lists go. */
+  readonly hotDirectory: string;
+  readonly removeHotFile: (path: string) => void;
+  readonly definition: LakeTableDefinition;
+  readonly openLake: () => Promise<LakeTable>;
+  readonly store: ObjectStore;
+  readonly encoder: ParquetEncoder;
+  readonly clock: Clock;
+  /** Longer than any query runs, milliseconds. */
+  readonly queryGraceMs: number;
+}
+
+/** What one flush moved. */
+export interface FlushedRows {
+  readonly rows: number;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+interface PublishedList {
+  readonly version: number;
+  readonly pin: SnapshotPin;
+  supersededAtMs: number;
+}
+
+export class ColdTable {
+  readonly hot: HotTable;
+  readonly #options: ColdTableOptions;
+  #lake: LakeTable;
+  /** A commit that was begun, until its rows are cold. */
+  #unsettled: { readonly toRow: number; readonly sequence: number } | undefined;
+  /** Oldest first; the last one is current. */
+  #lists: PublishedList[] = [];
+
+  /** Opens the table's lake, and lists what is in it. The hot table is fresh. */
+  static async open(options: ColdTableOptions): Promise<ColdTable> {
+    const table = new ColdTable(options, await options.openLake());
+    await table.publish(0);
+    return table;
+  }
+
+  private constructor(options: ColdTableOptions, lake: LakeTable) {
+    this.#options = options;
+    this.hot = options.hot;
+    this.#lake = lake;
+  }
+
+  get lake(): LakeTable {
+    return this.#lake;
+  }
+
+  /** Rows of sequences up to it are in the lake; 0 while it is empty, as sequences start at 1. */
+  get watermark(): number {
+    return Math.max(0, this.#lake.currentSnapshot?.sequence ?? 0);
+  }
+
+  /** Memory of published rows that are not cold yet, bytes; of segments in part, their share. */
+  get unflushedBytes(): number {
+    const { floorRow, publishedRows, segments } = this.hot;
+    let bytes = 0;
+    for (let index = segments.length - 1; index >= 0; index -= 1) {
+      const { firstRow, stagedRows, usedBytes } = segments[index]!;
+      const rows = Math.min(publishedRows, firstRow + stagedRows) - Math.max(floorRow, firstRow);
+      if (rows > 0) bytes += (usedBytes * rows) / stagedRows;
+      if (firstRow <= floorRow) break;
+    }
+    return bytes;
+  }
+
+  /**
+   * Moves the published rows below `toRow`, whose sequences are `sequence` or less, into the lake.
+   * @param commits whether a commit is made even when there are no rows, for its watermark.
+   */
+  async flush(toRow: number, sequence: number, commits: boolean): Promise<FlushedRows> {
+    await this.#settleCommit();
+    const slices = this.#slicesBelow(toRow);
+    const { definition, encoder } = this.#options;
+    const encoded =
+      slices.length === 0
+        ? []
+        : await encoder.encode({ slices, columns: this.#columns(), dayColumn: definition.dayOf });
+    const add: DataFile[] = [];
+    for (const file of encoded) add.push(await this.#store(file));
+    if (add.length > 0 || commits) {
+      this.#unsettled = { toRow, sequence };
+      const commitId = `flush-${sequence}`;
+      await this.#lake.commit({ commitId, operation: 'append', add, remove: [], sequence });
+    }
+    await this.publish(toRow);
+    this.#unsettled = undefined;
+    return {
+      rows: encoded.reduce((sum, { rows }) => sum + rows, 0),
+      files: encoded.length,
+      bytes: encoded.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    };
+  }
+
+  /** Lists what is in the lake now, and takes the rows below `floorRow` to be there. */
+  async publish(floorRow: number): Promise<void> {
+    const { store, clock } = this.#options;
+    const pin = this.#lake.pin();
+    const previous = this.#lists.at(-1);
+    const version = (previous?.version ?? 0) + 1;
+    const columns = this.#coldColumns();
+    const prefix = `${this.#lake.namespace}/`;
+    const live =
+      pin.snapshot === undefined ? [] : await this.#lake.liveFiles(pin.snapshot.snapshotId);
+    const files = live.map((file) => {
+      const key = keyOf(store.bucket, file.location);
+      assert(key.startsWith(prefix), 'a table lies in the namespace of its tenant');
+      return coldFileOf(file, key.slice(prefix.length), columns);
+    });
+    writeHotFile(this.#pathOf(version), serialiseColdList({ columns, files }));
+    this.hot.setCold(floorRow, version);
+    if (previous !== undefined) previous.supersededAtMs = clock.monotonicMs();
+    this.#lists.push({ version, pin, supersededAtMs: Number.POSITIVE_INFINITY });
+    this.#releaseOldLists();
+  }
+
+  /** Takes the rows below `floorRow` to be among those that are listed already. */
+  skipTo(floorRow: number): void {
+    this.hot.setCold(floorRow, this.#lists.at(-1)!.version);
+  }
+
+  /** Finds out what became of a commit that was not heard of any more. */
+  async #settleCommit(): Promise<void> {
+    if (this.#unsettled === undefined) return;
+    const { toRow, sequence } = this.#unsettled;
+    this.#lake = await this.#options.openLake();
+    if (this.watermark >= sequence) await this.publish(toRow);
+    this.#unsettled = undefined;
+  }
+
+  #pathOf(version: number): string {
+    return `${this.#options.hotDirectory}/${coldListFile(this.hot.plan.schema.name, version)}`;
+  }
+
+  /** Queries that read a list began before it was superseded. */
+  #releaseOldLists(): void {
+    const { clock, queryGraceMs, removeHotFile } = this.#options;
+    const nowMs = clock.monotonicMs();
+    this.#lists = this.#lists.filter(({ version, pin, supersededAtMs }) => {
+      if (nowMs - supersededAtMs <= queryGraceMs) return true;
+      pin.release();
+      removeHotFile(this.#pathOf(version));
+      return false;
+    });
+  }
+
+  #slicesBelow(toRow: number): SliceReference[] {
+    const { floorRow, segments } = this.hot;
+    return segments.flatMap(({ path, plan, firstRow, stagedRows }) => {
+      const from = Math.max(floorRow - firstRow, 0);
+      const to = Math.min(toRow - firstRow, stagedRows);
+      return from < to ? [{ path, plan, fromRow: from, toRow: to }] : [];
+    });
+  }
+
+  /** The columns of new files: those of the hot table, under the lake's ids. */
+  #columns(): FlushColumn[] {
+    const { columns } = this.#lake.schema;
+    return this.hot.plan.schema.columns.map(({ name, type }) => {
+      const column = columns.find((candidate) => candidate.name === name);
+      assert(column !== undefined, `the lake has the column ${name}`);
+      return { name, type, fieldId: column.id, personal: column.personal };
+    });
+  }
+
+  /** The columns of queries: those of the hot table, as the lake stores them. */
+  #coldColumns(): ColdColumn[] {
+    const { columns } = this.#lake.schema;
+    return this.hot.plan.schema.columns.flatMap(({ name, type: hotType }) => {
+      const column = columns.find((candidate) => candidate.name === name);
+      return column === undefined ? [] : [{ id: column.id, name, type: column.type, hotType }];
+    });
+  }
+
+  async #store(file: EncodedFile): Promise<DataFile> {
+    const { store } = this.#options;
+    const location = this.#lake.newDataFile(file.day);
+    const result = await store.put(keyOf(store.bucket, location), file.bytes, {
+      ifNoneMatch: true,
+    });
+    assert(result === 'stored', 'a new data file has a name of its own');
+    return {
+      location,
+      day: file.day,
+      recordCount: file.rows,
+      fileBytes: file.bytes.length,
+      columns: file.columns,
+      splitOffsets: file.splitOffsets,
+      sorted: false,
+    };
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The flusher of one tenant: decides when hot rows go to the lake, and moves those of all tables up to one
+ * sequence.
+ *
+ * A flush begins with a cut: the last sequence that is applied and how many rows of each table are
+ * published, read in one turn of the event loop, where they belong together. Tables go one after
+ * another, `events` last: once the events of a sequence are in the lake, so is all that came of them, and
+ * the log up to it is no longer needed for rows.
+ *
+ * - It is due when unflushed rows take `flushBytes`, or some have waited for `flushAgeMs`.
+ * - One flush runs at a time. The write path goes on meanwhile; encoding has a thread of its own.
+ *
+ * Failure: rows stay hot, the error is logged, and the next attempt comes after a growing pause. While hot
+ * storage is full, batches are refused with TRIBUTARY_STORAGE_HOT_FULL.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { HotTable } from '../storage/hot-table.ts';
+import type { ColdTable } from './cold-table.ts';
+
+/** What is published at one moment. */
+export interface FlushCut {
+  /** Of the last event that is applied. */
+  readonly sequence: number;
+  /** Of each table, in the order of the flusher's. */
+  readonly rows: readonly number[];
+}
+
+export interface FlushLimits {
+  /** Memory that unflushed rows may take before they are flushed, bytes. */
+  readonly flushBytes: number;
+  /** Time the oldest unflushed row may wait, milliseconds. */
+  readonly flushAgeMs: number;
+}
+
+export interface FlusherOptions extends FlushLimits {
+  readonly tenantId: string;
+  /** `events` last. */
+  readonly tables: readonly ColdTable[];
+  /** The last applied sequence, now. */
+  readonly lastSequence: () => number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Totals since the start. */
+export interface FlushStatistics {
+  readonly flushes: number;
+  readonly failures: number;
+  readonly rows: number;
+  readonly files: number;
+  readonly bytes: number;
+  readonly elapsedMs: number;
+}
+
+const POLL_MS = 250;
+const RETRY_MS = 1000;
+const RETRY_MS_MAX = 60_000;
+
+export class Flusher {
+  readonly #options: FlusherOptions;
+  readonly #statistics = { flushes: 0, failures: 0, rows: 0, files: 0, bytes: 0, elapsedMs: 0 };
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  /** When a row was first seen unflushed, by the monotonic clock. */
+  #waitingSinceMs: number | undefined;
+  #failuresInRow = 0;
+  #pausedUntilMs = 0;
+
+  constructor(options: FlusherOptions) {
+    this.#options = options;
+  }
+
+  get statistics(): FlushStatistics {
+    return this.#statistics;
+  }
+
+  get unflushedBytes(): number {
+    return this.#options.tables.reduce((sum, table) => sum + table.unflushedBytes, 0);
+  }
+
+  /** Settles when the flush that runs has ended, however it did; undefined while none runs. */
+  get flushing(): Promise<void> | undefined {
+    return this.#running?.catch(() => {});
+  }
+
+  /** How long the oldest unflushed row has waited, milliseconds. */
+  get lagMs(): number {
+    if (this.#waitingSinceMs === undefined) return 0;
+    return this.#options.clock.monotonicMs() - this.#waitingSinceMs;
+  }
+
+  /** From now on flushes when it is due. */
+  start(): void {
+    this.#timer = setInterval(() => this.poll(), POLL_MS);
+    this.#timer.unref();
+  }
+
+  /** Begins a flush when it is due and none runs. */
+  poll(): void {
+    const { clock, flushBytes, flushAgeMs, logger, tenantId } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (!this.#hasRows()) this.#waitingSinceMs = undefined;
+    else this.#waitingSinceMs ??= nowMs;
+    if (this.#running !== undefined || nowMs < this.#pausedUntilMs) return;
+    if (this.#waitingSinceMs === undefined) return;
+    if (nowMs - this.#waitingSinceMs < flushAgeMs && this.unflushedBytes < flushBytes) return;
+    this.flush().catch((error: unknown) => {
+      logger.log('error', 'hot rows could not be flushed', { tenant: tenantId, error });
+    });
+  }
+
+  /** Flushes all that is published, now or after the flush that runs. */
+  async flush(): Promise<void> {
+    while (this.#running !== undefined) await this.flushing;
+    this.#running = this.#flush();
+    try {
+      await this.#running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** Begins no more flushes, and waits for the one that runs. Idempotent. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#pausedUntilMs = Number.POSITIVE_INFINITY;
+    await this.flushing;
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.#hasRows()) return;
+    const { clock, tables } = this.#options;
+    const startMs = clock.monotonicMs();
+    const cut = this.#cut();
+    this.#waitingSinceMs = undefined;
+    try {
+      for (const [index, table] of tables.entries()) {
+        const isLast = index === tables.length - 1;
+        const { rows, files, bytes } = await table.flush(cut.rows[index]!, cut.sequence, isLast);
+        this.#statistics.rows += rows;
+        this.#statistics.files += files;
+        this.#statistics.bytes += bytes;
+      }
+      this.#statistics.flushes += 1;
+      this.#failuresInRow = 0;
+    } catch (error) {
+      this.#statistics.failures += 1;
+      this.#waitingSinceMs = startMs;
+      this.#pausedUntilMs =
+        clock.monotonicMs() + Math.min(RETRY_MS * 2 ** this.#failuresInRow, RETRY_MS_MAX);
+      this.#failuresInRow += 1;
+      throw error;
+    } finally {
+      this.#statistics.elapsedMs += clock.monotonicMs() - startMs;
+    }
+  }
+
+  #cut(): FlushCut {
+    const { tables, lastSequence } = this.#options;
+    return { sequence: lastSequence(), rows: tables.map(({ hot }) => hot.publishedRows) };
+  }
+
+  #hasRows(): boolean {
+    return this.#options.tables.some(({ hot }) => isUnflushed(hot));
+  }
+}
+
+function isUnflushed({ floorRow, publishedRows }: HotTable): boolean {
+  return floorRow < publishedRows;
+}
