@@ -23,6 +23,11 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return remainder;
 });
 
+/** A CRC as text: eight hex digits. */
+export function formatCrc(crc: number): string {
+  return crc.toString(16).padStart(8, '0');
+}
+
 export const crc32c: Crc32c = (bytes, offset, length, seed) => {
   let remainder = ~seed;
   for (let index = offset; index < offset + length; index += 1) {

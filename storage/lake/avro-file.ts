@@ -4,11 +4,13 @@
  *
  * - Written with codec `deflate` in one block; read with `null` and `deflate`.
  * - The 16-byte marker behind each block is checked, so that a torn or mixed-up file is found out.
- *   There is no checksum in the format: Iceberg's lengths and counts are held against what is read.
+ * - The format has no checksum; ours is a text of the header, `tributary.crc32c`, over the other texts
+ *   (as JSON) and the blocks as they lie in the file. Files of other writers come without it.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { LIMITS } from '../../base/limits.ts';
 import type { RandomSource } from '../../base/random.ts';
+import { crc32c, formatCrc } from '../crc32c.ts';
 import { AvroReader, AvroWriter, readAvro, writeAvro } from './avro-codec.ts';
 import {
   AvroError,
@@ -21,6 +23,7 @@ import {
 /** `Obj` and the version, 1. */
 const MAGIC = Uint8Array.of(0x4f, 0x62, 0x6a, 1);
 const SYNC_BYTES = 16;
+const CHECKSUM = 'tributary.crc32c';
 
 export interface AvroFile {
   /** The header, without Avro's own keys. */
@@ -37,11 +40,12 @@ export function encodeAvroFile(
 ): Uint8Array {
   const writer = new AvroWriter();
   const sync = random.bytes(SYNC_BYTES);
-  const entries = Object.entries({
-    'avro.schema': JSON.stringify(schema),
-    'avro.codec': 'deflate',
-    ...header,
-  });
+  const values = new AvroWriter();
+  for (const record of records) writeAvro(values, schema, record);
+  const block = deflateRawSync(values.bytes);
+  const texts = { 'avro.schema': JSON.stringify(schema), 'avro.codec': 'deflate', ...header };
+  const checksum = checksumOf(Object.entries(texts), records.length === 0 ? [] : [block]);
+  const entries = Object.entries({ ...texts, [CHECKSUM]: checksum });
   writer.writeFixed(MAGIC);
   writer.writeLong(entries.length);
   for (const [key, text] of entries) {
@@ -51,10 +55,8 @@ export function encodeAvroFile(
   writer.writeLong(0);
   writer.writeFixed(sync);
   if (records.length > 0) {
-    const block = new AvroWriter();
-    for (const record of records) writeAvro(block, schema, record);
     writer.writeLong(records.length);
-    writer.writeBytes(deflateRawSync(block.bytes));
+    writer.writeBytes(block);
     writer.writeFixed(sync);
   }
   return writer.bytes.slice();
@@ -74,9 +76,12 @@ export function decodeAvroFile(bytes: Uint8Array): AvroFile {
   }
 
   const records: AvroRecordValue[] = [];
+  const blocks: Uint8Array[] = [];
   while (reader.remaining > 0) {
     const count = reader.readInt();
-    const block = new AvroReader(inflate(codec, reader.readBytes()));
+    const bytesOfBlock = reader.readBytes();
+    blocks.push(bytesOfBlock);
+    const block = new AvroReader(inflate(codec, bytesOfBlock));
     // Our records take more than a byte each; a count beyond that is not one.
     if (count < 0 || count > block.remaining) throw new AvroError('a block has too few values');
     for (let index = 0; index < count; index += 1) {
@@ -85,9 +90,20 @@ export function decodeAvroFile(bytes: Uint8Array): AvroFile {
     if (block.remaining > 0) throw new AvroError('a block is longer than its values');
     if (!equal(reader.readFixed(SYNC_BYTES), sync)) throw new AvroError('a block ends wrongly');
   }
+  const checksum = texts.get(CHECKSUM);
+  texts.delete(CHECKSUM);
+  if (checksum !== undefined && checksum !== checksumOf([...texts], blocks)) {
+    throw new AvroError('its checksum is wrong');
+  }
   texts.delete('avro.schema');
   texts.delete('avro.codec');
   return { header: Object.fromEntries(texts), schema, records };
+}
+
+function checksumOf(texts: [string, string][], blocks: readonly Uint8Array[]): string {
+  const header = new TextEncoder().encode(JSON.stringify(texts));
+  const seed = crc32c(header, 0, header.length, 0);
+  return formatCrc(blocks.reduce((crc, block) => crc32c(block, 0, block.length, crc), seed));
 }
 
 function inflate(codec: string, bytes: Uint8Array): Uint8Array {

@@ -2,27 +2,47 @@
  * Reading and writing `v<N>.metadata.json`. What is read is checked field by field before it is used:
  * the rest of the lake trusts a TableMetadata blindly.
  *
+ * - The last field is a checksum of all text before it: a digit that turned in an id or a path would
+ *   pass for another. It is our own; readers ignore fields they do not know.
  * - Only what our tables are made of is taken: format version 2, primitive optional columns, a day
  *   partition or none. Anything else was not written by us, and is refused by name.
  */
 import { TributaryError } from '../../base/errors.ts';
+import { crc32c, formatCrc } from '../crc32c.ts';
 import { formatJson, parseJson } from './json.ts';
 import { isLakeType } from './schema.ts';
 import type { FieldJson, SnapshotJson, TableMetadata } from './table-metadata.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
+const CHECKSUM = 'tributary-crc32c';
+
 /** Why a document is not metadata of ours. */
 class Mismatch extends Error {}
 
 export function formatTableMetadata(metadata: TableMetadata): string {
-  return formatJson(metadata);
+  const body = formatJson(metadata).slice(0, -1);
+  return `${body},"${CHECKSUM}":"${checksumOf(body)}"}`;
+}
+
+/** Takes the checksum off. A file of another writer has none. */
+function checkedBody(text: string): string {
+  const start = text.lastIndexOf(`,"${CHECKSUM}":"`);
+  if (start < 0) return text;
+  const body = text.slice(0, start);
+  must(text.slice(start) === `,"${CHECKSUM}":"${checksumOf(body)}"}`, 'its checksum is wrong');
+  return `${body}}`;
+}
+
+function checksumOf(body: string): string {
+  const bytes = new TextEncoder().encode(body);
+  return formatCrc(crc32c(bytes, 0, bytes.length, 0));
 }
 
 /** @throws TRIBUTARY_LAKE_METADATA_MALFORMED */
 export function parseTableMetadata(text: string, location: string): TableMetadata {
   try {
-    return checkMetadata(object(parseJson(text), 'the document'));
+    return checkMetadata(object(parseJson(checkedBody(text)), 'the document'));
   } catch (error) {
     if (!(error instanceof Mismatch) && !(error instanceof SyntaxError)) throw error;
     const reason = error instanceof Mismatch ? error.message : 'it is not JSON';

@@ -44,6 +44,16 @@ describe('table metadata as JSON', () => {
     assert.equal(formatTableMetadata(parseTableMetadata(text, LOCATION)), text);
   });
 
+  it('with any character changed before its checksum is refused', () => {
+    const text = formatTableMetadata(withSnapshot(JAVA_ID));
+    const end = text.indexOf(',"tributary-crc32c');
+    for (let position = 0; position < end; position += 1) {
+      const other = text[position] === '7' ? '8' : '7';
+      const damaged = text.slice(0, position) + other + text.slice(position + 1);
+      assert.throws(() => parseTableMetadata(damaged, LOCATION), TributaryError, damaged);
+    }
+  });
+
   it('that is damaged is refused with the place and the reason', () => {
     const damages: readonly [RegExp | string, string, RegExp][] = [
       [/^\{/, '', /is not JSON/],
@@ -59,7 +69,8 @@ describe('table metadata as JSON', () => {
       ['"operation":"append"', '"operation":1', /summary holds something else/],
       ['"type":"branch"', '"type":"twig"', /main is no branch/],
     ];
-    const text = formatTableMetadata(withSnapshot(JAVA_ID));
+    // Without the checksum, which would be wrong each time.
+    const text = formatTableMetadata(withSnapshot(JAVA_ID)).replace(/,"tributary-crc32c.*$/, '}');
     for (const [found, replacement, reason] of damages) {
       const damaged = text.replace(found, replacement);
       assert.notEqual(damaged, text, String(found));
