@@ -13,20 +13,39 @@ namespace {
 
 constexpr uint64_t kSafeIntegerMax = (1ull << 53) - 1;
 constexpr size_t kNumberBytesMax = 32;
+constexpr size_t kEscapeBytesMax = 6;  // \u00XX
 constexpr double kTimeMillisecondsMax = 8.64e15;
 constexpr int64_t kDayMilliseconds = 86400000;
 constexpr char kHexDigits[] = "0123456789abcdef";
 
-// Bytes of `word` that are below `limit` get their high bit set; false ones only above a true one.
-constexpr uint64_t Each(uint8_t byte) { return 0x0101010101010101ull * byte; }
-uint64_t BelowSpace(uint64_t word) { return (word - Each(0x20)) & ~word; }
-uint64_t EqualTo(uint64_t word, uint8_t byte) {
-  uint64_t difference = word ^ Each(byte);
-  return (difference - Each(1)) & ~difference;
+// Sixteen bytes; comparing gives -1 in each lane where it holds.
+typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
+typedef int8_t Lanes __attribute__((vector_size(kVectorBytes)));
+constexpr Bytes kPositions = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+Lanes NeedsEscape(Bytes bytes) { return (bytes < 0x20) | (bytes == '"') | (bytes == '\\'); }
+
+bool Any(Lanes lanes) {
+  uint64_t words[2];
+  memcpy(words, &lanes, sizeof(words));
+  return (words[0] | words[1]) != 0;
 }
-// Whether one of eight bytes may need an escape.
-bool NeedsEscape(uint64_t word) {
-  return ((BelowSpace(word) | EqualTo(word, '"') | EqualTo(word, '\\')) & Each(0x80)) != 0;
+
+// Copies a text and says whether nothing in it needs an escape. Up to 16 bytes behind both are touched.
+bool CopyPlain(char* to, const uint8_t* text, size_t length) {
+  Lanes found = {};
+  Bytes bytes;
+  for (; length > kVectorBytes; length -= kVectorBytes) {
+    memcpy(&bytes, text, kVectorBytes);
+    memcpy(to, &bytes, kVectorBytes);
+    found |= NeedsEscape(bytes);
+    text += kVectorBytes;
+    to += kVectorBytes;
+  }
+  memcpy(&bytes, text, kVectorBytes);
+  memcpy(to, &bytes, kVectorBytes);
+  found |= NeedsEscape(bytes) & (kPositions < static_cast<uint8_t>(length));
+  return !Any(found);
 }
 
 char* EscapeByte(char* to, uint8_t byte) {
@@ -130,32 +149,24 @@ void MsgpackJsonText::Grow(size_t length) {
   capacity_ = capacity;
 }
 
-void MsgpackJsonText::String(const uint8_t* text, size_t length) {
-  // Six bytes for each at worst, two quotes, and a word that is stored beyond the end.
-  char* to = Reserve(length * 6 + 2 + 8);
+void MsgpackJsonText::StringBetween(char before, const uint8_t* text, size_t length,
+                                    char behind) {
+  // What stands around it, and a vector that is stored beyond the end.
+  constexpr size_t kAround = 4 + kVectorBytes;
+  char* to = Reserve(length + kAround);
+  *to = before;
+  to += before != 0;
   *to++ = '"';
-  for (; length >= 8; text += 8, length -= 8) {
-    uint64_t word;
-    memcpy(&word, text, 8);
-    if (NeedsEscape(word)) {
-      for (int i = 0; i < 8; i++) to = EscapeByte(to, text[i]);
-    } else {
-      memcpy(to, &word, 8);
-      to += 8;
-    }
-  }
-  uint64_t word;
-  memcpy(&word, text, 8);
-  // Bytes behind the end count as spaces: nothing to escape.
-  uint64_t inside = (1ull << (length * 8)) - 1;
-  if (NeedsEscape((word & inside) | (Each(' ') & ~inside))) {
-    for (size_t i = 0; i < length; i++) to = EscapeByte(to, text[i]);
-  } else {
-    memcpy(to, &word, 8);
+  if (CopyPlain(to, text, length)) {
     to += length;
+  } else {
+    Finish(to);
+    to = Reserve(length * kEscapeBytesMax + kAround);
+    for (size_t i = 0; i < length; i++) to = EscapeByte(to, text[i]);
   }
   *to++ = '"';
-  Finish(to);
+  *to = behind;
+  Finish(to + (behind != 0));
 }
 
 void MsgpackJsonText::Unsigned(uint64_t value) {

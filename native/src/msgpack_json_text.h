@@ -13,6 +13,17 @@
 
 namespace tributary {
 
+// Bytes that are copied and looked at in one step.
+constexpr size_t kVectorBytes = 16;
+
+// Copies `length` bytes in steps of a vector: up to 16 behind both ends are touched. Most texts are short,
+// and a call would cost more than the copy.
+inline void CopyShort(void* to, const void* from, size_t length) {
+  for (size_t at = 0; at < length; at += kVectorBytes) {
+    memcpy(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, kVectorBytes);
+  }
+}
+
 class MsgpackJsonText {
  public:
   MsgpackJsonText() = default;
@@ -22,8 +33,6 @@ class MsgpackJsonText {
 
   const char* data() const { return data_; }
   size_t length() const { return length_; }
-  // The last character; 0 in an empty text.
-  char last() const { return length_ == 0 ? 0 : data_[length_ - 1]; }
   // Forgets what is behind `length`.
   void Truncate(size_t length) { length_ = length; }
 
@@ -35,8 +44,19 @@ class MsgpackJsonText {
     memcpy(Reserve(length), text, length);
     length_ += length;
   }
-  // A quoted string. 8 bytes behind `text` are read, whatever they are.
-  void String(const uint8_t* text, size_t length);
+  // A quoted string. 16 bytes behind `text` are read, whatever they are.
+  void String(const uint8_t* text, size_t length) { StringBetween(0, text, length, 0); }
+  // A quoted string and a colon, behind a comma unless it is the first key of its object.
+  void Key(bool is_first, const uint8_t* text, size_t length) {
+    StringBetween(is_first ? 0 : ',', text, length, ':');
+  }
+  // The same of a key that was written before: `quoted` has its quotes and the colon, and 16 bytes behind.
+  void QuotedKey(bool is_first, const char* quoted, size_t length) {
+    char* to = Reserve(length + 1 + kVectorBytes);
+    *to = ',';
+    CopyShort(to + !is_first, quoted, length);
+    length_ += length + !is_first;
+  }
   // Whole numbers beyond 2^53 are quoted: a JSON number would not keep their digits everywhere.
   void Unsigned(uint64_t value);
   void Signed(int64_t value);
@@ -56,6 +76,8 @@ class MsgpackJsonText {
     return data_ + length_;
   }
   void Grow(size_t length);
+  // The string with a character before and one behind it, where they are not 0.
+  void StringBetween(char before, const uint8_t* text, size_t length, char behind);
   void Finish(const char* end) { length_ = static_cast<size_t>(end - data_); }
 
   char* data_ = nullptr;

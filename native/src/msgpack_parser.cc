@@ -117,10 +117,12 @@ MsgpackParser::Outcome MsgpackParser::OutlinedValue(uint32_t depth, char walked)
 }
 
 MsgpackParser::Outcome MsgpackParser::Value(uint32_t depth, char walked) {
-  uint8_t token;
-  if (!in_.ReadByte(&token)) return CutOff();
+  if (in_.remaining() == 0) return CutOff();
   if (depth >= limits_.depth_max) return FailAs(DecodeFailure::kTooDeep);
   if (out_.length() > limits_.text_bytes_max) return FailAs(DecodeFailure::kMsgpackTextTooLarge);
+  if (IsStringToken(in_.Peek())) return String();
+  uint8_t token;
+  in_.ReadByte(&token);
   if (token < 0x80) {
     if (has_records_ && token >= kRecordIdMin && IsDefined(token & kRecordIdMask)) {
       return RecordReference(token & kRecordIdMask, depth, walked == '{');
@@ -130,7 +132,6 @@ MsgpackParser::Outcome MsgpackParser::Value(uint32_t depth, char walked) {
   }
   if (token < 0x90) return Map(token & 0x0f, depth, walked == '{');
   if (token < 0xa0) return Array(token & 0x0f, depth, walked == '[');
-  if (token < 0xc0) return String(token & 0x1f);
   if (token >= 0xe0) {
     out_.Signed(static_cast<int8_t>(token));
     return Outcome::kText;
@@ -184,12 +185,6 @@ MsgpackParser::Outcome MsgpackParser::Value(uint32_t depth, char walked) {
     case 0xd7:
     case 0xd8:
       return Extension(1u << (token - 0xd4), depth, walked == '{');
-    case 0xd9:
-      return Length<uint8_t>(&length) ? String(length) : CutOff();
-    case 0xda:
-      return Length<uint16_t>(&length) ? String(length) : CutOff();
-    case 0xdb:
-      return Length<uint32_t>(&length) ? String(length) : CutOff();
     case 0xdc:
       return Length<uint16_t>(&length) ? Array(length, depth, walked == '[') : CutOff();
     case 0xdd:
@@ -206,9 +201,13 @@ MsgpackParser::Outcome MsgpackParser::Value(uint32_t depth, char walked) {
 MsgpackParser::Outcome MsgpackParser::Map(uint32_t count, uint32_t depth, bool is_walked) {
   if (count > in_.remaining() / 2) return CutOff();
   size_t opened = Open('{', is_walked);
+  bool is_first = true;
   for (uint32_t i = 0; i < count; i++) {
-    size_t start = BeginMember();
-    if (!Key(depth) || Member(start, depth, is_walked) == Outcome::kFailed) return Outcome::kFailed;
+    size_t start = out_.length();
+    if (!Key(is_first, depth)) return Outcome::kFailed;
+    Outcome value = Member(start, is_first, depth, is_walked);
+    if (value == Outcome::kFailed) return value;
+    is_first = is_first && value == Outcome::kUndefined;
   }
   return Close('}', is_walked, opened, count);
 }
@@ -245,28 +244,19 @@ MsgpackParser::Outcome MsgpackParser::Close(char bracket, bool is_walked, size_t
   return Outcome::kText;
 }
 
-// No value ends in an opening brace: so one means that nothing is inside.
-size_t MsgpackParser::BeginMember() {
-  size_t start = out_.length();
-  if (out_.last() != '{') out_.Put(',');
-  return start;
-}
-
-MsgpackParser::Outcome MsgpackParser::Member(size_t start, uint32_t depth, bool is_walked) {
+MsgpackParser::Outcome MsgpackParser::Member(size_t start, bool is_first, uint32_t depth,
+                                             bool is_walked) {
   if (!is_walked) {
-    out_.Put(':');
     Outcome value = Value(depth + 1, 0);
     if (value == Outcome::kUndefined) out_.Truncate(start);
     return value;
   }
   PayloadOutline::Mark mark = outline_.Here();
   uint32_t offset = static_cast<uint32_t>(start);
-  if (out_.data()[offset] == ',') outline_.Punctuation(offset++);
+  if (!is_first) outline_.Punctuation(offset++);
   outline_.String(offset, string_);
-  outline_.Punctuation(TextLength());
-  char walked = WalkedAt(depth + 1, IsInherited(string_));
-  out_.Put(':');
-  Outcome value = OutlinedValue(depth + 1, walked);
+  outline_.Punctuation(TextLength() - 1);
+  Outcome value = OutlinedValue(depth + 1, WalkedAt(depth + 1, IsInherited(string_)));
   if (value == Outcome::kUndefined) {
     out_.Truncate(start);
     outline_.Rewind(mark);
@@ -274,12 +264,9 @@ MsgpackParser::Outcome MsgpackParser::Member(size_t start, uint32_t depth, bool 
   return value;
 }
 
-MsgpackParser::Outcome MsgpackParser::String(uint32_t length) {
-  const uint8_t* text;
-  if (!in_.Take(length, &text)) return CutOff();
-  if (length > limits_.text_bytes_max) return FailAs(DecodeFailure::kMsgpackTextTooLarge);
-  out_.String(text, length);
-  string_ = {reinterpret_cast<const char*>(text), length};
+MsgpackParser::Outcome MsgpackParser::String() {
+  if (!TakeString()) return Outcome::kFailed;
+  out_.String(reinterpret_cast<const uint8_t*>(string_.data), string_.length);
   return Outcome::kText;
 }
 
@@ -291,12 +278,28 @@ MsgpackParser::Outcome MsgpackParser::Binary(uint32_t length) {
   return Outcome::kText;
 }
 
-bool MsgpackParser::Key(uint32_t depth) {
+bool MsgpackParser::Key(bool is_first, uint32_t depth) {
   if (in_.remaining() == 0) return CutOff() == Outcome::kText;
   uint8_t token = in_.Peek();
-  if (IsStringToken(token)) return Value(depth + 1, 0) == Outcome::kText;
+  if (!IsStringToken(token)) return ScalarKey(is_first, depth);
+  if (!TakeString()) return false;
+  out_.Key(is_first, reinterpret_cast<const uint8_t*>(string_.data), string_.length);
+  return true;
+}
+
+bool MsgpackParser::TakeString() {
+  uint32_t length;
+  const uint8_t* text;
+  if (!StringHeader(&length) || !in_.Take(length, &text)) return CutOff() == Outcome::kText;
+  string_ = {reinterpret_cast<const char*>(text), length};
+  return true;
+}
+
+// A number, a boolean or nil as a key: its text in quotes.
+bool MsgpackParser::ScalarKey(bool is_first, uint32_t depth) {
+  if (!is_first) out_.Put(',');
   size_t start = out_.length();
-  if (IsScalarToken(token)) {
+  if (IsScalarToken(in_.Peek())) {
     if (Value(depth + 1, 0) == Outcome::kFailed) return false;
     if (out_.data()[start] != '"') out_.Quote(start);
   }
@@ -304,8 +307,26 @@ bool MsgpackParser::Key(uint32_t depth) {
   if (out_.length() == start || out_.data()[start + 1] == '{') {
     return Fail("a key is neither text nor a number") == Outcome::kText;
   }
-  string_ = {out_.data() + start + 1, static_cast<uint32_t>(out_.length() - start - 2)};
+  uint32_t length = static_cast<uint32_t>(out_.length() - start - 2);
+  out_.Put(':');
+  string_ = {out_.data() + start + 1, length};
   return true;
+}
+
+bool MsgpackParser::StringHeader(uint32_t* length) {
+  uint8_t token;
+  if (!in_.ReadByte(&token)) return false;
+  switch (token) {
+    case 0xd9:
+      return Length<uint8_t>(length);
+    case 0xda:
+      return Length<uint16_t>(length);
+    case 0xdb:
+      return Length<uint32_t>(length);
+    default:
+      *length = token & 0x1f;
+      return true;
+  }
 }
 
 MsgpackParser::Outcome MsgpackParser::Extension(uint32_t length, uint32_t depth, bool is_walked) {
@@ -362,7 +383,7 @@ MsgpackParser::Outcome MsgpackParser::RecordDefinition(uint32_t length, uint32_t
   if (!ArrayHeader(&count)) return Outcome::kFailed;
   Shape shape{generation_, static_cast<uint32_t>(fields_.size()), count,
               length == 2 && id[1] == 0};
-  if (!RecordFields(count, depth)) return Outcome::kFailed;
+  if (!RecordFields(count)) return Outcome::kFailed;
   if (index >= shapes_.size()) shapes_.resize(index + 1);
   shapes_[index] = shape;
   has_records_ = true;
@@ -370,20 +391,15 @@ MsgpackParser::Outcome MsgpackParser::RecordDefinition(uint32_t length, uint32_t
 }
 
 // Reads the keys of a definition; written as text they wait in keys_.
-bool MsgpackParser::RecordFields(uint32_t count, uint32_t depth) {
-  size_t start = out_.length();
+bool MsgpackParser::RecordFields(uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     if (in_.remaining() > 0 && !IsStringToken(in_.Peek())) {
       return Fail("a key of a record is not text") == Outcome::kText;
     }
-    if (Value(depth + 1, 0) == Outcome::kFailed) return false;
-    if (keys_.length() > limits_.text_bytes_max) {
-      return FailAs(DecodeFailure::kMsgpackTextTooLarge) == Outcome::kText;
-    }
-    uint32_t length = static_cast<uint32_t>(out_.length() - start);
-    fields_.push_back({static_cast<uint32_t>(keys_.length()), length, string_});
-    keys_.Append(out_.data() + start, length);
-    out_.Truncate(start);
+    if (!TakeString()) return false;
+    size_t start = keys_.length();
+    keys_.Key(true, reinterpret_cast<const uint8_t*>(string_.data), string_.length);
+    fields_.push_back({start, keys_.length() - start, string_});
   }
   return true;
 }
@@ -417,12 +433,15 @@ MsgpackParser::Outcome MsgpackParser::Record(const Shape& defined, uint32_t dept
   const Shape shape = defined;
   if (shape.count > in_.remaining()) return CutOff();
   size_t opened = Open('{', is_walked);
+  bool is_first = true;
   for (uint32_t i = 0; i < shape.count; i++) {
-    size_t start = BeginMember();
+    size_t start = out_.length();
     const RecordField& field = fields_[shape.first + i];
-    out_.Append(keys_.data() + field.offset, field.length);
+    out_.QuotedKey(is_first, keys_.data() + field.offset, field.length);
     string_ = field.key;
-    if (Member(start, depth, is_walked) == Outcome::kFailed) return Outcome::kFailed;
+    Outcome value = Member(start, is_first, depth, is_walked);
+    if (value == Outcome::kFailed) return value;
+    is_first = is_first && value == Outcome::kUndefined;
   }
   return Close('}', is_walked, opened, shape.count);
 }

@@ -51,8 +51,8 @@ class MsgpackParser {
     bool has_second_byte;  // its id goes on in the byte behind
   };
   struct RecordField {
-    uint32_t offset, length;  // of the quoted key in keys_
-    Slice key;                // in the payload
+    size_t offset, length;  // of the quoted key and its colon in keys_
+    Slice key;              // in the payload
   };
 
   // Writes the next value as text. An object or array that opens with `walked` is outlined within.
@@ -61,14 +61,14 @@ class MsgpackParser {
   Outcome OutlinedValue(uint32_t depth, char walked);
   Outcome Map(uint32_t count, uint32_t depth, bool is_walked);
   Outcome Array(uint32_t count, uint32_t depth, bool is_walked);
-  Outcome String(uint32_t length);
+  Outcome String();
   Outcome Binary(uint32_t length);
   Outcome Extension(uint32_t length, uint32_t depth, bool is_walked);
   Outcome Timestamp(const uint8_t* bytes, uint32_t length);
   Outcome RecordDefinition(uint32_t length, uint32_t depth, bool is_walked);
   Outcome RecordReference(uint32_t id, uint32_t depth, bool is_walked);
   Outcome Record(const Shape& shape, uint32_t depth, bool is_walked);
-  bool RecordFields(uint32_t count, uint32_t depth);
+  bool RecordFields(uint32_t count);
   bool IsDefined(uint32_t index) const {
     return index < shapes_.size() && shapes_[index].generation == generation_;
   }
@@ -76,12 +76,15 @@ class MsgpackParser {
 
   size_t Open(char bracket, bool is_walked);
   Outcome Close(char bracket, bool is_walked, size_t opened, uint32_t count);
-  // The start of a member, with a comma where it is not the first.
-  size_t BeginMember();
-  // A key, quoted; string_ is what it says.
-  bool Key(uint32_t depth);
-  // The colon and the value of the member that began at `start`, whose key is written and is string_.
-  Outcome Member(size_t start, uint32_t depth, bool is_walked);
+  // A key and its colon, behind a comma unless it is the first; string_ is what the key says.
+  bool Key(bool is_first, uint32_t depth);
+  bool ScalarKey(bool is_first, uint32_t depth);
+  // The value of the member that begins at `start` and whose key is written and is string_. Nothing is
+  // left of a member whose value is undefined.
+  Outcome Member(size_t start, bool is_first, uint32_t depth, bool is_walked);
+  // Reads a string into string_; the next token is one of a string.
+  bool TakeString();
+  bool StringHeader(uint32_t* length);
 
   template <typename T>
   Outcome Unsigned();

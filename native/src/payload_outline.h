@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "growing_array.h"
+#include "msgpack_json_text.h"
 #include "payload_walker.h"
 
 namespace tributary {
@@ -45,13 +46,13 @@ class PayloadOutline {
     PutTape(0, 0);  // where simdjson has the value
     PutStructural(offset);
   }
-  // `text` is unescaped.
+  // `text` is unescaped; 16 bytes behind it are read.
   void String(uint32_t offset, const Slice& text) {
     PutTape('"', strings_.length());
     PutStructural(offset);
-    uint8_t* to = strings_.Reserve(sizeof(uint32_t) + text.length);
+    uint8_t* to = strings_.Reserve(sizeof(uint32_t) + text.length + kVectorBytes);
     memcpy(to, &text.length, sizeof(uint32_t));
-    if (text.length > 0) memcpy(to + sizeof(uint32_t), text.data, text.length);
+    CopyShort(to + sizeof(uint32_t), text.data, text.length);
     strings_.SetLength(strings_.length() + sizeof(uint32_t) + text.length);
   }
   // An object or array whose members follow. Returns what Close() takes.
