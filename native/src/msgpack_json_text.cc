@@ -18,36 +18,6 @@ constexpr double kTimeMillisecondsMax = 8.64e15;
 constexpr int64_t kDayMilliseconds = 86400000;
 constexpr char kHexDigits[] = "0123456789abcdef";
 
-// Sixteen bytes; comparing gives -1 in each lane where it holds.
-typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
-typedef int8_t Lanes __attribute__((vector_size(kVectorBytes)));
-constexpr Bytes kPositions = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
-Lanes NeedsEscape(Bytes bytes) { return (bytes < 0x20) | (bytes == '"') | (bytes == '\\'); }
-
-bool Any(Lanes lanes) {
-  uint64_t words[2];
-  memcpy(words, &lanes, sizeof(words));
-  return (words[0] | words[1]) != 0;
-}
-
-// Copies a text and says whether nothing in it needs an escape. Up to 16 bytes behind both are touched.
-bool CopyPlain(char* to, const uint8_t* text, size_t length) {
-  Lanes found = {};
-  Bytes bytes;
-  for (; length > kVectorBytes; length -= kVectorBytes) {
-    memcpy(&bytes, text, kVectorBytes);
-    memcpy(to, &bytes, kVectorBytes);
-    found |= NeedsEscape(bytes);
-    text += kVectorBytes;
-    to += kVectorBytes;
-  }
-  memcpy(&bytes, text, kVectorBytes);
-  memcpy(to, &bytes, kVectorBytes);
-  found |= NeedsEscape(bytes) & (kPositions < static_cast<uint8_t>(length));
-  return !Any(found);
-}
-
 char* EscapeByte(char* to, uint8_t byte) {
   if (byte >= 0x20 && byte != '"' && byte != '\\') {
     *to++ = static_cast<char>(byte);
@@ -149,24 +119,11 @@ void MsgpackJsonText::Grow(size_t length) {
   capacity_ = capacity;
 }
 
-void MsgpackJsonText::StringBetween(char before, const uint8_t* text, size_t length,
-                                    char behind) {
-  // What stands around it, and a vector that is stored beyond the end.
-  constexpr size_t kAround = 4 + kVectorBytes;
-  char* to = Reserve(length + kAround);
-  *to = before;
-  to += before != 0;
-  *to++ = '"';
-  if (CopyPlain(to, text, length)) {
-    to += length;
-  } else {
-    Finish(to);
-    to = Reserve(length * kEscapeBytesMax + kAround);
-    for (size_t i = 0; i < length; i++) to = EscapeByte(to, text[i]);
-  }
-  *to++ = '"';
-  *to = behind;
-  Finish(to + (behind != 0));
+char* MsgpackJsonText::Escape(char* to, const uint8_t* text, size_t length) {
+  Finish(to);
+  to = Reserve(length * kEscapeBytesMax + kAroundString);
+  for (size_t i = 0; i < length; i++) to = EscapeByte(to, text[i]);
+  return to;
 }
 
 void MsgpackJsonText::Unsigned(uint64_t value) {

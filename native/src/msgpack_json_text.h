@@ -24,6 +24,36 @@ inline void CopyShort(void* to, const void* from, size_t length) {
   }
 }
 
+// Sixteen bytes; comparing gives -1 in each lane where it holds.
+typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
+typedef int8_t Lanes __attribute__((vector_size(kVectorBytes)));
+constexpr Bytes kPositions = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+inline Lanes NeedsEscape(Bytes bytes) { return (bytes < 0x20) | (bytes == '"') | (bytes == '\\'); }
+
+inline bool Any(Lanes lanes) {
+  uint64_t words[2];
+  memcpy(words, &lanes, sizeof(words));
+  return (words[0] | words[1]) != 0;
+}
+
+// Copies a text and says whether nothing in it needs an escape. Up to 16 bytes behind both are touched.
+inline bool CopyPlain(char* to, const uint8_t* text, size_t length) {
+  Lanes found = {};
+  Bytes bytes;
+  for (; length > kVectorBytes; length -= kVectorBytes) {
+    memcpy(&bytes, text, kVectorBytes);
+    memcpy(to, &bytes, kVectorBytes);
+    found |= NeedsEscape(bytes);
+    text += kVectorBytes;
+    to += kVectorBytes;
+  }
+  memcpy(&bytes, text, kVectorBytes);
+  memcpy(to, &bytes, kVectorBytes);
+  found |= NeedsEscape(bytes) & (kPositions < static_cast<uint8_t>(length));
+  return !Any(found);
+}
+
 class MsgpackJsonText {
  public:
   MsgpackJsonText() = default;
@@ -76,8 +106,21 @@ class MsgpackJsonText {
     return data_ + length_;
   }
   void Grow(size_t length);
+  // What stands around a string, and the vector that is stored beyond its end.
+  static constexpr size_t kAroundString = 4 + kVectorBytes;
   // The string with a character before and one behind it, where they are not 0.
-  void StringBetween(char before, const uint8_t* text, size_t length, char behind);
+  void StringBetween(char before, const uint8_t* text, size_t length, char behind) {
+    char* to = Reserve(length + kAroundString);
+    *to = before;
+    to += before != 0;
+    *to++ = '"';
+    to = CopyPlain(to, text, length) ? to + length : Escape(to, text, length);
+    *to++ = '"';
+    *to = behind;
+    Finish(to + (behind != 0));
+  }
+  // Writes the text of a string with its escapes at `to`, the end so far. Returns its end.
+  char* Escape(char* to, const uint8_t* text, size_t length);
   void Finish(const char* end) { length_ = static_cast<size_t>(end - data_); }
 
   char* data_ = nullptr;

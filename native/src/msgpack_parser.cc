@@ -287,14 +287,6 @@ bool MsgpackParser::Key(bool is_first, uint32_t depth) {
   return true;
 }
 
-bool MsgpackParser::TakeString() {
-  uint32_t length;
-  const uint8_t* text;
-  if (!StringHeader(&length) || !in_.Take(length, &text)) return CutOff() == Outcome::kText;
-  string_ = {reinterpret_cast<const char*>(text), length};
-  return true;
-}
-
 // A number, a boolean or nil as a key: its text in quotes.
 bool MsgpackParser::ScalarKey(bool is_first, uint32_t depth) {
   if (!is_first) out_.Put(',');
@@ -311,22 +303,6 @@ bool MsgpackParser::ScalarKey(bool is_first, uint32_t depth) {
   out_.Put(':');
   string_ = {out_.data() + start + 1, length};
   return true;
-}
-
-bool MsgpackParser::StringHeader(uint32_t* length) {
-  uint8_t token;
-  if (!in_.ReadByte(&token)) return false;
-  switch (token) {
-    case 0xd9:
-      return Length<uint8_t>(length);
-    case 0xda:
-      return Length<uint16_t>(length);
-    case 0xdb:
-      return Length<uint32_t>(length);
-    default:
-      *length = token & 0x1f;
-      return true;
-  }
 }
 
 MsgpackParser::Outcome MsgpackParser::Extension(uint32_t length, uint32_t depth, bool is_walked) {

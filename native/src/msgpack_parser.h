@@ -83,8 +83,12 @@ class MsgpackParser {
   // left of a member whose value is undefined.
   Outcome Member(size_t start, bool is_first, uint32_t depth, bool is_walked);
   // Reads a string into string_; the next token is one of a string.
-  bool TakeString();
-  bool StringHeader(uint32_t* length);
+  bool TakeString() {
+    const uint8_t* text;
+    if (!in_.TakeString(&text, &string_.length)) return CutOff() == Outcome::kText;
+    string_.data = reinterpret_cast<const char*>(text);
+    return true;
+  }
 
   template <typename T>
   Outcome Unsigned();

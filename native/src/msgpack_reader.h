@@ -42,6 +42,24 @@ class MsgpackReader {
     return true;
   }
 
+  // The bytes of a string, which the next token is one of.
+  bool TakeString(const uint8_t** bytes, uint32_t* length) {
+    uint8_t token = bytes_[position_];
+    uint32_t header = 1;
+    if (token < 0xc0) {
+      *length = token & 0x1f;
+    } else {
+      header += 1u << (token - 0xd9);  // str 8, 16 and 32
+      if (remaining() < header) return false;
+      *length = 0;
+      for (uint32_t i = 1; i < header; i++) *length = *length << 8 | bytes_[position_ + i];
+    }
+    if (remaining() - header < *length) return false;
+    *bytes = bytes_ + position_ + header;
+    position_ += header + *length;
+    return true;
+  }
+
  private:
   const uint8_t* bytes_ = nullptr;
   size_t length_ = 0, position_ = 0;
