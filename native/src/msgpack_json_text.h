@@ -99,12 +99,14 @@ class MsgpackJsonText {
   // Puts quotes around the text from `start`, which has none.
   void Quote(size_t start);
 
- private:
-  // Where the next `length` bytes go.
+  // Where the next `length` bytes go, for those who write them there and tell the end.
   char* Reserve(size_t length) {
     if (length > capacity_ - length_) Grow(length);
     return data_ + length_;
   }
+  void Finish(const char* end) { length_ = static_cast<size_t>(end - data_); }
+
+ private:
   void Grow(size_t length);
   // What stands around a string, and the vector that is stored beyond its end.
   static constexpr size_t kAroundString = 4 + kVectorBytes;
@@ -121,7 +123,6 @@ class MsgpackJsonText {
   }
   // Writes the text of a string with its escapes at `to`, the end so far. Returns its end.
   char* Escape(char* to, const uint8_t* text, size_t length);
-  void Finish(const char* end) { length_ = static_cast<size_t>(end - data_); }
 
   char* data_ = nullptr;
   size_t length_ = 0, capacity_ = 0;  // the capacity without the padding

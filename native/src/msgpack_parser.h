@@ -82,6 +82,10 @@ class MsgpackParser {
   // The value of the member that begins at `start` and whose key is written and is string_. Nothing is
   // left of a member whose value is undefined.
   Outcome Member(size_t start, bool is_first, uint32_t depth, bool is_walked);
+  // Writes up to `count` members of an object that nobody walks. Returns how many; the next one needs the
+  // long way.
+  uint32_t PlainMembers(uint32_t count, bool is_first, uint32_t depth);
+  uint32_t PlainFields(const Shape& shape, uint32_t first, bool is_first, uint32_t depth);
   // Reads a string into string_; the next token is one of a string.
   bool TakeString() {
     const uint8_t* text;

@@ -14,6 +14,9 @@ class MsgpackReader {
 
   size_t position() const { return position_; }
   size_t remaining() const { return length_ - position_; }
+  // Where the next byte is; and to go on behind some that were read there.
+  const uint8_t* at() const { return bytes_ + position_; }
+  void Advance(size_t length) { position_ += length; }
   // The next byte, without taking it; only where something remains.
   uint8_t Peek() const { return bytes_[position_]; }
 
