@@ -43,8 +43,8 @@ uint64_t BigEndian(const uint8_t* bytes, int count) {
 }
 
 // The bracket that opens what the event decoder walks at this depth: the root, its batch, an event, and
-// the objects that events inherit from their batch or merge with it. 0 for none.
-char WalkedAt(uint32_t depth, bool is_inherited) {
+// the objects that events inherit from their batch and, where it has any, merge with it. 0 for none.
+char WalkedAt(uint32_t depth, bool is_inherited, bool has_inheritance) {
   switch (depth) {
     case 0:
     case 2:
@@ -52,7 +52,7 @@ char WalkedAt(uint32_t depth, bool is_inherited) {
     case 1:
       return is_inherited ? '{' : '[';
     case 3:
-      return is_inherited ? '{' : 0;
+      return is_inherited && has_inheritance ? '{' : 0;
     default:
       return 0;
   }
@@ -101,9 +101,26 @@ bool IsInherited(const Slice& key) {
          (key.length == 12 && memcmp(key.data, "integrations", 12) == 0);
 }
 
+bool IsBatch(const Slice& key) {
+  return key.length == 5 && memcmp(key.data, "batch", 5) == 0;
+}
+
 }  // namespace
 
 DecodeFailure MsgpackParser::Parse(const uint8_t* payload, uint32_t length) {
+  has_batch_ = false;
+  has_inheritance_ = false;
+  Read(payload, length);
+  // Whether a batch has something to inherit may stand behind its events. Few have.
+  if (failure_ == DecodeFailure::kNone && has_batch_ && has_inheritance_) Read(payload, length);
+  // No invalid sequence reaches over the quotes around it: the text is valid where each string is.
+  if (failure_ == DecodeFailure::kNone && !simdjson::validate_utf8(out_.data(), out_.length())) {
+    FailAs(DecodeFailure::kInvalidUtf8);
+  }
+  return failure_;
+}
+
+void MsgpackParser::Read(const uint8_t* payload, uint32_t length) {
   in_ = MsgpackReader(payload, length);
   out_.Truncate(0);
   outline_.Clear();
@@ -116,21 +133,19 @@ DecodeFailure MsgpackParser::Parse(const uint8_t* payload, uint32_t length) {
     shapes_.clear();
     generation_ = 1;
   }
-  Outcome outcome = OutlinedValue(0, WalkedAt(0, false));
+  Outcome outcome = OutlinedValue(0, WalkedAt(0, false, false));
+  outline_.Reserve();
   outline_.Punctuation(TextLength());
   if (outcome == Outcome::kUndefined) Fail("it holds no value");
   else if (outcome == Outcome::kText && in_.remaining() > 0) Fail("more follows behind its value");
   else if (outcome == Outcome::kText && out_.length() > limits_.text_bytes_max) {
     FailAs(DecodeFailure::kMsgpackTextTooLarge);
-  } else if (outcome == Outcome::kText && !simdjson::validate_utf8(out_.data(), out_.length())) {
-    // No invalid sequence reaches over the quotes around it: the text is valid where each string is.
-    FailAs(DecodeFailure::kInvalidUtf8);
   }
-  return failure_;
 }
 
 MsgpackParser::Outcome MsgpackParser::OutlinedValue(uint32_t depth, char walked) {
   uint32_t start = TextLength();
+  if (OutlinedString(depth, start)) return Outcome::kText;
   bool is_string = in_.remaining() > 0 && IsStringToken(in_.Peek());
   Outcome outcome = Value(depth, walked);
   if (outcome != Outcome::kText) return outcome;
@@ -153,6 +168,20 @@ MsgpackParser::Outcome MsgpackParser::OutlinedValue(uint32_t depth, char walked)
       outline_.Number(start);
   }
   return outcome;
+}
+
+// The short way for a short string, where no length needs a look.
+inline bool MsgpackParser::OutlinedString(uint32_t depth, uint32_t start) {
+  if (in_.remaining() < kPlainMemberBytesMax || depth >= limits_.depth_max) return false;
+  const uint8_t* in = in_.at();
+  if (!IsStringToken(*in)) return false;
+  char* to = out_.Reserve(kPlainMemberBytesMax);
+  if (!PlainValue(&in, &to, true)) return false;
+  in_.Advance(static_cast<size_t>(in - in_.at()));
+  out_.Finish(to);
+  uint32_t length = TextLength() - start - 2;
+  outline_.String(start, {reinterpret_cast<const char*>(in) - length, length});
+  return true;
 }
 
 MsgpackParser::Outcome MsgpackParser::Value(uint32_t depth, char walked) {
@@ -295,11 +324,12 @@ MsgpackParser::Outcome MsgpackParser::Array(uint32_t count, uint32_t depth, bool
   if (count > in_.remaining()) return CutOff();
   size_t opened = Open('[', is_walked);
   for (uint32_t i = 0; i < count; i++) {
+    if (is_walked) outline_.Reserve();
     if (i > 0) {
       if (is_walked) outline_.Punctuation(TextLength());
       out_.Put(',');
     }
-    Outcome value = is_walked ? OutlinedValue(depth + 1, WalkedAt(depth + 1, false))
+    Outcome value = is_walked ? OutlinedValue(depth + 1, WalkedAt(depth + 1, false, false))
                               : Value(depth + 1, 0);
     if (value == Outcome::kFailed) return value;
     if (value == Outcome::kUndefined) {
@@ -331,11 +361,17 @@ MsgpackParser::Outcome MsgpackParser::Member(size_t start, bool is_first, uint32
     return value;
   }
   PayloadOutline::Mark mark = outline_.Here();
+  outline_.Reserve();
   uint32_t offset = static_cast<uint32_t>(start);
   if (!is_first) outline_.Punctuation(offset++);
   outline_.String(offset, string_);
   outline_.Punctuation(TextLength() - 1);
-  Outcome value = OutlinedValue(depth + 1, WalkedAt(depth + 1, IsInherited(string_)));
+  bool is_inherited = IsInherited(string_);
+  if (depth == 0) {
+    has_batch_ = has_batch_ || IsBatch(string_);
+    has_inheritance_ = has_inheritance_ || is_inherited;
+  }
+  Outcome value = OutlinedValue(depth + 1, WalkedAt(depth + 1, is_inherited, has_inheritance_));
   if (value == Outcome::kUndefined) {
     out_.Truncate(start);
     outline_.Rewind(mark);

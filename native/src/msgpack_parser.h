@@ -55,10 +55,13 @@ class MsgpackParser {
     Slice key;              // in the payload
   };
 
+  // Reads the payload into out_ and outline_, or sets failure_.
+  void Read(const uint8_t* payload, uint32_t length);
   // Writes the next value as text. An object or array that opens with `walked` is outlined within.
   Outcome Value(uint32_t depth, char walked);
   // Writes and outlines the next value.
   Outcome OutlinedValue(uint32_t depth, char walked);
+  bool OutlinedString(uint32_t depth, uint32_t start);
   Outcome Map(uint32_t count, uint32_t depth, bool is_walked);
   Outcome Array(uint32_t count, uint32_t depth, bool is_walked);
   Outcome String();
@@ -120,6 +123,8 @@ class MsgpackParser {
   std::vector<Shape> shapes_;
   uint32_t generation_ = 0;
   bool has_records_ = false;
+  bool has_batch_ = false;        // the root has a batch
+  bool has_inheritance_ = false;  // the root has a context or integrations
   std::vector<RecordField> fields_;
   MsgpackJsonText keys_;
 };

@@ -26,7 +26,14 @@ class PayloadOutline {
 
   void Clear() {
     Rewind({0, 0, 0});
+    Reserve();
     PutTape('r', 0);
+  }
+  // Makes room for a member with its comma, key and colon, or for an element or the end. Called before
+  // each; Close() has room by itself.
+  void Reserve() {
+    tape_.Reserve(kTapeWordsMax);
+    structurals_.Reserve(kStructuralsMax);
   }
   Mark Here() const { return {tape_.length(), strings_.length(), structurals_.length()}; }
   void Rewind(const Mark& mark) {
@@ -62,6 +69,7 @@ class PayloadOutline {
     return tape_.length() - 1;
   }
   void Close(size_t opened, char bracket, uint32_t count, uint32_t offset) {
+    Reserve();
     PutTape(bracket, opened);
     PutStructural(offset);
     uint64_t behind = tape_.length();
@@ -80,13 +88,13 @@ class PayloadOutline {
 
  private:
   static constexpr uint32_t kCountMax = 0xffffff;
+  static constexpr size_t kTapeWordsMax = 3;     // a key and a number
+  static constexpr size_t kStructuralsMax = 5;  // a comma, a key, a colon, and two brackets
 
   void PutTape(char type, uint64_t value) {
-    tape_.Reserve(1);
     tape_.Put(uint64_t{static_cast<uint8_t>(type)} << 56 | value);
   }
   void PutStructural(uint32_t offset) {
-    structurals_.Reserve(1);
     structurals_.Put(offset);
   }
 

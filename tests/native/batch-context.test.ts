@@ -1,6 +1,7 @@
 /** What a batch says once for all of its events: `context` and `integrations` beside `batch`. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { Packr } from 'msgpackr';
 import type { TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { StagedRows } from '../../engine/staged-rows.ts';
@@ -118,4 +119,26 @@ test('a context that many events would multiply beyond the limit refuses the bat
     () => decode(batch(bytes + 1)),
     (error: TributaryError) => error.code === 'TRIBUTARY_INGEST_BATCH_CONTEXT_TOO_LARGE',
   );
+});
+
+test('what stands beside a msgpack batch is inherited as in JSON, before and behind it', (context) => {
+  const staging = new EventStaging(temporaryHotStore(context).events);
+  const packr = new Packr({ useRecords: false });
+  const event = { type: 'page', userId: 'u', context: { os: { name: 'x' }, ip: 1 } };
+  const bare = { type: 'page', userId: 'u' };
+  const stage = (codec: 'json' | 'msgpack', payload: Uint8Array): Row[] => {
+    const bytes = Buffer.concat([payload, Buffer.alloc(64)]);
+    const fields = { sequence: 1, receivedAtMicros: 0, sourceName: 'web', typeOfPath: 6 };
+    const staged = staging.stage(codec, bytes, 0, payload.length, fields);
+    return readRows(staged.segment, staged.row);
+  };
+  for (const batch of [
+    { batch: [event, bare], context: { ip: 2, locale: 'de' }, integrations: { All: true } },
+    { context: { ip: 2, locale: 'de' }, batch: [event, bare] },
+    { batch: [event, bare], context: 'text' },
+    { ...event, integrations: { All: false } },
+  ]) {
+    const rows = stage('msgpack', packr.pack(batch));
+    assert.deepEqual(rows, stage('json', Buffer.from(JSON.stringify(batch))));
+  }
 });
