@@ -2,8 +2,9 @@
  * What a batch costs to decode, by the format it is written in: the same events as JSON, NDJSON, msgpack
  * with maps and msgpack with records, each into hot segments of its own.
  *
- * Measured as the write path does it: the body is copied to where payloads lie, NDJSON is made a batch, and rows are staged; nothing is logged or applied. The formats take turns batch by batch, so
- * that whatever else the machine does falls on all of them; the figure is the median batch.
+ * Measured as the write path does it: the body is copied to where payloads lie, NDJSON is made a batch,
+ * and rows are staged; nothing is logged or applied. The formats take turns batch by batch, so that
+ * whatever else the machine does falls on all of them; the figure is the median batch.
  */
 import { performance } from 'node:perf_hooks';
 import { Packr } from 'msgpackr';

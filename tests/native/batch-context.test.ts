@@ -122,14 +122,14 @@ test('a context that many events would multiply beyond the limit refuses the bat
 });
 
 test('what stands beside a msgpack batch is inherited as in JSON, before and behind it', (context) => {
-  const staging = new EventStaging(temporaryHotStore(context).events);
+  const staging = new DirectStaging(temporaryHotStore(context).events);
   const packr = new Packr({ useRecords: false });
   const event = { type: 'page', userId: 'u', context: { os: { name: 'x' }, ip: 1 } };
   const bare = { type: 'page', userId: 'u' };
   const stage = (codec: 'json' | 'msgpack', payload: Uint8Array): Row[] => {
     const bytes = Buffer.concat([payload, Buffer.alloc(64)]);
     const fields = { sequence: 1, receivedAtMicros: 0, sourceName: 'web', typeOfPath: 6 };
-    const staged = staging.stage(codec, bytes, 0, payload.length, fields);
+    const staged = staging.stage(codec, bytes, payload.length, fields);
     return readRows(staged.segment, staged.row);
   };
   for (const batch of [
