@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { IcebergRestCatalog } from 'iceberg-js';
 import { ADMIN_KEY, ApplianceProcess } from '../support/appliance.ts';
 import { S3_BUCKET, S3_KEY, S3Server } from '../support/s3-server.ts';
@@ -54,6 +55,42 @@ test('with a bucket on an S3 store the appliance probes it, and copies what it h
     server.ignoresConditions = true;
     await assert.rejects(ApplianceProcess.start(settings), /TRIBUTARY_LAKE_STORE_UNCONDITIONAL/);
   } finally {
+    await server.close();
+  }
+});
+
+test('rows flushed to a lake on an S3 store are there, in the copy, and in queries', async () => {
+  const server = await S3Server.open('tributary-lake');
+  const appliance = await ApplianceProcess.start({
+    flags: ['--lake-s3-endpoint', server.endpoint, '--flush-age-seconds', '1'],
+    environment: {
+      TRIBUTARY_LAKE_S3_ACCESS_KEY_ID: S3_KEY.accessKeyId,
+      TRIBUTARY_LAKE_S3_SECRET_ACCESS_KEY: S3_KEY.secretAccessKey,
+    },
+  });
+  const isEventFile = (key: string): boolean => /\/events-[0-9a-f]{8}\/data\/.*parquet$/.test(key);
+  const count = async (): Promise<unknown> =>
+    (await appliance.sql('SELECT count(*) FROM events')).rows[0]?.[0];
+  try {
+    const batch = Array.from({ length: 100 }, (_, index) => ({
+      type: 'track',
+      event: 'Viewed',
+      userId: `user-${index}`,
+    }));
+    await appliance.send('/v1/batch', { batch });
+    const deadline = performance.now() + 20_000;
+    while (![...server.objects.keys()].some(isEventFile) && performance.now() < deadline) {
+      await delay(50);
+    }
+    const keys = [...server.objects.keys()].filter(isEventFile);
+    assert.equal(keys.length, 1, appliance.output);
+    assert.equal(await count(), 100);
+    await appliance.stop();
+    await appliance.restart();
+    assert.ok(existsSync(join(appliance.directory, 'lake', keys[0]!)));
+    assert.equal(await count(), 100);
+  } finally {
+    await appliance.remove();
     await server.close();
   }
 });
