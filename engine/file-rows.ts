@@ -24,14 +24,16 @@ const LAST_WORDS_CHARACTERS_MAX = 500;
 
 /**
  * @param pieces the file; read only as fast as the rows are.
+ * @param memoryBytesMax RLIMIT_DATA of the process.
  * @throws TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED, TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE,
  *   TRIBUTARY_INGEST_IMPORT_STALLED, and what `pieces` throws.
  */
 export async function* rowsOfFile(
   format: FileFormat,
   pieces: AsyncIterable<Uint8Array>,
+  memoryBytesMax: number = LIMITS.importFileMemoryBytesMax,
 ): AsyncGenerator<Uint8Array> {
-  const worker = startWorker(format);
+  const worker = startWorker(format, memoryBytesMax);
   const ended = endOf(worker);
   const words = lastWordsOf(worker);
   const watch = new StallWatch(LIMITS.importStallMs, () => worker.kill('SIGKILL'));
@@ -54,18 +56,19 @@ export async function* rowsOfFile(
       const reason = words().trim().split('\n').at(-1) ?? '';
       throw new TributaryError('TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED', { format, reason });
     }
-    const limitBytes = LIMITS.importFileMemoryBytesMax;
-    throw new TributaryError('TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE', { format, limitBytes });
+    throw new TributaryError('TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE', {
+      format,
+      limitBytes: memoryBytesMax,
+    });
   } finally {
     watch.pause();
     worker.kill('SIGKILL');
   }
 }
 
-function startWorker(format: FileFormat): ChildProcess {
+function startWorker(format: FileFormat, memoryBytesMax: number): ChildProcess {
   const heap = `--max-old-space-size=${HEAP_MEBIBYTES_MAX}`;
-  const limit = String(LIMITS.importFileMemoryBytesMax);
-  return spawn(process.execPath, [heap, PROGRAM, format, limit], {
+  return spawn(process.execPath, [heap, PROGRAM, format, String(memoryBytesMax)], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {},
   });

@@ -190,3 +190,21 @@ test('a reader that stops ends the process, and a sender that fails is told as w
   };
   await assert.rejects(reading(), /the sender is gone/);
 });
+
+test('a file that takes more memory than there is ends its process, and is told', async () => {
+  const piece = new Uint8Array(1024 * 1024);
+  async function* huge(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('PAR1');
+    for (let count = 0; count < 600; count += 1) yield piece;
+  }
+  const reading = async (): Promise<void> => {
+    for await (const rows of rowsOfFile('parquet', huge(), 400 * 1024 * 1024)) {
+      assert.equal(rows.length, 0);
+    }
+  };
+  await assert.rejects(
+    reading(),
+    (error: unknown) =>
+      error instanceof TributaryError && error.code === 'TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE',
+  );
+});
