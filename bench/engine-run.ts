@@ -55,6 +55,12 @@ export async function appendAll(tenant: Tenant, payloads: Iterable<Buffer>): Pro
   let accepted = 0;
   let inFlight = 0;
   let failure: unknown;
+  let onAnswer: (() => void) | undefined;
+  // Waiting in turns of the event loop would be work, and take it from the threads that are waited for.
+  const answered = (): Promise<void> =>
+    new Promise((resolve) => {
+      onAnswer = resolve;
+    });
   const append = async (bytes: Buffer): Promise<void> => {
     inFlight += 1;
     const receivedAtMicros = systemClock.nowMicros();
@@ -64,18 +70,20 @@ export async function appendAll(tenant: Tenant, payloads: Iterable<Buffer>): Pro
     }
     accepted += outcome.accepted;
     inFlight -= 1;
+    onAnswer?.();
   };
   let burst = 0;
   for (const bytes of payloads) {
     append(bytes).catch((error: unknown) => {
       failure = error;
+      onAnswer?.();
     });
     burst += 1;
     if (burst % BATCHES_PER_TURN === 0) await turn();
-    while (inFlight >= BATCHES_IN_FLIGHT && failure === undefined) await turn();
+    while (inFlight >= BATCHES_IN_FLIGHT && failure === undefined) await answered();
     if (failure !== undefined) throw failure;
   }
-  while (inFlight > 0 && failure === undefined) await turn();
+  while (inFlight > 0 && failure === undefined) await answered();
   if (failure !== undefined) throw failure;
   return accepted;
 }

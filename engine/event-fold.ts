@@ -109,7 +109,7 @@ export class EventFold {
     const rows = segment.plan.rowCapacity;
     this.#views = {
       segment,
-      timestampWords: new Int32Array(segment.region.buffer, timestamp.valuesOffset, 2 * rows),
+      timestampWords: new Int32Array(segment.region.window(timestamp.valuesOffset, 8 * rows)),
       anchors: segment.u32Column('anchor'),
     };
     return this.#views;

@@ -13,13 +13,24 @@ import { TributaryError } from '../base/errors.ts';
 
 /** A file mapped read-write and shared; its address never moves while it grows. */
 export interface NativeRegion {
-  /** The whole reserved range; only the first `backedBytes` may be touched. */
+  /**
+   * The whole reserved range; only what was backed may be touched. Made when it is first asked for, at the
+   * price of a garbage collection, since V8 takes it for memory of its own at first. For a part that is
+   * used with every batch there is `window`.
+   */
   readonly buffer: ArrayBuffer;
   readonly backedBytes: number;
   /** Makes the range [offset, offset + bytes) safe to touch. @returns '' or why it could not. */
   back(offset: number, bytes: number): string;
   /** Asks the background thread to allocate what `back` will be asked for soon. Only a hint. */
   backAhead(offset: number, bytes: number): void;
+  /** [offset, offset + bytes) as a buffer of its own. Made once for a part, and kept by the caller. */
+  window(offset: number, bytes: number): ArrayBuffer;
+  /** One aligned 32-bit word, atomically. @throws RangeError when the region is closed. */
+  load32(offset: number): number;
+  store32(offset: number, value: number): void;
+  /** Copies `bytes` to `offset`. */
+  write(offset: number, bytes: Uint8Array): void;
   /** Unmaps; the file stays. Idempotent. */
   close(): void;
 }

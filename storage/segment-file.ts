@@ -6,7 +6,7 @@
  * table takes little memory and a full file system is an error here, not a SIGBUS later.
  *
  * - The header's counters only grow, and `staged_rows` is written before the registry publishes.
- * - After {@link SegmentFile.close} every access throws, because the buffer is detached.
+ * - After {@link SegmentFile.close} every access throws or finds a detached buffer.
  * - A failed create or back leaves the file as it was; the owner removes it or tries again.
  */
 import { assert } from '../base/assert.ts';
@@ -32,9 +32,8 @@ export class SegmentFile {
   /** The table-wide number of row 0. */
   readonly firstRow: number;
   readonly region: NativeRegion;
-  /** The whole file as 32-bit words. */
-  readonly words: Uint32Array;
   readonly #u32Columns = new Map<string, Uint32Array>();
+  #words: Uint32Array | undefined;
   #backedRows = 0;
 
   /**
@@ -95,7 +94,6 @@ export class SegmentFile {
     this.segmentId = segmentId;
     this.firstRow = firstRow;
     this.region = region;
-    this.words = new Uint32Array(region.buffer);
     this.back(plan.maskOffset, plan.bitmapBytes);
     for (const column of plan.columns) {
       this.back(column.validityOffset, plan.bitmapBytes);
@@ -103,19 +101,30 @@ export class SegmentFile {
         this.back(column.dictionaryOffset, 4 * (column.dictionaryCapacity + 1));
       }
     }
-    writeSegmentHeader(region.buffer, plan, segmentId, firstRow);
+    const header = new Uint8Array(descriptorOffset(plan.columns.length));
+    writeSegmentHeader(header.buffer, plan, segmentId, firstRow);
+    region.write(0, header);
+  }
+
+  /**
+   * The whole file as 32-bit words: for rare reads and for tables written from TypeScript, because
+   * making it collects garbage (NativeRegion.buffer). A segment that is only filled does without.
+   */
+  get words(): Uint32Array {
+    this.#words ??= new Uint32Array(this.region.buffer);
+    return this.#words;
   }
 
   get stagedRows(): number {
-    return this.words[SEGMENT_HEADER.stagedRows / 4]!;
+    return this.region.load32(SEGMENT_HEADER.stagedRows);
   }
 
   get hiddenCount(): number {
-    return this.words[SEGMENT_HEADER.hiddenCount / 4]!;
+    return this.region.load32(SEGMENT_HEADER.hiddenCount);
   }
 
   get sealed(): boolean {
-    return this.words[SEGMENT_HEADER.sealed / 4] === 1;
+    return this.region.load32(SEGMENT_HEADER.sealed) === 1;
   }
 
   get rowsFree(): number {
@@ -163,7 +172,8 @@ export class SegmentFile {
     const column = this.plan.columns.find((candidate) => candidate.name === name);
     assert(column?.type === 'uint32', `${name} is a uint32 column of ${this.plan.schema.name}`);
     this.back(column.valuesOffset, 4 * this.plan.rowCapacity);
-    const values = new Uint32Array(this.region.buffer, column.valuesOffset, this.plan.rowCapacity);
+    const bytes = 4 * this.plan.rowCapacity;
+    const values = new Uint32Array(this.region.window(column.valuesOffset, bytes));
     this.#u32Columns.set(name, values);
     return values;
   }
@@ -181,7 +191,7 @@ export class SegmentFile {
 
   /** No row will be added. Idempotent. */
   seal(): void {
-    this.words[SEGMENT_HEADER.sealed / 4] = 1;
+    this.region.store32(SEGMENT_HEADER.sealed, 1);
   }
 
   /** Unmaps the file and leaves it where it is. Idempotent. */
@@ -192,7 +202,7 @@ export class SegmentFile {
 
   #heapUsed(column: number): number {
     // Heaps are below 4 GiB, so the low word is the value.
-    return this.words[(descriptorOffset(column) + COLUMN_DESCRIPTOR.heapUsed) / 4]!;
+    return this.region.load32(descriptorOffset(column) + COLUMN_DESCRIPTOR.heapUsed);
   }
 }
 

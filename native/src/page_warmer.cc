@@ -1,5 +1,6 @@
 #include "page_warmer.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -74,6 +75,7 @@ void PageWarmer::NoteServed(const uint8_t* start, uint64_t bytes) {
 }
 
 void PageWarmer::Run() {
+  pthread_setname_np(pthread_self(), "page-warmer");
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return !queue_.empty(); });

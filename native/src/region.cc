@@ -81,6 +81,10 @@ Napi::Function RegionObject::Define(Napi::Env env) {
                       InstanceAccessor<&RegionObject::BackedBytes>("backedBytes"),
                       InstanceMethod<&RegionObject::Back>("back"),
                       InstanceMethod<&RegionObject::BackAhead>("backAhead"),
+                      InstanceMethod<&RegionObject::Window>("window"),
+                      InstanceMethod<&RegionObject::Load32>("load32"),
+                      InstanceMethod<&RegionObject::Store32>("store32"),
+                      InstanceMethod<&RegionObject::Write>("write"),
                       InstanceMethod<&RegionObject::Close>("close")});
 }
 
@@ -102,7 +106,8 @@ Napi::Value RegionObject::Buffer(const Napi::CallbackInfo& info) {
     Napi::ArrayBuffer buffer =
         Napi::ArrayBuffer::New(info.Env(), region_.base(), region_.reserved_bytes());
     buffer_ = Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1);
-    // It is no heap memory either: V8 would see gigabytes of it and collect garbage all the time.
+    // It is no heap memory either: V8 would see gigabytes of it and collect garbage all the time. It
+    // does so once, before it hears of this.
     Napi::MemoryManagement::AdjustExternalMemory(
         info.Env(), -static_cast<int64_t>(region_.reserved_bytes()));
   }
@@ -125,7 +130,48 @@ Napi::Value RegionObject::BackAhead(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+uint8_t* RegionObject::RangeAt(const Napi::CallbackInfo& info, uint64_t bytes) {
+  uint64_t offset = static_cast<uint64_t>(info[0].ToNumber().Int64Value());
+  uint64_t reserved = region_.reserved_bytes();
+  if (region_.base() != nullptr && offset <= reserved && bytes <= reserved - offset) {
+    return region_.base() + offset;
+  }
+  Napi::RangeError::New(info.Env(), "outside of an open region").ThrowAsJavaScriptException();
+  return nullptr;
+}
+
+// window(offset, bytes): an ArrayBuffer over a part, each part at most once.
+Napi::Value RegionObject::Window(const Napi::CallbackInfo& info) {
+  uint64_t bytes = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
+  uint8_t* start = RangeAt(info, bytes);
+  if (start == nullptr) return info.Env().Undefined();
+  Napi::ArrayBuffer window = Napi::ArrayBuffer::New(info.Env(), start, bytes);
+  windows_.push_back(Napi::Reference<Napi::ArrayBuffer>::New(window, 1));
+  return window;
+}
+
+Napi::Value RegionObject::Load32(const Napi::CallbackInfo& info) {
+  auto* word = reinterpret_cast<uint32_t*>(RangeAt(info, 4));
+  if (word == nullptr) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), __atomic_load_n(word, __ATOMIC_ACQUIRE));
+}
+
+Napi::Value RegionObject::Store32(const Napi::CallbackInfo& info) {
+  auto* word = reinterpret_cast<uint32_t*>(RangeAt(info, 4));
+  if (word != nullptr) __atomic_store_n(word, info[1].ToNumber().Uint32Value(), __ATOMIC_RELEASE);
+  return info.Env().Undefined();
+}
+
+Napi::Value RegionObject::Write(const Napi::CallbackInfo& info) {
+  Napi::Uint8Array bytes = info[1].As<Napi::Uint8Array>();
+  uint8_t* start = RangeAt(info, bytes.ByteLength());
+  if (start != nullptr) memcpy(start, bytes.Data(), bytes.ByteLength());
+  return info.Env().Undefined();
+}
+
 Napi::Value RegionObject::Close(const Napi::CallbackInfo& info) {
+  for (const auto& window : windows_) window.Value().Detach();
+  windows_.clear();
   if (!buffer_.IsEmpty()) {
     // Detached, so that a late access throws instead of touching unmapped memory.
     buffer_.Value().Detach();

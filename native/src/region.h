@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace tributary {
 
@@ -57,10 +58,17 @@ class RegionObject : public Napi::ObjectWrap<RegionObject> {
   Napi::Value BackedBytes(const Napi::CallbackInfo& info);
   Napi::Value Back(const Napi::CallbackInfo& info);
   Napi::Value BackAhead(const Napi::CallbackInfo& info);
+  Napi::Value Window(const Napi::CallbackInfo& info);
+  Napi::Value Load32(const Napi::CallbackInfo& info);
+  Napi::Value Store32(const Napi::CallbackInfo& info);
+  Napi::Value Write(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
+  // The start of a range of the open region; nullptr and an exception when it is none.
+  uint8_t* RangeAt(const Napi::CallbackInfo& info, uint64_t bytes);
 
   Region region_;
   Napi::Reference<Napi::ArrayBuffer> buffer_;
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> windows_;
 };
 
 void InitRegion(Napi::Env env, Napi::Object exports);

@@ -1,5 +1,7 @@
 #include "stager.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 namespace tributary {
@@ -56,6 +58,7 @@ void Stager::Attach(Region* segment) {
 }
 
 void Stager::Run() {
+  pthread_setname_np(pthread_self(), "stager");
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return is_stopping_ || !submitted_.empty(); });
