@@ -45,8 +45,9 @@ class MsgpackReader {
     return true;
   }
 
-  // The bytes of a string, which the next token is one of.
+  // The bytes of a string, which the next token is one of, if any is left.
   bool TakeString(const uint8_t** bytes, uint32_t* length) {
+    if (position_ == length_) return false;
     uint8_t token = bytes_[position_];
     uint32_t header = 1;
     if (token < 0xc0) {

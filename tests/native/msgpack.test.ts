@@ -173,6 +173,14 @@ test('a payload that is cut off anywhere is refused', () => {
   }
 });
 
+test('a record that ends within its keys is refused, whatever lies behind the payload', () => {
+  const memory = Buffer.concat([hex('d4 72 40 95 a474797065'), Buffer.alloc(64, '}],"')]);
+  const payload = new Uint8Array(memory.buffer, memory.byteOffset, 9);
+  assert.equal(resultOf(payload), MALFORMED);
+  const string = Buffer.concat([hex('d4 72 40 92 a161'), Buffer.alloc(64, 0xa1)]);
+  assert.equal(resultOf(new Uint8Array(string.buffer, string.byteOffset, 6)), MALFORMED);
+});
+
 test('records are understood where they are defined, and forgotten after the payload', () => {
   // {"a":1} defines 0x40; then the record again, and the same id with other keys.
   const define = 'd4 72 40 91 a161 01';
