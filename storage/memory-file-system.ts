@@ -54,6 +54,12 @@ export class MemoryFileSystem implements FileSystem {
     return new MemoryFileSystem(options, this.#root.copied());
   }
 
+  /** What reads see of `path`, at once; undefined when there is no such file. Not copied. */
+  peek(path: string): Uint8Array | undefined {
+    const node = this.#find(path);
+    return node instanceof MemoryFile ? node.volatile : undefined;
+  }
+
   /** All files with what reads see of them, in a fixed order; the bytes are not copied. */
   *files(): Generator<{ readonly path: string; readonly bytes: Uint8Array }> {
     for (const [path, file] of this.#root.files('')) yield { path, bytes: file.volatile };

@@ -7,12 +7,15 @@ import { silentLogger } from '../../base/log.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import type { TenantCapacities } from '../../engine/capacities.ts';
+import type { ColdTable } from '../../engine/cold-table.ts';
 import { ControlPlane } from '../../engine/control.ts';
 import { fileControlStore } from '../../engine/control-store.ts';
 import { Engine } from '../../engine/engine.ts';
 import type { Tenant } from '../../engine/tenant.ts';
 import type { BatchOutcome } from '../../engine/types.ts';
 import { type FileSystem, makeDirectoryDurable } from '../../storage/file-system.ts';
+import type { ObjectStore } from '../../storage/lake/object-store.ts';
+import { plainEncoder } from './plain-encoder.ts';
 import type { PlannedBatch } from './workload.ts';
 
 export const DATA_DIRECTORY = '/var/data';
@@ -66,6 +69,8 @@ export class SimulatedAppliance {
       queueBytesMax: 64 * KIB,
       capacities: CAPACITIES,
       configuration: { dedupeWindowMicros },
+      encoder: plainEncoder,
+      flush: { flushAgeMs: Number.POSITIVE_INFINITY },
     });
     return new SimulatedAppliance(engine, control);
   }
@@ -86,6 +91,24 @@ export class SimulatedAppliance {
     const { source } = this.#control.authenticateWrite(KEYS.writeKey)!;
     const { codec, bytes } = batch;
     return this.tenant.append({ source, codec, bytes, receivedAtMicros });
+  }
+
+  /** Hot and cold, by the name of the table. */
+  table(name: string): ColdTable {
+    return this.tables.find(({ hot }) => hot.plan.schema.name === name)!;
+  }
+
+  get tables(): readonly ColdTable[] {
+    return this.#engine.openTenant(this.tenant.id).cold.tables;
+  }
+
+  get store(): ObjectStore {
+    return this.#engine.store;
+  }
+
+  /** Moves what is hot to the lake. @throws what the flusher throws. */
+  flush(): Promise<void> {
+    return this.#engine.openTenant(this.tenant.id).flusher.flush();
   }
 
   close(): Promise<void> {

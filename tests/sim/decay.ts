@@ -9,9 +9,11 @@ export interface Damage {
   readonly where: string;
 }
 
-/** Damages one file, by the seed; undefined when there is none. */
+/** Damages one file by the seed, the lake's data files aside: their checksums are Parquet's own; undefined when there is none. */
 export function decay(fileSystem: MemoryFileSystem, dice: Dice): Damage | undefined {
-  const files = [...fileSystem.files()].filter(({ bytes }) => bytes.length > 0);
+  const files = [...fileSystem.files()].filter(
+    ({ path, bytes }) => bytes.length > 0 && !path.endsWith('.parquet'),
+  );
   if (files.length === 0) return undefined;
   const { path, bytes } = dice.pick(files);
   const position = dice.below(bytes.length);

@@ -13,8 +13,9 @@ const NOW = 1_772_366_400_000_000;
 const WINDOW_MICROS = 24 * HOUR_MICROS;
 
 test('a row lost, invented, moved or changed, or of somebody else, is a difference', async (context) => {
+  const disk = new MemoryFileSystem();
   const appliance = await SimulatedAppliance.boot({
-    fileSystem: new MemoryFileSystem(),
+    fileSystem: disk,
     hotDirectory: temporaryHotDirectory(context),
     clock: { nowMicros: () => NOW, monotonicMs: () => 0 },
     random: seededRandomSource(1),
@@ -36,12 +37,11 @@ test('a row lost, invented, moved or changed, or of somebody else, is a differen
   await send({ type: 'page', messageId: 'a', anonymousId: 'd1', properties: { n: 1 } });
   await send({ type: 'identify', messageId: 'b', userId: 'u1', anonymousId: 'd1' });
   await send({ type: 'track', event: 'Seen', messageId: 'c', userId: 'u2' });
-  const against = (log: readonly LogEntry[]): string[] => {
+  const against = async (log: readonly LogEntry[]): Promise<string[]> => {
     const model = foldLog(log, WINDOW_MICROS);
-    return differences(observe(appliance.tenant, model), model);
+    return differences(await observe(appliance, disk, model), model);
   };
   const [page, identify, track] = entries as [LogEntry, LogEntry, LogEntry];
-  assert.deepEqual(against(entries), []);
   const wrong: Readonly<Record<string, readonly LogEntry[]>> = {
     lost: [...entries, entry({ type: 'page', messageId: 'd', anonymousId: 'd1' })],
     invented: [page, identify],
@@ -69,7 +69,11 @@ test('a row lost, invented, moved or changed, or of somebody else, is a differen
       },
     ],
   };
-  for (const [mistake, log] of Object.entries(wrong)) {
-    assert.notDeepEqual(against(log), [], mistake);
+  for (const tier of ['hot', 'cold']) {
+    assert.deepEqual(await against(entries), []);
+    for (const [mistake, log] of Object.entries(wrong)) {
+      assert.notDeepEqual(await against(log), [], `${mistake}, ${tier}`);
+    }
+    await appliance.flush();
   }
 });

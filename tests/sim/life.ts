@@ -95,8 +95,9 @@ export class Life {
     const appliance = await this.#start(sabotage === undefined ? faulty : sabotage(faulty));
     if (appliance !== undefined) {
       this.#scheduler.isBusy = () => appliance.tenant.isStaging;
+      await this.#judge(appliance, this.#witness);
       await this.#produce(appliance);
-      this.#judgeEnd(appliance);
+      await this.#judgeEnd(appliance);
       await this.#scheduler.run(appliance.close());
     }
     this.#capture(`after life ${life}`, false);
@@ -124,8 +125,7 @@ export class Life {
       this.#isStarted = true;
       return appliance;
     } catch (error) {
-      this.#trace.push(`the start fails: ${String(error)}`);
-      if (this.#faults.struck === 0) this.#problems.push(`could not start: ${String(error)}`);
+      this.#noteFailure('the start', error);
       await this.#learnWhatIsThere();
       return undefined;
     }
@@ -154,7 +154,21 @@ export class Life {
         await this.#send(appliance);
       }
     });
-    await this.#scheduler.run(Promise.all(producers));
+    const flushes = this.#flush(appliance, this.#dice.below(3));
+    await this.#scheduler.run(Promise.all([...producers, flushes]));
+  }
+
+  /** Moves rows to the lake now and then, while producers go on. */
+  async #flush(appliance: SimulatedAppliance, times: number): Promise<void> {
+    for (let time = 0; time < times; time += 1) {
+      await this.#scheduler.wish('flush', '');
+      try {
+        await appliance.flush();
+        this.#trace.push('flushed');
+      } catch (error) {
+        this.#noteFailure('the flush', error);
+      }
+    }
   }
 
   async #send(appliance: SimulatedAppliance): Promise<void> {
@@ -189,15 +203,30 @@ export class Life {
   }
 
   /** Whether what is shown now is what was acknowledged, no more and no less. */
-  #judgeEnd(appliance: SimulatedAppliance): void {
+  async #judgeEnd(appliance: SimulatedAppliance): Promise<void> {
     const { tenant } = appliance;
     const acknowledged = this.#witness.fork();
     acknowledged.entries.length = acknowledged.durableCount;
-    this.#problems.push(...judge(appliance, acknowledged));
+    await this.#judge(appliance, acknowledged);
     if (tenant.failure === undefined && this.#faults.struck === 0) {
       const lost = this.#witness.entries.length - this.#witness.durableCount;
       if (lost > 0) this.#problems.push(`${lost} batches were never answered`);
     }
+  }
+
+  async #judge(appliance: SimulatedAppliance, witness: Witness): Promise<void> {
+    try {
+      const problems = await this.#scheduler.run(judge(appliance, this.#disk, witness));
+      this.#problems.push(...problems);
+    } catch (error) {
+      this.#noteFailure('the reading of the lake', error);
+    }
+  }
+
+  /** What fails while nothing is wrong with the disk is a violation. */
+  #noteFailure(what: string, error: unknown): void {
+    this.#trace.push(`${what} fails: ${String(error)}`);
+    if (this.#faults.struck === 0) this.#problems.push(`${what} fails: ${String(error)}`);
   }
 
   #beforeGrant(what: string, path: string): void {

@@ -3,16 +3,22 @@
  * sequence is below 2^53 here, so a number carries it; rows are the same wherever they lie.
  */
 import type { HotTable } from '../../storage/hot-table.ts';
-import type { Row } from '../support/read-rows.ts';
-import { readRows } from '../support/read-rows.ts';
+import { type Row, readRows } from '../support/read-rows.ts';
 
 export type ShownCell = string | number | null;
 export type ShownRow = Readonly<Record<string, ShownCell>>;
 
-/** What a query sees of a table, in the order of its rows. */
-export function shownRows(table: HotTable): ShownRow[] {
-  const rows = table.segments.flatMap((segment) => readRows(segment));
-  return rows.slice(0, table.publishedRows).filter(isVisible).map(plainRow);
+/** What a query sees of the hot part of a table, in the order of its rows. */
+export function hotRows({ segments, floorRow, publishedRows }: HotTable): ShownRow[] {
+  const rows: ShownRow[] = [];
+  for (const segment of segments) {
+    readRows(segment).forEach((row, index) => {
+      const tableRow = segment.firstRow + index;
+      if (tableRow < floorRow || tableRow >= publishedRows || !isVisible(row)) return;
+      rows.push(plainRow(row));
+    });
+  }
+  return rows;
 }
 
 export function isVisible(row: Row): boolean {

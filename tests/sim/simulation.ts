@@ -15,7 +15,7 @@ import { decay } from './decay.ts';
 import { Dice } from './dice.ts';
 import { type CrashImage, Life, type LifeReport, SYNC_POINTS } from './life.ts';
 import type { Tally } from './tally.ts';
-import { start } from './verification.ts';
+import { judge, start } from './verification.ts';
 import { Witness } from './witness.ts';
 import { Workload } from './workload.ts';
 
@@ -82,6 +82,7 @@ export class Simulation {
         if (image.isPowerCut && verified.has(content)) continue;
         verified.add(content);
         await this.#verify(image, 0);
+        if (this.#options.tally.violations.length > 0) return;
       }
       const last = report.images.at(-1)!;
       if (this.#dice.chance(0.3)) await this.#decay(last);
@@ -124,6 +125,7 @@ export class Simulation {
         },
         witness,
       );
+      problems.push(...(await judge(appliance, fileSystem, witness)));
       await appliance.close();
       for (const what of problems) this.#violate(image.where, what, image.traceLength);
       if (crashed === undefined) return;
@@ -158,6 +160,7 @@ export class Simulation {
       );
       // A last group that decayed looks like one that was torn; it is told of, at least.
       const isTold = appliance.tenant.recovery.tornBytes > 0;
+      problems.push(...(await judge(appliance, fileSystem, witness)));
       await appliance.close();
       tally.countFault(isTold ? 'decay seen as a torn tail' : 'decay without effect');
       for (const what of problems) {

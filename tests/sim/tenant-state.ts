@@ -1,9 +1,11 @@
-/** All that a tenant shows, read from its hot data column by column and compared with the model. */
+/** All that a tenant shows, hot and cold, read column by column and compared with the model. */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Tenant } from '../../engine/tenant.ts';
+import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+import type { SimulatedAppliance } from './appliance.ts';
 import type { ModelNote, ModelState } from './log-model.ts';
-import { type ShownCell, type ShownRow, shownRows } from './shown-rows.ts';
+import type { ShownCell, ShownRow } from './shown-rows.ts';
+import { danglingFiles, tieredRows } from './tiers.ts';
 
 const JSON_COLUMNS = new Set(['properties', 'traits', 'context', 'integrations', 'extra']);
 
@@ -15,11 +17,22 @@ export interface TenantState {
   readonly warnings: readonly ShownRow[];
   /** The public profile id of every identifier of the model, by `type value`. */
   readonly profileIds: ReadonlyMap<string, string | null>;
+  /** What the lake's metadata names and the disk does not have. */
+  readonly dangling: readonly string[];
 }
 
-/** Reads what a query would see. */
-export function observe(tenant: Tenant, model: ModelState): TenantState {
-  const { hot, identity } = tenant;
+/** Reads what a query would see. @param disk the one the appliance works on. */
+export async function observe(
+  appliance: SimulatedAppliance,
+  disk: MemoryFileSystem,
+  model: ModelState,
+): Promise<TenantState> {
+  const { tenant, store } = appliance;
+  const { identity } = tenant;
+  const lake = { store, disk };
+  const rowsOf = (table: string): Promise<ShownRow[]> => tieredRows(appliance.table(table), lake);
+  const dangling: string[] = [];
+  for (const table of appliance.tables) dangling.push(...(await danglingFiles(table, lake)));
   const profileIds = new Map<string, string | null>();
   for (const user of model.users.keys()) {
     profileIds.set(`user ${user}`, identity.resolveProfileId('user_id', user));
@@ -34,15 +47,16 @@ export function observe(tenant: Tenant, model: ModelState): TenantState {
   const nodeValue = (node: ShownCell | undefined): string => identity.valueOf(Number(node));
   return {
     tenantId: tenant.id,
-    events: shownRows(hot.events).map((row) => ({ ...row, profile_id: profileOf(row) })),
-    edges: shownRows(hot.edges).map((row) => ({
+    events: (await rowsOf('events')).map((row) => ({ ...row, profile_id: profileOf(row) })),
+    edges: (await rowsOf('edges')).map((row) => ({
       ...row,
       a_value: nodeValue(row['a_node']),
       b_value: nodeValue(row['b_node']),
     })),
-    deadLetters: shownRows(hot.deadLetters),
-    warnings: shownRows(hot.warnings),
+    deadLetters: await rowsOf('dead_letters'),
+    warnings: await rowsOf('warnings'),
     profileIds,
+    dangling,
   };
 }
 
@@ -54,7 +68,7 @@ export function fingerprint(state: TenantState): string {
 
 /** In what the tenant differs from the model; empty when in nothing. */
 export function differences(state: TenantState, model: ModelState): string[] {
-  const found: string[] = [];
+  const found: string[] = [...state.dangling];
   const expectedRows = model.events.filter(({ hidden }) => !hidden);
   if (state.events.length !== expectedRows.length) {
     found.push(`${state.events.length} events are shown, the log has ${expectedRows.length}`);
@@ -118,15 +132,20 @@ function noteDifferences(
   expected: readonly ModelNote[],
 ): string[] {
   const notes = rows.map((row) => ({
-    sequence: row['sequence'],
-    messageId: row['message_id'],
-    code: row['code'],
-    path: row['path'],
+    sequence: Number(row['sequence']),
+    messageId: row['message_id'] as string | null,
+    code: String(row['code']),
+    path: String(row['path']),
   }));
-  if (isDeepStrictEqual(notes, expected.map(inOrder))) return [];
+  if (isDeepStrictEqual(notes.sort(byPlace), expected.map(inOrder).sort(byPlace))) return [];
   return [`${table} has ${notes.length} rows, which are not the ${expected.length} of the fold`];
 }
 
 function inOrder({ sequence, messageId, code, path }: ModelNote): ModelNote {
   return { sequence, messageId, code, path };
+}
+
+/** Cold rows come by sequence; what is noted about one event has no order of its own. */
+function byPlace(a: ModelNote, b: ModelNote): number {
+  return a.sequence - b.sequence || (a.code < b.code ? -1 : 1);
 }

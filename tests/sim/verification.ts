@@ -5,6 +5,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { seededRandomSource } from '../../base/random.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
+import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { SimulatedAppliance } from './appliance.ts';
 import { differences, fingerprint, observe } from './tenant-state.ts';
 import type { Witness } from './witness.ts';
@@ -21,7 +22,7 @@ export interface Start {
   readonly appliance: SimulatedAppliance;
   /** What a crash during this start is judged by: nothing was promised yet. */
   readonly during: Witness;
-  readonly problems: readonly string[];
+  readonly problems: string[];
 }
 
 /**
@@ -42,14 +43,20 @@ export async function start(options: StartOptions, witness: Witness): Promise<St
     }
     witness.durableCount += 1;
   }
-  problems.push(...judge(appliance, witness));
   return { appliance, during, problems };
 }
 
-/** What is wrong with an appliance that shows exactly the entries of `witness`. */
-export function judge(appliance: SimulatedAppliance, witness: Witness): string[] {
+/**
+ * What is wrong with an appliance on `disk` that should show exactly the entries of `witness`.
+ * @throws the file system's error: the lake is asked for its files.
+ */
+export async function judge(
+  appliance: SimulatedAppliance,
+  disk: MemoryFileSystem,
+  witness: Witness,
+): Promise<string[]> {
   const model = witness.model();
-  const state = observe(appliance.tenant, model);
+  const state = await observe(appliance, disk, model);
   const problems = differences(state, model);
   problems.push(...witness.saw(fingerprint(state)));
   if (!appliance.knowsItsKeys) problems.push('the keys are not known any more');

@@ -6,8 +6,13 @@ import { COLUMN_TYPE } from '../../storage/segment-format.ts';
 export type Cell = string | number | bigint | null;
 export type Row = Readonly<Record<string, Cell>> & { readonly hidden: boolean };
 
+/** As much of a segment as reading takes. */
+export interface ReadableSegment extends Pick<SegmentFile, 'plan' | 'stagedRows'> {
+  readonly region: { readonly buffer: ArrayBuffer };
+}
+
 /** The staged rows from `first` on, hidden ones included; timestamps and 64-bit numbers as bigint. */
-export function readRows(segment: SegmentFile, first = 0): Row[] {
+export function readRows(segment: ReadableSegment, first = 0): Row[] {
   const { plan, stagedRows, region } = segment;
   const view = new DataView(region.buffer);
   const bit = (offset: number, row: number): boolean =>
