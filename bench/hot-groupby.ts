@@ -8,29 +8,23 @@
  * DuckDB table too.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { Bench } from 'tinybench';
 import { systemClock } from '../base/clock.ts';
 import { jsonLogger } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { GIB } from '../base/units.ts';
-import { extensionPath, native } from '../native/index.ts';
 import { HOT_CATALOG } from '../query/catalog.ts';
-import { type Connection, Database } from '../query/duckdb.ts';
 import { SQL_SERVICE_DEFAULTS, SqlService } from '../query/sql-service.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
 import { generateBatches } from './event-generator.ts';
-import { HOT_QUERIES, type HotQuery } from './hot-queries.ts';
+import { HOT_QUERIES } from './hot-queries.ts';
 import { ClickHouse } from './peers.ts';
+import { execute, openDatabase, requireSameRows, THREADS, timeInTurns } from './query-turns.ts';
 import type { Scratch } from './scratch.ts';
-import { median } from './statistics.ts';
-import type { BenchOptions, Workload, WorkloadContext } from './workload.ts';
+import type { Workload, WorkloadContext } from './workload.ts';
 
 const EVENTS = 5_000_000;
-const THREADS = 2;
-const ITERATIONS_MIN = 3;
 const WORKER_MEMORY_BYTES = 4 * GIB;
-const TIMEOUT_MS = 600_000;
 
 const HOT = `hot_scan('events')`;
 const OWN = 'own_events';
@@ -107,7 +101,6 @@ async function measureClickHouse(
 
 /** Ways to the same rows: the scan, a table of DuckDB, the scan behind a query worker. */
 type Way = 'hot' | 'own' | 'worker';
-type Runner = (query: HotQuery) => Promise<unknown>;
 
 /** @returns for each way the median time of each query, milliseconds. */
 async function measureDuckDb(
@@ -120,9 +113,13 @@ async function measureDuckDb(
   try {
     context.progress("copying the rows into DuckDB's own table");
     await connection.run(`CREATE TABLE ${OWN} AS SELECT * FROM ${HOT}`);
-    await requireSameRows(connection);
+    await requireSameRows(
+      HOT_QUERIES,
+      ({ sql }) => connection.rows(sql(HOT)),
+      ({ sql }) => connection.rows(sql(OWN)),
+    );
     context.progress('timing the queries');
-    return await timeInTurns(context.options, {
+    return await timeInTurns(HOT_QUERIES, context.options, {
       hot: ({ sql }) => connection.rows(sql(HOT)),
       own: ({ sql }) => connection.rows(sql(OWN)),
       worker: ({ sql }) => execute(service, sql('events')),
@@ -131,61 +128,6 @@ async function measureDuckDb(
     await service.close();
     connection.close();
     database.close();
-  }
-}
-
-/** Query by query, the three ways one behind another, in `rounds` rounds. */
-async function timeInTurns(
-  { rounds, seconds }: BenchOptions,
-  ways: Readonly<Record<Way, Runner>>,
-): Promise<Record<Way, Map<string, number>>> {
-  const times: Record<Way, Map<string, number>> = {
-    hot: new Map(),
-    own: new Map(),
-    worker: new Map(),
-  };
-  const names = Object.keys(times) as Way[];
-  for (const query of HOT_QUERIES) {
-    const samples: Record<Way, number[]> = { hot: [], own: [], worker: [] };
-    for (let round = 0; round < rounds; round += 1) {
-      const bench = new Bench({
-        time: (seconds * 1000) / rounds,
-        iterations: ITERATIONS_MIN,
-        warmupTime: 0,
-        warmupIterations: 1,
-        throws: true,
-      });
-      for (const way of names) bench.add(way, () => ways[way](query));
-      for (const { name, result } of await bench.run()) {
-        if (result.state !== 'completed') throw new Error(`${query.metric}: ${result.state}`);
-        samples[name as Way].push(result.latency.p50);
-      }
-    }
-    for (const way of names) times[way].set(query.metric, median(samples[way]));
-  }
-  return times;
-}
-
-async function openDatabase(hotDirectory: string): Promise<Database> {
-  const reason = native.openHotDirectory(hotDirectory);
-  if (reason !== '') throw new Error(`the hot directory cannot be scanned: ${reason}`);
-  const settings = { threads: String(THREADS), allow_unsigned_extensions: 'true' };
-  const database = await Database.open(settings);
-  const connection = await database.connect();
-  await connection.run(`LOAD '${extensionPath}'`);
-  await connection.run(`SET GLOBAL TimeZone = 'UTC'`);
-  connection.close();
-  return database;
-}
-
-/** A scan that skips rows would be fast. */
-async function requireSameRows(connection: Connection): Promise<void> {
-  for (const { metric, sql } of HOT_QUERIES) {
-    const [hot, own] = [await connection.rows(sql(HOT)), await connection.rows(sql(OWN))];
-    const [left, right] = [hot, own].map((rows) =>
-      rows.map((row) => row.map(String).join()).sort(),
-    );
-    if (left!.join('\n') !== right!.join('\n')) throw new Error(`${metric} gives different rows`);
   }
 }
 
@@ -212,19 +154,4 @@ function openService(hotDirectory: string, scratch: Scratch): Promise<SqlService
       logger: jsonLogger('warn', (line) => process.stderr.write(line)),
     },
   );
-}
-
-function execute(service: SqlService, sql: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    service.execute(
-      { sql, parameters: [], format: 'json', timeoutMs: TIMEOUT_MS },
-      {
-        begin() {},
-        write: () => true,
-        onDrain() {},
-        end: () => resolve(),
-        fail: reject,
-      },
-    );
-  });
 }

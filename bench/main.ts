@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { ackLatency } from './ack-latency.ts';
+import { coldGroupBy } from './cold-groupby.ts';
 import { decodeFormats } from './decode-formats.ts';
 import { hotGroupBy } from './hot-groupby.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
@@ -22,6 +23,7 @@ const WORKLOADS: readonly Workload[] = [
   ackLatency,
   decodeFormats,
   hotGroupBy,
+  coldGroupBy,
   recovery,
 ];
 

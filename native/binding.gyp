@@ -28,6 +28,7 @@
         "src/duckdb_api.cc",
         "src/duckdb_scan.cc",
         "src/duckdb_functions.cc",
+        "src/trusted_json.cc",
         "../node_modules/simdjson/simdjson/src/simdjson.cpp"
       ],
       "include_dirs": [

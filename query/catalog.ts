@@ -8,6 +8,9 @@
  * - A later merge needs no rewrite of events: `profile_of(anchor)` is looked up as the query runs.
  */
 
+import { DEAD_LETTERS_SCHEMA } from '../storage/dead-letters-schema.ts';
+import type { TableSchema } from '../storage/segment-format.ts';
+import { WARNINGS_SCHEMA } from '../storage/warnings-schema.ts';
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS } from './function-policy.ts';
 import type { GatePolicy } from './gate.ts';
 
@@ -44,6 +47,10 @@ const EVENTS_SELECT = `
     timestamp, original_timestamp, sent_at, received_at, source,
     properties, traits, context, integrations, extra
   FROM {events}`;
+
+function namesOf({ columns }: TableSchema): string {
+  return columns.map(({ name }) => name).join(', ');
+}
 
 /** The newest value of each trait by event time, then sequence; a null removes the trait. */
 const PROFILE_TRAITS_SELECT = `
@@ -94,13 +101,13 @@ export const HOT_CATALOG: Catalog = {
     },
     {
       name: 'dead_letters',
-      select: `SELECT * FROM {dead_letters}`,
+      select: `SELECT ${namesOf(DEAD_LETTERS_SCHEMA)} FROM {dead_letters}`,
       scans: ['dead_letters'],
       boundColumns: [],
     },
     {
       name: 'warnings',
-      select: `SELECT * FROM {warnings}`,
+      select: `SELECT ${namesOf(WARNINGS_SCHEMA)} FROM {warnings}`,
       scans: ['warnings'],
       boundColumns: [],
     },

@@ -139,6 +139,7 @@ extern DuckdbApi duckdb;
 // Registers the functions of duckdb_scan.cc and duckdb_functions.cc. False when DuckDB refuses one.
 bool RegisterScan(DuckdbConnection connection);
 bool RegisterFunctions(DuckdbConnection connection);
+bool RegisterTrustedJson(DuckdbConnection connection);
 
 // A logical type that is destroyed with its scope.
 class LogicalType {

@@ -16,6 +16,7 @@ const WORKLOADS = [
   'ack-latency',
   'decode-formats',
   'hot-groupby',
+  'cold-groupby',
   'recovery',
 ];
 const OWN_KEYS = ['workload', 'metric', 'value', 'unit', 'higherIsBetter'];
