@@ -185,8 +185,8 @@ function authenticate(
   body: Uint8Array,
   authenticator: Authenticator,
 ): WritePrincipal {
-  const bodyKey = head.format === 'msgpack' ? undefined : keyOfBody(body);
-  const key = head.headerKey ?? bodyKey ?? head.queryKey;
+  const key =
+    head.headerKey ?? (head.format === 'msgpack' ? undefined : keyOfBody(body)) ?? head.queryKey;
   if (key === undefined) throw keyMissing();
   const principal = authenticateWriteKey(authenticator, key);
   if (principal === undefined) throw keyUnknown();
