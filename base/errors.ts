@@ -234,7 +234,14 @@ export const ERRORS = {
     status: 400,
     sqlstate: '22023',
     retryable: false,
-    help: 'The types are user_id and anonymous_id.',
+    help: 'docs/identity.md lists the types that are known from the start.',
+  },
+  TRIBUTARY_IDENTITY_RULES_INVALID: {
+    message: 'The identity rules cannot be used: {reason}.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+    help: 'docs/identity.md describes every field.',
   },
   // ── engine ────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_ENGINE_SECRET_MALFORMED: {

@@ -124,10 +124,22 @@ export const LIMITS = Object.freeze({
 
   /**
    * Identifiers, anchors and profiles per tenant: room for 100 M people. The largest array holds 16
-   * bytes per profile, and Node 20 reaches at most 4 GiB through one buffer: 250 M × 16 B = 3.7 GiB.
+   * bytes per anchor, and Node 20 reaches at most 4 GiB through one buffer: 250 M × 16 B = 3.7 GiB.
    */
   identityNodesMax: 250_000_000,
   identityAnchorsMax: 250_000_000,
+  identityEdgesMax: 250_000_000,
+  /** Types of identifiers of one tenant, those that are no longer used included. */
+  identifierTypesMax: 64,
+  /** Identifiers of one profile and merges behind it: the most that a rule set can allow. */
+  profileIdentifiersMax: 1000,
+  profileMergesMax: 1000,
+  /** Anchors of one profile: identifiers, and intervals of ownership that were claimed with their past. */
+  profileAnchorsMax: 10_000,
+  /** Edges of one anchor that are searched, and kept. */
+  anchorEdgesMax: 64,
+  /** Blocked values of one identifier type. */
+  blockedValuesMax: 10_000,
   /** Bytes of identifier values per tenant. */
   identityValuesBytesMax: 32 * GIB,
 

@@ -1,32 +1,56 @@
-/** Identity's edges as rows of the hot `edges` table. */
-import type { Edge, EdgeLog } from '../identity/edge-log.ts';
+/** Identity's edges and receipts as rows of the hot tables `edges` and `merges`. */
+import type { Edge, EdgeLog, Merge } from '../identity/edge-log.ts';
 import { EDGES } from '../storage/edges-schema.ts';
 import type { HotTable } from '../storage/hot-table.ts';
+import { MERGES } from '../storage/merges-schema.ts';
 
 /** The longest kind, state or reason, bytes. */
-const TEXT_BYTES_MAX = 16;
+const TEXT_BYTES_MAX = 32;
 
 export class EdgeTable implements EdgeLog {
-  readonly #table: HotTable;
+  readonly #edges: HotTable;
+  readonly #merges: HotTable;
 
-  constructor(table: HotTable) {
-    this.#table = table;
+  constructor(edges: HotTable, merges: HotTable) {
+    this.#edges = edges;
+    this.#merges = merges;
   }
 
   append(edge: Edge): void {
-    const row = this.#table.beginRow(TEXT_BYTES_MAX);
+    const row = this.#edges.beginRow(TEXT_BYTES_MAX);
     row.setU64(EDGES.sequence, edge.sequence);
     row.setTimestamp(EDGES.receivedAt, edge.receivedAtMicros);
+    row.setU32(EDGES.edge, edge.edge);
     row.setU32(EDGES.aNode, edge.aNode);
     row.setU32(EDGES.bNode, edge.bNode);
+    if (edge.aAnchor !== 0) {
+      row.setU32(EDGES.aAnchor, edge.aAnchor);
+      row.setU32(EDGES.bAnchor, edge.bAnchor);
+    }
     row.setDictionary(EDGES.kind, edge.kind);
     row.setDictionary(EDGES.state, edge.state);
     row.setDictionary(EDGES.reason, edge.reason);
+    row.setU32(EDGES.ruleVersion, edge.ruleVersion);
     row.endRow();
   }
 
-  /** Makes the edges appended so far visible. */
+  appendMerge(merge: Merge): void {
+    const row = this.#merges.beginRow(TEXT_BYTES_MAX);
+    row.setU64(MERGES.sequence, merge.sequence);
+    row.setTimestamp(MERGES.receivedAt, merge.receivedAtMicros);
+    row.setDictionary(MERGES.kind, merge.kind);
+    if (merge.merge !== 0) row.setU32(MERGES.merge, merge.merge);
+    row.setU32(MERGES.survivor, merge.survivor);
+    row.setU32(MERGES.loser, merge.loser);
+    if (merge.edge !== 0) row.setU32(MERGES.edge, merge.edge);
+    if (merge.anchor !== 0) row.setU32(MERGES.anchor, merge.anchor);
+    row.setU32(MERGES.ruleVersion, merge.ruleVersion);
+    row.endRow();
+  }
+
+  /** Makes what was appended so far visible. */
   publish(): void {
-    this.#table.publishTo(this.#table.stagedRows);
+    this.#edges.publishTo(this.#edges.stagedRows);
+    this.#merges.publishTo(this.#merges.stagedRows);
   }
 }

@@ -19,6 +19,7 @@ export interface EventFoldOptions {
   readonly directory: string;
   readonly events: HotTable;
   readonly edges: HotTable;
+  readonly merges: HotTable;
   readonly quarantine: Quarantine;
   readonly secret: TenantSecret;
   /** Identifiers the tenant can hold. */
@@ -42,10 +43,10 @@ export class EventFold {
   #appliedNodes = 0;
 
   constructor(options: EventFoldOptions) {
-    const { directory, events, edges, quarantine, secret, nodesMax } = options;
+    const { directory, events, edges, merges, quarantine, secret, nodesMax } = options;
     this.#quarantine = quarantine;
     this.#events = events;
-    this.#edges = new EdgeTable(edges);
+    this.#edges = new EdgeTable(edges, merges);
     this.identity = new IdentityGraph({
       directory,
       secret: secret.profileIds,
@@ -81,6 +82,7 @@ export class EventFold {
         receivedAtMicros,
         timestampWords,
         anchors,
+        onBlocked: (index, type) => this.#quarantine.noteBlocked(rows, index, type),
       },
       rows.nodes,
     );

@@ -8,6 +8,7 @@ import { EVENTS_SCHEMA } from '../storage/events-schema.ts';
 import { HotBudget } from '../storage/hot-budget.ts';
 import { clearHotDirectory } from '../storage/hot-directory.ts';
 import { HotTable } from '../storage/hot-table.ts';
+import { MERGES_SCHEMA } from '../storage/merges-schema.ts';
 import { planSegment, type SegmentPlan, type TableSchema } from '../storage/segment-format.ts';
 import { TableRegistry } from '../storage/table-registry.ts';
 import { WARNINGS_SCHEMA } from '../storage/warnings-schema.ts';
@@ -18,6 +19,7 @@ export class HotStore {
   readonly budget: HotBudget;
   readonly events: HotTable;
   readonly edges: HotTable;
+  readonly merges: HotTable;
   readonly deadLetters: HotTable;
   readonly warnings: HotTable;
   /** In the order in which they are flushed: what came of an event before the event. */
@@ -44,9 +46,10 @@ export class HotStore {
     };
     this.events = new HotTable({ ...shared, plan: plan(EVENTS_SCHEMA) });
     this.edges = new HotTable({ ...shared, plan: plan(EDGES_SCHEMA) });
+    this.merges = new HotTable({ ...shared, plan: plan(MERGES_SCHEMA) });
     this.deadLetters = new HotTable({ ...shared, plan: plan(DEAD_LETTERS_SCHEMA) });
     this.warnings = new HotTable({ ...shared, plan: plan(WARNINGS_SCHEMA) });
-    this.tables = [this.edges, this.deadLetters, this.warnings, this.events];
+    this.tables = [this.edges, this.merges, this.deadLetters, this.warnings, this.events];
   }
 
   /** Unmaps everything; the files stay for readers. Idempotent. */

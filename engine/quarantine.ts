@@ -4,6 +4,7 @@
  */
 import { DEAD_LETTERS } from '../storage/dead-letters-schema.ts';
 import type { HotTable } from '../storage/hot-table.ts';
+import { readText } from '../storage/segment-text.ts';
 import { WARNINGS } from '../storage/warnings-schema.ts';
 import type { StagedRejection, StagedRows, StagedWarning } from './staged-rows.ts';
 
@@ -26,6 +27,12 @@ export class Quarantine {
   keep(rows: StagedRows): void {
     for (const rejection of rows.rejections) this.#keepRejected(rejection, rows);
     for (const warning of rows.warnings) this.#warn(warning, rows);
+  }
+
+  /** Notes that an identifier of an event names nobody by the rules of identity. */
+  noteBlocked(rows: StagedRows, index: number, type: string): void {
+    const messageId = readText(rows.segment, 'message_id', rows.row + index);
+    this.#warn({ index, code: 'identifier_blocked', path: type, messageId }, rows);
   }
 
   /** Makes the rows so far visible. */

@@ -65,6 +65,7 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
     directory: hot.directory,
     events: hot.events,
     edges: hot.edges,
+    merges: hot.merges,
     quarantine: new Quarantine(hot.deadLetters, hot.warnings),
     secret,
     nodesMax: options.capacities.identityNodes,

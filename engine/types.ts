@@ -41,12 +41,14 @@ export interface Rejection {
  * - `surrogate_replaced`: a text held half of a surrogate pair, which became U+FFFD.
  * - `batch_member_ignored`: the batch's `context` or `integrations` is no object; its events got nothing.
  * - `duplicate_differs`: a message id came again with another content; the first one was kept.
+ * - `identifier_blocked`: a value names nobody by the identity rules; told once for each value.
  */
 export type WarningCode =
   | 'timestamp_in_future'
   | 'surrogate_replaced'
   | 'batch_member_ignored'
-  | 'duplicate_differs';
+  | 'duplicate_differs'
+  | 'identifier_blocked';
 
 /** A batch as it became visible, for those who watch. */
 export interface PublishedBatch {

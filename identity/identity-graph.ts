@@ -1,31 +1,41 @@
 /**
  * Who an event belongs to, decided event by event in commit order.
  *
- * - A user_id has one anchor for ever. An anonymous_id has one anchor per ownership interval; the
- *   current one takes its events.
- * - A known user in an event with an anonymous_id claims it: an interval without an owner is joined to
- *   the user, whole; an interval that another user owns stays theirs, and a new one begins.
- * - Two profiles that each have a user_id never become one, whatever arrives.
- * - An event belongs to its user_id, else its anonymous_id, else (alias alone) its previous id.
- * - Everything is a fold over the log: the same events give the same nodes, anchors, profiles, edges.
- *
  * The native index turns identifiers into nodes for a batch at once; this file then works on dense
- * numbers only. Resolving cannot fail within what {@link IdentityGraph.prepare} made room for, so it
- * may happen after the log was synced.
+ * numbers only. Most events bring nothing new: their identifiers are known, open, and linked already.
+ * These are answered here, from three array reads; all others go to event-resolver.ts.
+ *
+ * - Everything is a fold over the log: the same events give the same nodes, anchors, profiles, edges.
+ * - Resolving cannot fail within what {@link IdentityGraph.prepare} made room for, so it may happen
+ *   after the log was synced.
+ * - An event belongs to the anchor of its first identifier by priority, and stays there for ever.
  */
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { type NativeIdentifierIndex, type NativeRegion, native } from '../native/index.ts';
 import { SharedArray } from '../storage/shared-array.ts';
-import type { EdgeKind, EdgeLog, EdgeReason, EdgeState } from './edge-log.ts';
-import { IDENTIFIER_TYPE, type IdentifierType, isIdentifierType } from './identifier-types.ts';
-import { ProfileStore } from './profile-store.ts';
+import { BlockedValues } from './blocked-values.ts';
+import { EdgeGraph } from './edge-graph.ts';
+import type { EdgeLog } from './edge-log.ts';
+import { EventResolver } from './event-resolver.ts';
+import { extractionOf } from './extraction.ts';
+import { IdentifierTypeNames } from './identifier-type-names.ts';
+import { IdentityJournal } from './identity-journal.ts';
+import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './identity-rules.ts';
+import { JoinRules } from './join-rules.ts';
+import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
+import { ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
+import { Separations } from './separations.ts';
 
-/** New nodes, and new anchors, that one event can bring: user, anonymous, previous. */
+/** New nodes, anchors and edges that one event can bring when it is as short as can be. */
 const NODES_PER_EVENT = 3;
+/** Edges and other statements per identifier of an event. */
+const EDGES_PER_NODE = 3;
 /** Bytes a value takes beside itself: its length, and padding to 8. */
 const VALUE_OVERHEAD_BYTES = 12;
+/** Words of a row in what the native index writes: four, and a list of 16 nodes. */
+const ROW_WORDS_MAX = 4 + 1 + 2 * 16;
 
 export interface IdentityGraphOptions {
   /** The hot directory, which exists. */
@@ -49,28 +59,43 @@ export interface RowRun {
   readonly timestampWords: Int32Array;
   /** The `anchor` column of the segment, which is filled. */
   readonly anchors: Uint32Array;
+  /** Told of the row (from 0) whose identifier of a type turned out to be blocked, once for each value. */
+  readonly onBlocked?: (row: number, type: string) => void;
 }
 
 export class IdentityGraph {
   readonly profiles: ProfileStore;
+  readonly #edges: EdgeGraph;
   readonly #index: NativeIdentifierIndex;
-  readonly #anchorOf: SharedArray<'u32'>;
-  readonly #edges: EdgeLog;
-  readonly #nodes = new Uint32Array(LIMITS.batchEventsMax * 4);
-  #sequence = 0;
-  #receivedAtMicros = 0;
+  readonly #typeNames: IdentifierTypeNames;
+  readonly #nodeAnchors: SharedArray<'u32'>;
+  /** node-words.ts, by node. */
+  readonly #words: Int32Array;
+  readonly #separations = new Separations();
+  readonly #journal: IdentityJournal;
+  readonly #nodes = new Uint32Array(LIMITS.batchEventsMax * ROW_WORDS_MAX);
+  #rules: IdentityRules = DEFAULT_RULES;
+  #resolver: EventResolver;
+  #run: RowRun | undefined;
+  #row = 0;
 
   constructor(options: IdentityGraphOptions) {
     const { directory, secret, edges, nodesMax = LIMITS.identityNodesMax } = options;
-    this.#edges = edges;
     this.#index = new native.IdentifierIndex(directory, nodesMax, LIMITS.identityValuesBytesMax);
-    this.#anchorOf = SharedArray.create({
+    this.#typeNames = new IdentifierTypeNames(directory);
+    this.#nodeAnchors = SharedArray.create({
       directory,
       name: 'node_anchors',
       type: 'u32',
       capacity: nodesMax + 1,
     });
+    const { buffer, byteOffset, length } = this.#nodeAnchors.values;
+    this.#words = new Int32Array(buffer, byteOffset, length);
     this.profiles = new ProfileStore({ directory, secret, anchorsMax: nodesMax });
+    this.#edges = new EdgeGraph({ directory, anchorsMax: nodesMax });
+    this.#journal = new IdentityJournal(edges, this.#edges, this.profiles);
+    this.#resolver = this.#takeRules(DEFAULT_RULES);
+    this.prepare(0, 0);
   }
 
   /** Identifiers seen so far. */
@@ -78,8 +103,28 @@ export class IdentityGraph {
     return this.#index.count;
   }
 
+  get rules(): IdentityRules {
+    return this.#rules;
+  }
+
   get memoryBytes(): number {
-    return this.#index.memoryBytes + this.#anchorOf.backedBytes + this.profiles.memoryBytes;
+    return (
+      this.#index.memoryBytes +
+      this.#nodeAnchors.backedBytes +
+      this.profiles.memoryBytes +
+      this.#edges.memoryBytes
+    );
+  }
+
+  /** Takes a rule set over, for the events that follow. What was decided before stays. */
+  configure(rules: IdentityRules): void {
+    this.#resolver = this.#takeRules(rules);
+    // Each value is judged by the new rules when it comes next.
+    const count = this.#index.count;
+    for (let node = 1; node <= count; node += 1) {
+      const word = this.#words[node]!;
+      if (word !== 0) this.#words[node] = (word & ~(NODE.blocked | NODE.shared)) | NODE.attention;
+    }
   }
 
   /**
@@ -87,7 +132,7 @@ export class IdentityGraph {
    * @throws TRIBUTARY_IDENTITY_NODES_FULL, TRIBUTARY_STORAGE_REGION_FULL
    */
   prepare(events: number, bytes: number): void {
-    const nodes = events * NODES_PER_EVENT;
+    const nodes = Math.max(events * NODES_PER_EVENT, Math.ceil(bytes / 8));
     const reason = this.#index.prepare(nodes, bytes + nodes * VALUE_OVERHEAD_BYTES);
     if (reason !== '') {
       throw new TributaryError('TRIBUTARY_IDENTITY_NODES_FULL', {
@@ -95,8 +140,9 @@ export class IdentityGraph {
         reason,
       });
     }
-    this.#anchorOf.ensure(this.#index.count + nodes + 1);
+    this.#nodeAnchors.ensure(this.#index.count + nodes + 1);
     this.profiles.prepare(nodes);
+    this.#edges.prepare(this.profiles.anchorCount + nodes + 1, nodes * EDGES_PER_NODE);
   }
 
   /** What finds the nodes of rows: the stager asks it in its own thread, in commit order. */
@@ -111,20 +157,28 @@ export class IdentityGraph {
     this.fold(run, this.#nodes);
   }
 
-  /** Attributes each visible row of `run`, whose `nodes` were found, to an anchor and its profile. */
+  /** Attributes each visible row of `run`, whose `nodes` were found, to an anchor and counts it there. */
   fold(run: RowRun, nodes: Uint32Array): void {
-    this.#receivedAtMicros = run.receivedAtMicros;
+    const { sequence, receivedAtMicros } = run;
+    this.#journal.enter({ sequence, receivedAtMicros, ruleVersion: this.#rules.version });
+    this.#run = run;
     for (let index = 0; index < run.count; index += 1) {
-      const user = nodes[index * 4]!;
-      const anonymous = nodes[index * 4 + 1]!;
-      const previous = nodes[index * 4 + 2]!;
-      if ((user | anonymous | previous) === 0) continue;
-      this.#sequence = run.sequence + index;
-      const anchor = this.#resolveEvent(user, anonymous, previous);
+      const at = index * 4;
+      const user = nodes[at]!;
+      const anonymous = nodes[at + 1]!;
+      const further = nodes[at + 2]! | nodes[at + 3]!;
+      if ((user | anonymous | further) === 0) continue;
+      let anchor = further === 0 ? this.#knownAnchor(user, anonymous) : 0;
+      if (anchor === 0) {
+        this.#row = index;
+        this.#journal.at(sequence + index);
+        anchor = this.#resolver.resolve(nodes, at);
+        if (anchor === 0) continue;
+      }
       const row = run.row + index;
       run.anchors[row] = anchor;
       this.profiles.countEvent(
-        this.profiles.profileOf[anchor]!,
+        anchor,
         run.timestampWords[row * 2]!,
         run.timestampWords[row * 2 + 1]!,
       );
@@ -134,22 +188,28 @@ export class IdentityGraph {
   /** Lets readers see what was folded so far. @param nodes there are in it, if not all. */
   publish(nodes: number = this.#index.count): void {
     this.#index.publish(nodes);
+    this.#nodeAnchors.publish(nodes + 1);
     this.profiles.publish();
   }
 
-  /** The profile an identifier belongs to today, or 0 when it was never seen. */
-  profileOf(type: IdentifierType, value: string): number {
-    const node = this.#index.lookup(IDENTIFIER_TYPE[type], value);
-    return node === 0 ? 0 : this.profiles.profileOf[this.#anchorOf.values[node]!]!;
+  /**
+   * The profile an identifier belongs to today; 0 when it was never seen, names nobody, or is a device
+   * whose owner logged out.
+   * @throws TributaryError TRIBUTARY_IDENTITY_TYPE_UNKNOWN
+   */
+  profileOf(type: string, value: string): number {
+    const number = typeNumber(this.#rules, type);
+    if (number === 0) throw new TributaryError('TRIBUTARY_IDENTITY_TYPE_UNKNOWN', { type });
+    const node = this.#index.lookup(number, value);
+    const word = node === 0 ? 0 : this.#words[node]!;
+    return isOpen(word) && !isBlocked(word) ? this.profiles.profileOf[anchorIn(word)]! : 0;
   }
 
   /**
-   * The public id of the profile an identifier belongs to today; null when it was never seen.
+   * The public id of the profile an identifier belongs to today; null as 0 of {@link profileOf}.
    * @throws TributaryError TRIBUTARY_IDENTITY_TYPE_UNKNOWN
    */
   resolveProfileId(type: string, value: string): string | null {
-    if (!isIdentifierType(type))
-      throw new TributaryError('TRIBUTARY_IDENTITY_TYPE_UNKNOWN', { type });
     const profile = this.profileOf(type, value);
     return profile === 0 ? null : this.profiles.profileId(profile);
   }
@@ -161,95 +221,54 @@ export class IdentityGraph {
     return value;
   }
 
+  /** The name of the type of a node that was given. */
+  typeOf(node: number): string {
+    return typeName(this.#rules, this.#index.typeOf(node));
+  }
+
   /** Unmaps everything. Idempotent. */
   close(): void {
     this.#index.close();
-    this.#anchorOf.close();
+    this.#typeNames.close();
+    this.#nodeAnchors.close();
     this.profiles.close();
+    this.#edges.close();
   }
 
-  /** @returns the anchor the event belongs to. */
-  #resolveEvent(user: number, anonymous: number, previous: number): number {
-    let anchor = 0;
-    if (user !== 0) anchor = this.#userAnchor(user);
-    if (anonymous !== 0) {
-      const current = this.#anchorOf.values[anonymous]!;
-      if (anchor === 0) anchor = current === 0 ? this.#newAnonymous(anonymous) : current;
-      else this.#claim(user, anchor, anonymous, current);
-    }
-    if (previous === 0 || previous === user || previous === anonymous) return anchor;
-    return this.#alias(anchor, user === 0 ? anonymous : user, previous);
+  /** The anchor of an event whose identifiers bring nothing new, else 0. */
+  #knownAnchor(user: number, anonymous: number): number {
+    const words = this.#words;
+    const visitor = anonymous === 0 ? 0 : words[anonymous]!;
+    if (user === 0) return Math.max(visitor, 0);
+    const owner = words[user]!;
+    if (owner <= 0 || visitor < 0) return 0;
+    if (anonymous === 0) return owner;
+    const { profileOf, records } = this.profiles;
+    if (visitor === 0 || profileOf[owner] !== profileOf[visitor]) return 0;
+    const isLinked =
+      records[visitor * RECORD_WORDS + RECORD.link] === owner ||
+      this.#edges.between(visitor, owner) !== 0;
+    return isLinked ? owner : 0;
   }
 
-  #userAnchor(user: number): number {
-    const known = this.#anchorOf.values[user]!;
-    if (known !== 0) return known;
-    const anchor = this.profiles.addProfile(user, user);
-    this.#anchorOf.values[user] = anchor;
-    return anchor;
-  }
-
-  #newAnonymous(node: number): number {
-    const anchor = this.profiles.addProfile(node, 0);
-    this.#anchorOf.values[node] = anchor;
-    return anchor;
-  }
-
-  /** A known user was seen with an anonymous_id whose current interval is `current`, 0 for none. */
-  #claim(user: number, userAnchor: number, anonymous: number, current: number): void {
+  #takeRules(rules: IdentityRules): EventResolver {
+    this.#rules = rules;
+    const { steps, paths } = extractionOf(rules);
+    this.#index.configure(steps, paths, rules.logoutEvents, LIMITS.identifierBytesMax);
+    this.#typeNames.write(rules);
     const { profiles } = this;
-    const owner = profiles.profileOf[userAnchor]!;
-    const holder = profiles.profileOf[current]!;
-    if (current !== 0 && holder === owner) return;
-    if (current !== 0 && profiles.users[holder] === 0) {
-      profiles.merge(owner, holder);
-      this.#note(user, anonymous, 'observed', 'active', 'claimed');
-      return;
-    }
-    this.#anchorOf.values[anonymous] = profiles.addAnchor(anonymous, owner);
-    this.#note(user, anonymous, 'observed', 'active', current === 0 ? 'claimed' : 'interval');
-  }
-
-  /** `alias`: the previous id and the event's own (`node` at `anchor`, 0 for none) are one person. */
-  #alias(anchor: number, node: number, previous: number): number {
-    const { profiles } = this;
-    const former = this.#anchorOf.values[previous]!;
-    if (anchor === 0) return former === 0 ? this.#newAnonymous(previous) : former;
-    const own = profiles.profileOf[anchor]!;
-    if (former === 0) {
-      this.#anchorOf.values[previous] = profiles.addAnchor(previous, own);
-      this.#note(node, previous, 'alias', 'active', 'claimed');
-      return anchor;
-    }
-    const other = profiles.profileOf[former]!;
-    if (own === other) return anchor;
-    if (profiles.users[own] !== 0 && profiles.users[other] !== 0) {
-      this.#note(node, previous, 'alias', 'refused', 'two_user_ids');
-      return anchor;
-    }
-    const survivor = this.#survivor(own, other);
-    profiles.merge(survivor, survivor === own ? other : own);
-    this.#note(node, previous, 'alias', 'active', 'joined');
-    return anchor;
-  }
-
-  /** Which of two profiles keeps its id: the one with a user_id, the larger one, the older one. */
-  #survivor(a: number, b: number): number {
-    const { users, sizes } = this.profiles;
-    if (users[a] !== 0 || users[b] !== 0) return users[a] !== 0 ? a : b;
-    if (sizes[a] !== sizes[b]) return sizes[a]! > sizes[b]! ? a : b;
-    return Math.min(a, b);
-  }
-
-  #note(aNode: number, bNode: number, kind: EdgeKind, state: EdgeState, reason: EdgeReason): void {
-    this.#edges.append({
-      sequence: this.#sequence,
-      receivedAtMicros: this.#receivedAtMicros,
-      aNode,
-      bNode,
-      kind,
-      state,
-      reason,
+    const edges = this.#edges;
+    const separations = this.#separations;
+    return new EventResolver({
+      rules,
+      blocked: new BlockedValues(rules),
+      index: this.#index,
+      words: this.#words,
+      profiles,
+      edges,
+      joinRules: new JoinRules({ rules, profiles, edges, separations }),
+      journal: this.#journal,
+      onBlocked: (type) => this.#run?.onBlocked?.(this.#row, typeName(this.#rules, type)),
     });
   }
 }

@@ -1,27 +1,40 @@
 /**
  * Anchors and profiles as dense arrays in shared memory.
  *
- * An anchor is what an event is attributed to, for ever: one per user_id, one per ownership interval
- * of an anonymous_id. A profile is a set of anchors. The set is kept flat: `profileOf[anchor]` is
- * today's answer, so a query maps events to profiles with one read, and a merge rewrites the anchors
- * of the losing profile instead of its events. The anchors of a profile form a ring through
- * `nextAnchor`, so that they can be enumerated in time proportional to their number.
+ * An anchor is what an event is attributed to, for ever: one per strong identifier, one per owner of a
+ * weak one. A profile is a set of anchors. The set is kept flat: `profileOf[anchor]` is today's answer,
+ * so a query maps events to profiles with one read, and a merge rewrites the anchors of the losing
+ * profile instead of its events. The anchors of a profile form a ring, so that they can be enumerated
+ * in time proportional to their number. What is counted is counted per anchor and added up by readers:
+ * so a split gives every side exactly what is its own.
  *
  * - Ordinals are given from 1, in the order of the log; 0 means none. Replay gives the same ones.
  * - Every anchor is in exactly one ring, and all of a ring has the same profile.
- * - `sizes[profile]` is the length of its ring; 0 marks a profile that was merged into another.
- * - The public id of a profile is AES-128 of its ordinal under a secret of the tenant: it looks random,
- *   cannot be derived from an identifier, is unique, and comes out the same on replay.
+ * - `sizes[profile]` is the length of its ring; 0 marks a profile that became part of another. Its
+ *   `heads` stays, so that `profileOf[heads[profile]]` says where to look for it today.
+ * - The public id of a profile is AES-128 of its ordinal under a secret of the tenant (profile-ids.ts).
  *
  * Times are microseconds since 1970, kept as two 32-bit words: reading them as BigInt would allocate
  * for every event.
  */
-import { createCipheriv } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { type ElementType, SharedArray } from '../storage/shared-array.ts';
+import { USER_ID } from './identity-rules.ts';
+import { PROFILE_ID_BYTES, ProfileIds, uuidText } from './profile-ids.ts';
 
-const ID_BYTES = 16;
+/** Words of an anchor in {@link ProfileStore.records}. */
+export const RECORD_WORDS = 4;
+export const RECORD = Object.freeze({
+  /** Events attributed to it. */
+  events: 0,
+  /** The next anchor of its ring. */
+  next: 1,
+  /** The identifier it stands for. */
+  node: 2,
+  /** The anchor that its first edge leads to, 0 without one. */
+  link: 3,
+});
 
 export interface ProfileStoreOptions {
   /** The hot directory, which exists. */
@@ -35,59 +48,48 @@ export interface ProfileStoreOptions {
 export class ProfileStore {
   // Hot loops index these directly; they are valid below the ensured count.
   readonly profileOf: Uint32Array;
-  readonly nextAnchor: Uint32Array;
-  readonly anchorNodes: Uint32Array;
+  /** RECORD_WORDS a anchor. */
+  readonly records: Uint32Array;
+  /** Four words an anchor: first seen, last seen, each low word first. */
+  readonly times: Int32Array;
+  /** Two words an anchor: when it was opened, seconds since 1970 by arrival; its type's number. */
+  readonly origins: Uint32Array;
+  /** By profile: the node of its user_id, 0 while it has none. */
   readonly users: Uint32Array;
   readonly sizes: Uint32Array;
   readonly heads: Uint32Array;
-  readonly eventCounts: Uint32Array;
-  /** Low word at 2p, high word at 2p + 1. */
-  readonly firstSeen: Int32Array;
-  readonly lastSeen: Int32Array;
 
-  readonly #arrays: SharedArray<ElementType>[] = [];
+  readonly #arrays: { readonly array: SharedArray<ElementType>; readonly elements: number }[] = [];
   readonly #profileIds: SharedArray<'bytes'>;
   readonly #profileOf: SharedArray<'u32'>;
-  readonly #secret: Uint8Array;
+  readonly #ids: ProfileIds;
   #anchorCount = 0;
   #profileCount = 0;
   #idsWritten = 0;
-  /** Elements that every array has room for. */
+  /** Anchors and profiles that every array has room for. */
   #preparedCount = 0;
 
   /** Creates the arrays, empty. @throws TRIBUTARY_STORAGE_REGION_FULL */
   constructor(options: ProfileStoreOptions) {
     const { directory, secret, anchorsMax = LIMITS.identityAnchorsMax } = options;
-    assert(secret.length === ID_BYTES, 'the identity secret has 16 bytes');
-    const capacity = anchorsMax + 1;
-    const make = <Type extends ElementType>(name: string, type: Type, elementBytes?: number) => {
-      const array = SharedArray.create({
-        directory,
-        name,
-        type,
-        capacity,
-        ...(elementBytes !== undefined && { elementBytes }),
-      });
-      this.#arrays.push(array);
+    const make = <Type extends ElementType>(name: string, type: Type, elements = 1, bytes = 1) => {
+      const capacity = (anchorsMax + 1) * elements;
+      const array = SharedArray.create({ directory, name, type, capacity, elementBytes: bytes });
+      this.#arrays.push({ array, elements });
       return array;
     };
-    const u32 = (name: string): Uint32Array => make(name, 'u32').values;
-    const words = (name: string): Int32Array => {
-      const values = make(name, 'i64').values;
-      return new Int32Array(values.buffer, values.byteOffset, values.length * 2);
-    };
-    this.#secret = Uint8Array.from(secret);
+    const u32 = (name: string, elements = 1): Uint32Array => make(name, 'u32', elements).values;
+    this.#ids = new ProfileIds(secret);
     this.#profileOf = make('profile_of', 'u32');
     this.profileOf = this.#profileOf.values;
-    this.nextAnchor = u32('anchor_next');
-    this.anchorNodes = u32('anchor_nodes');
+    this.records = u32('anchor_records', RECORD_WORDS);
+    const times = u32('anchor_times', 4);
+    this.times = new Int32Array(times.buffer, times.byteOffset, times.length);
+    this.origins = u32('anchor_origins', 2);
     this.users = u32('profile_users');
     this.sizes = u32('profile_sizes');
     this.heads = u32('profile_heads');
-    this.eventCounts = u32('profile_events');
-    this.firstSeen = words('profile_first');
-    this.lastSeen = words('profile_last');
-    this.#profileIds = make('profile_ids', 'bytes', ID_BYTES);
+    this.#profileIds = make('profile_ids', 'bytes', 1, PROFILE_ID_BYTES);
     this.prepare(0);
   }
 
@@ -95,44 +97,43 @@ export class ProfileStore {
     return this.#anchorCount;
   }
 
-  /** Profiles ever made, those merged into others included. */
+  /** Profiles ever made, those that became part of others included. */
   get profileCount(): number {
     return this.#profileCount;
   }
 
   get memoryBytes(): number {
-    return this.#arrays.reduce((sum, array) => sum + array.backedBytes, 0);
+    return this.#arrays.reduce((sum, { array }) => sum + array.backedBytes, 0);
   }
 
   /** Makes room for `count` more anchors and profiles. @throws TRIBUTARY_STORAGE_REGION_FULL */
   prepare(count: number): void {
-    const needed = this.#anchorCount + count + 1;
+    const needed = Math.max(this.#anchorCount, this.#profileCount) + count + 1;
     if (needed <= this.#preparedCount) return;
-    for (const array of this.#arrays) array.ensure(needed);
-    this.#preparedCount = Math.min(...this.#arrays.map((array) => array.ensuredCount));
+    for (const { array, elements } of this.#arrays) array.ensure(needed * elements);
+    this.#preparedCount = Math.min(
+      ...this.#arrays.map(({ array, elements }) => Math.floor(array.ensuredCount / elements)),
+    );
   }
 
   /** A new anchor of `node` in a new profile. Room was prepared. */
-  addProfile(node: number, user: number): number {
-    const anchor = this.#addAnchor(node);
+  addProfile(node: number, type: number, openedSeconds: number): number {
+    const anchor = this.#addAnchor(node, type, openedSeconds);
     const profile = ++this.#profileCount;
-    this.profileOf[anchor] = profile;
-    this.nextAnchor[anchor] = anchor;
-    this.users[profile] = user;
-    this.sizes[profile] = 1;
-    this.heads[profile] = anchor;
+    this.#formRing([anchor], profile);
     return anchor;
   }
 
   /** A new anchor of `node` in a profile there is. Room was prepared. */
-  addAnchor(node: number, profile: number): number {
+  addAnchor(node: number, type: number, openedSeconds: number, profile: number): number {
     assert(this.sizes[profile]! > 0, 'anchors are added to live profiles');
-    const anchor = this.#addAnchor(node);
-    const head = this.heads[profile]!;
+    const anchor = this.#addAnchor(node, type, openedSeconds);
     this.profileOf[anchor] = profile;
-    this.nextAnchor[anchor] = this.nextAnchor[head]!;
-    this.nextAnchor[head] = anchor;
+    const head = this.heads[profile]!;
+    this.#setNext(anchor, this.next(head));
+    this.#setNext(head, anchor);
     this.sizes[profile] = this.sizes[profile]! + 1;
+    if (type === USER_ID && this.users[profile] === 0) this.users[profile] = node;
     return anchor;
   }
 
@@ -140,48 +141,109 @@ export class ProfileStore {
   merge(survivor: number, loser: number): void {
     assert(survivor !== loser, 'a profile is not merged into itself');
     assert(this.sizes[survivor]! > 0 && this.sizes[loser]! > 0, 'live profiles are merged');
-    assert(
-      this.users[survivor] === 0 || this.users[loser] === 0,
-      'two known users are never one profile',
-    );
     const ring = this.heads[loser]!;
     let anchor = ring;
     do {
       this.profileOf[anchor] = survivor;
-      anchor = this.nextAnchor[anchor]!;
+      anchor = this.next(anchor);
     } while (anchor !== ring);
     // Exchanging two successors joins two rings into one.
     const head = this.heads[survivor]!;
-    const next = this.nextAnchor[head]!;
-    this.nextAnchor[head] = this.nextAnchor[ring]!;
-    this.nextAnchor[ring] = next;
+    const next = this.next(head);
+    this.#setNext(head, this.next(ring));
+    this.#setNext(ring, next);
     if (this.users[survivor] === 0) this.users[survivor] = this.users[loser]!;
     this.sizes[survivor] = this.sizes[survivor]! + this.sizes[loser]!;
     this.sizes[loser] = 0;
-    this.#mergeActivity(survivor, loser);
   }
 
-  /** Counts an event of `profile` that happened at (low, high), a time in two words. */
-  countEvent(profile: number, low: number, high: number): void {
-    const at = profile * 2;
-    if (this.eventCounts[profile] === 0) {
-      this.#setTime(this.firstSeen, at, low, high);
-      this.#setTime(this.lastSeen, at, low, high);
+  /**
+   * Takes a profile apart: the first group keeps it, each other one gets a profile of its own. The groups
+   * hold every anchor of the profile once. Room for the new profiles was prepared.
+   * @returns the profile of each group.
+   */
+  split(profile: number, groups: readonly (readonly number[])[]): number[] {
+    const anchors = groups.reduce((sum, group) => sum + group.length, 0);
+    assert(anchors === this.sizes[profile], 'a split places every anchor');
+    return groups.map((group, index) => {
+      const own = index === 0 ? profile : ++this.#profileCount;
+      this.#formRing(group, own);
+      return own;
+    });
+  }
+
+  next(anchor: number): number {
+    return this.records[anchor * RECORD_WORDS + RECORD.next]!;
+  }
+
+  nodeOf(anchor: number): number {
+    return this.records[anchor * RECORD_WORDS + RECORD.node]!;
+  }
+
+  typeOf(anchor: number): number {
+    return this.origins[anchor * 2 + 1]!;
+  }
+
+  /** Seconds since 1970, by the arrival of the event that brought it. */
+  openedSeconds(anchor: number): number {
+    return this.origins[anchor * 2]!;
+  }
+
+  /** The anchors of a live profile, ascending: in the order in which they were opened. */
+  anchorsOf(profile: number): number[] {
+    const anchors: number[] = [];
+    const head = this.heads[profile]!;
+    let anchor = head;
+    do {
+      anchors.push(anchor);
+      anchor = this.next(anchor);
+    } while (anchor !== head);
+    return anchors.sort((a, b) => a - b);
+  }
+
+  /** What a profile that became part of another is part of today; a live one is itself. */
+  currentOf(profile: number): number {
+    return this.profileOf[this.heads[profile]!]!;
+  }
+
+  /** Which of two profiles keeps its id: the one with a user_id, the larger one, the older one. */
+  survivorOf(a: number, b: number): number {
+    const { users, sizes } = this;
+    if ((users[a] === 0) !== (users[b] === 0)) return users[a] === 0 ? b : a;
+    if (sizes[a] !== sizes[b]) return sizes[a]! > sizes[b]! ? a : b;
+    return Math.min(a, b);
+  }
+
+  /** Counts an event of `anchor` that happened at (low, high), a time in two words. */
+  countEvent(anchor: number, low: number, high: number): void {
+    const { records, times } = this;
+    const at = anchor * 4;
+    if (records[at] === 0) {
+      times[at] = times[at + 2] = low;
+      times[at + 1] = times[at + 3] = high;
     } else {
-      if (isBefore(low, high, this.firstSeen[at]!, this.firstSeen[at + 1]!)) {
-        this.#setTime(this.firstSeen, at, low, high);
+      if (isBefore(low, high, times[at]!, times[at + 1]!)) {
+        times[at] = low;
+        times[at + 1] = high;
       }
-      if (isBefore(this.lastSeen[at]!, this.lastSeen[at + 1]!, low, high)) {
-        this.#setTime(this.lastSeen, at, low, high);
+      if (isBefore(times[at + 2]!, times[at + 3]!, low, high)) {
+        times[at + 2] = low;
+        times[at + 3] = high;
       }
     }
-    this.eventCounts[profile] = this.eventCounts[profile]! + 1;
+    records[at] = records[at]! + 1;
   }
 
-  /** The public id of a published profile, as a UUID. */
+  /** The public id of a profile, as a UUID. */
   profileId(profile: number): string {
-    const hex = Buffer.from(this.#profileIds.window(profile, 1)).toString('hex');
-    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+    assert(profile >= 1 && profile <= this.#idsWritten, 'ids of published profiles are asked for');
+    return uuidText(this.#profileIds.window(profile, 1));
+  }
+
+  /** The profile, live or not, of a public id; 0 when it is none of this tenant's. */
+  profileWithId(id: string): number {
+    const ordinal = this.#ids.ordinalOf(id);
+    return ordinal <= this.#profileCount ? ordinal : 0;
   }
 
   /** Lets readers see the anchors and profiles made so far. */
@@ -193,45 +255,37 @@ export class ProfileStore {
 
   /** Unmaps the arrays and leaves their files. Idempotent. */
   close(): void {
-    for (const array of this.#arrays) array.close();
+    for (const { array } of this.#arrays) array.close();
   }
 
-  #addAnchor(node: number): number {
+  #addAnchor(node: number, type: number, openedSeconds: number): number {
     const anchor = ++this.#anchorCount;
-    this.anchorNodes[anchor] = node;
+    this.records[anchor * RECORD_WORDS + RECORD.node] = node;
+    this.origins[anchor * 2] = openedSeconds;
+    this.origins[anchor * 2 + 1] = type;
     return anchor;
   }
 
-  #mergeActivity(survivor: number, loser: number): void {
-    const events = this.eventCounts[loser]!;
-    if (events === 0) return;
-    const from = loser * 2;
-    // Counting the loser's first and last event folds the times; the rest is added.
-    this.countEvent(survivor, this.firstSeen[from]!, this.firstSeen[from + 1]!);
-    this.countEvent(survivor, this.lastSeen[from]!, this.lastSeen[from + 1]!);
-    this.eventCounts[survivor] = this.eventCounts[survivor]! + events - 2;
-    this.eventCounts[loser] = 0;
+  #setNext(anchor: number, next: number): void {
+    this.records[anchor * RECORD_WORDS + RECORD.next] = next;
   }
 
-  #setTime(words: Int32Array, at: number, low: number, high: number): void {
-    words[at] = low;
-    words[at + 1] = high;
+  #formRing(anchors: readonly number[], profile: number): void {
+    let user = 0;
+    for (const [index, anchor] of anchors.entries()) {
+      this.profileOf[anchor] = profile;
+      this.#setNext(anchor, anchors[(index + 1) % anchors.length]!);
+      if (user === 0 && this.typeOf(anchor) === USER_ID) user = this.nodeOf(anchor);
+    }
+    this.users[profile] = user;
+    this.sizes[profile] = anchors.length;
+    this.heads[profile] = anchors[0]!;
   }
 
   #writeIds(): void {
     const count = this.#profileCount - this.#idsWritten;
     if (count === 0) return;
-    const blocks = Buffer.alloc(count * ID_BYTES);
-    for (let index = 0; index < count; index += 1) {
-      blocks.writeUInt32LE(this.#idsWritten + 1 + index, index * ID_BYTES);
-    }
-    const cipher = createCipheriv('aes-128-ecb', this.#secret, null).setAutoPadding(false);
-    const ids = Buffer.concat([cipher.update(blocks), cipher.final()]);
-    for (let at = 0; at < ids.length; at += ID_BYTES) {
-      // RFC 9562: version 8 (custom), variant 10.
-      ids[at + 6] = (ids[at + 6]! & 0x0f) | 0x80;
-      ids[at + 8] = (ids[at + 8]! & 0x3f) | 0x80;
-    }
+    const ids = this.#ids.idsOf(this.#idsWritten + 1, count);
     this.#profileIds.window(this.#idsWritten + 1, count).set(ids);
     this.#idsWritten = this.#profileCount;
   }

@@ -19,6 +19,8 @@
         "src/msgpack_parser.cc",
         "src/msgpack_object.cc",
         "src/unicode_escapes.cc",
+        "src/json_text.cc",
+        "src/identifier_extractor.cc",
         "src/identifier_index.cc",
         "src/message_window.cc",
         "src/stager.cc",

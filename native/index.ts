@@ -95,14 +95,36 @@ export interface NativeMsgpackTranscoder {
   readonly failure: string;
 }
 
+/** Where the native index looks for values of one type; `externalType` of a list, '' for all of it. */
+export interface NativeIdentifierPath {
+  readonly type: number;
+  readonly column: string;
+  readonly keys: readonly string[];
+  readonly isList: boolean;
+  readonly externalType: string;
+}
+
 /** From (identifier type, value) to dense node ordinals, outside the JS heap (identifier_index.cc). */
 export interface NativeIdentifierIndex {
+  /** What is looked for from now on, and how values are normalised, by type number. */
+  configure(
+    steps: Uint8Array,
+    paths: readonly NativeIdentifierPath[],
+    logoutEvents: readonly string[],
+    valueBytesMax: number,
+  ): void;
   /** Makes room, so that resolving cannot fail. @returns '' or why there is none. */
   prepare(nodes: number, bytes: number): string;
-  /** Writes [user, anonymous, previous, 0] nodes per row to `out`; hidden rows give zeros. */
+  /**
+   * Writes [user, anonymous, previous, list] per row to `out`, and behind them the lists:
+   * [count | flags, then type and node of each]. Hidden rows give zeros. `out` has 37 words a row.
+   */
   resolveRows(segment: NativeRegion, row: number, count: number, out: Uint32Array): boolean;
+  /** The node of a value, normalised as its type is; 0 when it was never seen. */
   lookup(type: number, value: string): number;
   valueOf(node: number): string | undefined;
+  /** The number of a node's type, 0 for none. */
+  typeOf(node: number): number;
   /** Lets readers see the nodes up to that one. */
   publish(nodes: number): void;
   close(): void;

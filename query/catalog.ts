@@ -91,12 +91,20 @@ export const HOT_CATALOG: Catalog = {
     },
     {
       name: 'edges',
-      select: `SELECT sequence, received_at,
+      select: `SELECT sequence, received_at, edge,
         identifier_type(a_node) AS a_type, identifier_value(a_node) AS a_value,
         identifier_type(b_node) AS b_type, identifier_value(b_node) AS b_value,
-        kind, state, reason
+        kind, state, reason, rule_version
         FROM {edges}`,
       scans: ['edges'],
+      boundColumns: [],
+    },
+    {
+      name: 'merges',
+      select: `SELECT sequence, received_at, kind, merge,
+        profile_id(survivor) AS survivor_id, profile_id(loser) AS loser_id, edge, anchor, rule_version
+        FROM {merges}`,
+      scans: ['merges'],
       boundColumns: [],
     },
     {

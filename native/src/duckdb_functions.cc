@@ -76,9 +76,6 @@ class IdentifierValues {
   MappedArray offsets_, bytes_;
 };
 
-// By the number of a type; shared with identity/identifier-types.ts.
-constexpr const char* kIdentifierTypes[] = {nullptr, "user_id", "anonymous_id"};
-
 // ── scalar functions ─────────────────────────────────────────────────────────────────────────────
 
 void ProfileOf(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
@@ -143,13 +140,16 @@ void IdentifierValue(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output)
 }
 
 void IdentifierType(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
+  constexpr uint64_t kNameBytes = 64;
   IdentifierValues identifiers;
+  MappedArray names = HotDirectory::Instance().Array("identifier_types");
+  uint64_t count = std::min(names.count(), names.CapacityOf(kNameBytes));
   MapNodes(input, output, [&](uint32_t node, DuckdbString* name) {
     uint8_t type = identifiers.TypeOf(node);
-    if (type == 0 || type >= std::size(kIdentifierTypes)) return false;
-    const char* text = kIdentifierTypes[type];
-    *name = StringOver(text, static_cast<uint32_t>(strlen(text)));
-    return true;
+    if (type == 0 || type >= count) return false;
+    auto* text = reinterpret_cast<const char*>(names.elements() + type * kNameBytes);
+    *name = StringOver(text, static_cast<uint32_t>(strnlen(text, kNameBytes)));
+    return *text != 0;
   });
 }
 
@@ -193,8 +193,17 @@ constexpr struct {
 constexpr uint32_t kChunkRows = 2048;
 constexpr uint64_t kUnitProfiles = 64 * kChunkRows;
 
+// What is counted is counted per anchor; a profile adds its anchors up. Shared with
+// identity/profile-store.ts.
+struct AnchorRecord {
+  uint32_t events, next, node, link;
+};
+struct AnchorTimes {
+  int64_t first, last;  // valid with events > 0
+};
+
 struct ProfileScan {
-  MappedArray ids, users, sizes, first, last, events;
+  MappedArray ids, users, sizes, heads, records, times;
   IdentifierValues identifiers;
   uint64_t count = 0;  // ordinals below it are published
   std::vector<idx_t> projected;
@@ -206,6 +215,10 @@ struct ProfileWorker {
   uint64_t end = 0;
   uint32_t profiles[kChunkRows];  // the live ones of a chunk
   uint32_t count = 0;
+  struct {
+    int64_t first, last;
+    uint32_t events;
+  } activity[kChunkRows];  // of those, once a column asks for it
 };
 
 void BindProfiles(DuckdbBindInfo info) {
@@ -222,9 +235,9 @@ void InitProfiles(DuckdbInitInfo info) {
   scan->ids = directory.Array("profile_ids");
   scan->users = directory.Array("profile_users");
   scan->sizes = directory.Array("profile_sizes");
-  scan->first = directory.Array("profile_first");
-  scan->last = directory.Array("profile_last");
-  scan->events = directory.Array("profile_events");
+  scan->heads = directory.Array("profile_heads");
+  scan->records = directory.Array("anchor_records");
+  scan->times = directory.Array("anchor_times");
   scan->count = std::min({scan->ids.count(), scan->ids.CapacityOf(16), scan->sizes.CapacityOf(4)});
   for (idx_t output = 0; output < duckdb.init_get_column_count(info); output += 1) {
     scan->projected.push_back(duckdb.init_get_column_index(info, output));
@@ -287,6 +300,47 @@ void FillUserIds(DuckdbVector vector, const ProfileScan& scan, const ProfileWork
   }
 }
 
+// Adds up the anchors of each profile. A ring that is being changed may lead astray for a moment, so
+// the walk takes as many steps as the profile has anchors, and none outside the arrays.
+void AddUpActivity(const ProfileScan& scan, ProfileWorker& worker) {
+  uint64_t heads = scan.heads.CapacityOf(4);
+  // Both are arrays of 32-bit words, four an anchor.
+  uint64_t anchors = std::min(scan.records.CapacityOf(4), scan.times.CapacityOf(4)) / 4;
+  for (uint32_t row = 0; row < worker.count; row += 1) {
+    auto& activity = worker.activity[row];
+    activity = {};
+    uint32_t profile = worker.profiles[row];
+    uint32_t anchor = profile < heads ? scan.heads.As<uint32_t>()[profile] : 0;
+    uint32_t steps = scan.sizes.As<uint32_t>()[profile];
+    for (; steps > 0 && anchor != 0 && anchor < anchors; steps -= 1) {
+      const AnchorRecord& record = scan.records.As<AnchorRecord>()[anchor];
+      const AnchorTimes& times = scan.times.As<AnchorTimes>()[anchor];
+      if (record.events > 0) {
+        bool is_first = activity.events == 0;
+        activity.first = is_first ? times.first : std::min(activity.first, times.first);
+        activity.last = is_first ? times.last : std::max(activity.last, times.last);
+        activity.events += record.events;
+      }
+      anchor = record.next;
+    }
+  }
+}
+
+void FillActivity(DuckdbVector vector, idx_t column, const ProfileWorker& worker) {
+  void* out = duckdb.vector_get_data(vector);
+  uint64_t* validity = column == kEventCount ? nullptr : WritableValidity(vector);
+  for (uint32_t row = 0; row < worker.count; row += 1) {
+    const auto& activity = worker.activity[row];
+    if (column == kEventCount) {
+      static_cast<uint32_t*>(out)[row] = activity.events;
+    } else if (activity.events == 0) {
+      SetNull(validity, row);  // linked by an operator before it did anything
+    } else {
+      static_cast<int64_t*>(out)[row] = column == kFirstSeen ? activity.first : activity.last;
+    }
+  }
+}
+
 void FillProfileColumn(DuckdbVector vector, idx_t column, const ProfileScan& scan,
                        const ProfileWorker& worker) {
   switch (column) {
@@ -302,9 +356,9 @@ void FillProfileColumn(DuckdbVector vector, idx_t column, const ProfileScan& sca
     }
     case kUserId: return FillUserIds(vector, scan, worker);
     case kAnchorCount: return FillFrom<uint32_t>(vector, scan.sizes, worker);
-    case kFirstSeen: return FillFrom<int64_t>(vector, scan.first, worker);
-    case kLastSeen: return FillFrom<int64_t>(vector, scan.last, worker);
-    case kEventCount: return FillFrom<uint32_t>(vector, scan.events, worker);
+    case kFirstSeen:
+    case kLastSeen:
+    case kEventCount: return FillActivity(vector, column, worker);
     // A row id, which nothing reads.
     default: memset(WritableValidity(vector), 0, kChunkRows / 8);
   }
@@ -314,6 +368,11 @@ void ProduceProfiles(DuckdbFunctionInfo info, DuckdbChunk chunk) {
   auto& scan = *static_cast<ProfileScan*>(duckdb.function_get_init_data(info));
   auto& worker = *static_cast<ProfileWorker*>(duckdb.function_get_local_init_data(info));
   if (!NextProfiles(scan, worker)) return duckdb.data_chunk_set_size(chunk, 0);
+  for (idx_t column : scan.projected) {
+    if (column < kFirstSeen || column > kEventCount) continue;
+    AddUpActivity(scan, worker);
+    break;
+  }
   for (idx_t output = 0; output < scan.projected.size(); output += 1) {
     FillProfileColumn(duckdb.data_chunk_get_vector(chunk, output), scan.projected[output], scan, worker);
   }

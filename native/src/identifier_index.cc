@@ -8,17 +8,22 @@
 //   identifier_values (u32 length, bytes, u8 type, padded to 8): a look-up touches one line of each.
 // - The stager's thread adds nodes, the main thread prepares, looks up and publishes: one mutex, taken
 //   once for a batch.
+// - What values are looked for, and how they are made comparable, is set by configure(), which the fold
+//   calls in the order of the log. Values are normalised before they become nodes, and by look-ups too.
 #include <napi.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "addon_data.h"
 #include "array_file.h"
 #include "hash.h"
 #include "huge_page_vector.h"
+#include "identifier_extractor.h"
 #include "row_resolver.h"
 #include "segment_rows.h"
 
@@ -32,13 +37,47 @@ uint64_t RandomSeed() {
 
 namespace {
 
-// Shared with identity/identifier-types.ts.
-enum NodeType : uint8_t { kUserIdType = 1, kAnonymousIdType = 2 };
+// Shared with identity/identity-rules.ts.
+enum NodeType : uint8_t { kUserIdType = 1, kAnonymousIdType = 2, kAccountType = 255 };
 
-// Columns of `events` the index reads; decoder.cc checks that they are in their places.
-enum : uint32_t { kTypeColumn = 2, kUserIdColumn = 5, kAnonymousIdColumn = 6, kPreviousIdColumn = 8 };
+// Columns of `events` the index reads; event_decoder.cc checks that they are in their places.
+enum : uint32_t {
+  kTypeColumn = 2, kEventColumn = 3, kUserIdColumn = 5, kAnonymousIdColumn = 6, kGroupIdColumn = 7,
+  kPreviousIdColumn = 8, kContextColumn = 17,
+};
 
 constexpr uint32_t kBlockRows = 16;  // rows whose table lines are fetched together
+// Of one row, beside its user, anonymous and previous id. Shared with identity/identifier-index.ts.
+constexpr uint32_t kFurtherNodesMax = 16;
+constexpr uint32_t kLogoutFlag = 1u << 16;
+
+bool Is(const Slice& slice, const std::string& text) {
+  return slice.length == text.size() && memcmp(slice.data, text.data(), text.size()) == 0;
+}
+
+// Answers a question about the entries of a dictionary once for each entry of a segment.
+class DictionaryAnswers {
+ public:
+  void Reset() { answers_.clear(); }
+  // Rows of another segment have other codes.
+  void EnterSegment(uint64_t segment) {
+    if (segment != segment_) Reset();
+    segment_ = segment;
+  }
+  template <typename Ask>
+  bool Of(const SegmentRows& rows, const ColumnDescriptor& column, uint32_t row, Ask ask) {
+    if (!rows.valid(column, row)) return false;
+    uint32_t code = rows.code(column, row);
+    if (code >= answers_.size()) answers_.resize(code + 1, kUnknown);
+    if (answers_[code] == kUnknown) answers_[code] = ask(rows.dictionary_text(column, code));
+    return answers_[code] != 0;
+  }
+
+ private:
+  static constexpr uint8_t kUnknown = 2;
+  uint64_t segment_ = 0;
+  std::vector<uint8_t> answers_;
+};
 
 }  // namespace
 
@@ -46,10 +85,12 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "IdentifierIndex",
-                       {InstanceMethod<&IdentifierIndex::Prepare>("prepare"),
+                       {InstanceMethod<&IdentifierIndex::Configure>("configure"),
+                        InstanceMethod<&IdentifierIndex::Prepare>("prepare"),
                         InstanceMethod<&IdentifierIndex::ResolveRows>("resolveRows"),
                         InstanceMethod<&IdentifierIndex::Lookup>("lookup"),
                         InstanceMethod<&IdentifierIndex::ValueOf>("valueOf"),
+                        InstanceMethod<&IdentifierIndex::TypeOf>("typeOf"),
                         InstanceMethod<&IdentifierIndex::Publish>("publish"),
                         InstanceMethod<&IdentifierIndex::Close>("close"),
                         InstanceAccessor<&IdentifierIndex::Count>("count"),
@@ -75,9 +116,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   uint32_t Resolve(const SegmentRows& rows, uint32_t first, uint32_t count,
                    std::vector<uint32_t>* words) override {
     std::lock_guard<std::mutex> lock(mutex_);
-    size_t at = words->size();
-    words->resize(at + size_t{count} * 4);
-    ResolveRange(rows, first, count, words->data() + at);
+    ResolveRange(rows, first, count, words);
     return count_;
   }
 
@@ -151,13 +190,14 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
       Grow();
       Find(hash, type, value, &slot);
     }
-    node = ++count_;
+    node = count_ + 1;
     slots_[slot] = (hash & 0xffffffffu) << 32 | node;
     char* at = values_.data<char>() + values_used_;
     memcpy(at, &value.length, 4);
     memcpy(at + 4, value.data, value.length);
     at[4 + value.length] = static_cast<char>(type);
     offsets_.data<uint64_t>()[node] = values_used_;
+    __atomic_store_n(&count_, node, __ATOMIC_RELEASE);
     values_used_ = EndOf(node);
     return node;
   }
@@ -179,37 +219,89 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     slots_ = std::move(grown);
   }
 
+  // configure(steps, paths, logoutEvents, valueBytesMax). `steps` has the NormalizeStep bits of every
+  // type by its number; a path is {type, column, keys, externalType: string | null, isList}.
+  Napi::Value Configure(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    Napi::Uint8Array steps = info[0].As<Napi::Uint8Array>();
+    memset(steps_, 0, sizeof(steps_));
+    memcpy(steps_, steps.Data(), std::min(steps.ElementLength(), sizeof(steps_)));
+    Napi::Array list = info[1].As<Napi::Array>();
+    std::vector<IdentifierExtractor::Path> paths;
+    for (uint32_t i = 0; i < list.Length(); i++) {
+      Napi::Object path = list.Get(i).As<Napi::Object>();
+      uint32_t type = path.Get("type").ToNumber().Uint32Value() & 0xff;
+      std::string column = path.Get("column").ToString();
+      std::vector<std::string> keys;
+      Napi::Array key_list = path.Get("keys").As<Napi::Array>();
+      for (uint32_t k = 0; k < key_list.Length(); k++) keys.push_back(key_list.Get(k).ToString());
+      paths.push_back({static_cast<uint8_t>(type), steps_[type],
+                       column == "context"  ? IdentifierExtractor::kContext
+                       : column == "traits" ? IdentifierExtractor::kTraits
+                                            : IdentifierExtractor::kProperties,
+                       keys, path.Get("isList").ToBoolean(), path.Get("externalType").ToString()});
+    }
+    extractor_.Configure(paths, info[3].ToNumber().Uint32Value());
+    Napi::Array names = info[2].As<Napi::Array>();
+    logout_events_.clear();
+    for (uint32_t i = 0; i < names.Length(); i++) logout_events_.push_back(names.Get(i).ToString());
+    is_logout_.Reset();
+    return info.Env().Undefined();
+  }
+
+  // The comparable form of a value; itself, or in `scratch`. Absent when nothing is left of it.
+  Slice Comparable(uint8_t type, const Slice& value, std::string* scratch) const {
+    if (steps_[type] == 0 || !value.present()) return value;
+    scratch->assign(value.data, value.length);
+    Normalize(steps_[type], scratch);
+    if (scratch->empty()) return {};
+    return {scratch->data(), static_cast<uint32_t>(scratch->size())};
+  }
+
   // resolveRows(region, row, count, out): for each of `count` rows of an `events` segment, writes
-  // [user node, anonymous node, previous node, 0] to out[4 * i …]; 0 where there is none. A hidden row
-  // gives zeros. The previous id of an alias is a user_id when one of that value is known, else an
-  // anonymous_id. Returns whether the arguments made sense.
+  // [user node, anonymous node, previous node, list] to out[4 * i …]; 0 where there is none. `list` is
+  // a position in out, behind the words of all rows, of [count | flags, then type and node of each]:
+  // identifiers found by configured paths, and the account of a group call. A hidden row gives zeros.
+  // The previous id of an alias is a user_id when one of that value is known, else an anonymous_id.
+  // New nodes are numbered row by row, in the order user, anonymous, list, previous.
+  // Returns whether the arguments made sense.
   Napi::Value ResolveRows(const Napi::CallbackInfo& info) {
     SegmentRows rows;
     uint32_t first = info[1].As<Napi::Number>().Uint32Value();
     uint32_t count = info[2].As<Napi::Number>().Uint32Value();
     Napi::Uint32Array out = info[3].As<Napi::Uint32Array>();
     bool sound = rows.Attach(RegionObject::FromValue(info[0])) &&
-                 rows.column_count() > kPreviousIdColumn && first <= rows.staged_rows() &&
-                 count <= rows.staged_rows() - first && out.ElementLength() >= size_t{count} * 4;
+                 rows.column_count() > kContextColumn && first <= rows.staged_rows() &&
+                 count <= rows.staged_rows() - first;
     if (!sound) return Napi::Boolean::New(info.Env(), false);
-    std::lock_guard<std::mutex> lock(mutex_);
-    ResolveRange(rows, first, count, out.Data());
-    return Napi::Boolean::New(info.Env(), true);
+    std::vector<uint32_t> words;
+    Resolve(rows, first, count, &words);
+    sound = words.size() <= out.ElementLength();
+    if (sound) std::copy(words.begin(), words.end(), out.Data());
+    return Napi::Boolean::New(info.Env(), sound);
   }
 
-  void ResolveRange(const SegmentRows& rows, uint32_t first, uint32_t count, uint32_t* nodes) {
+  // Appends the words of resolveRows.
+  void ResolveRange(const SegmentRows& rows, uint32_t first, uint32_t count,
+                    std::vector<uint32_t>* words) {
+    is_group_.EnterSegment(rows.segment_id());
+    is_logout_.EnterSegment(rows.segment_id());
+    const size_t start = words->size();
+    words->resize(start + size_t{count} * 4);
     const ColumnDescriptor& users = rows.column(kUserIdColumn);
     const ColumnDescriptor& anonymous = rows.column(kAnonymousIdColumn);
     const ColumnDescriptor& previous = rows.column(kPreviousIdColumn);
     Slice user[kBlockRows], visitor[kBlockRows];
     uint64_t user_hash[kBlockRows], visitor_hash[kBlockRows];
+    std::string user_text[kBlockRows], visitor_text[kBlockRows];
     for (uint32_t done = 0; done < count;) {
       uint32_t block = count - done < kBlockRows ? count - done : kBlockRows;
       for (uint32_t i = 0; i < block; i++) {
         uint32_t row = first + done + i;
         bool hidden = rows.hidden(row);
-        user[i] = hidden ? Slice{} : rows.text(users, row);
-        visitor[i] = hidden ? Slice{} : rows.text(anonymous, row);
+        user[i] = hidden ? Slice{} : Comparable(kUserIdType, rows.text(users, row), &user_text[i]);
+        visitor[i] = hidden ? Slice{}
+                            : Comparable(kAnonymousIdType, rows.text(anonymous, row), &visitor_text[i]);
         if (user[i].present()) Prefetch(user_hash[i] = HashOf(kUserIdType, user[i]));
         if (visitor[i].present()) Prefetch(visitor_hash[i] = HashOf(kAnonymousIdType, visitor[i]));
       }
@@ -221,26 +313,73 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
         if (user[i].present()) PrefetchValue(user_hash[i]);
         if (visitor[i].present()) PrefetchValue(visitor_hash[i]);
       }
-      for (uint32_t i = 0; i < block; i++, nodes += 4) {
-        nodes[0] = user[i].present() ? FindOrAdd(user_hash[i], kUserIdType, user[i]) : 0;
-        nodes[1] = visitor[i].present()
-                       ? FindOrAdd(visitor_hash[i], kAnonymousIdType, visitor[i]) : 0;
-        nodes[2] = 0;
-        nodes[3] = 0;
+      for (uint32_t i = 0; i < block; i++) {
+        uint32_t nodes[4] = {
+            user[i].present() ? FindOrAdd(user_hash[i], kUserIdType, user[i]) : 0,
+            visitor[i].present() ? FindOrAdd(visitor_hash[i], kAnonymousIdType, visitor[i]) : 0, 0, 0};
         uint32_t row = first + done + i;
-        if (rows.hidden(row)) continue;
-        Slice former = rows.text(previous, row);
-        if (former.present()) nodes[2] = ResolveFormer(former);
+        if (!rows.hidden(row)) {
+          uint32_t list[1 + 2 * kFurtherNodesMax];
+          if (ResolveFurther(rows, row, nodes, list)) {
+            nodes[3] = static_cast<uint32_t>(words->size() - start);
+            uint32_t further = list[0] & (kLogoutFlag - 1);
+            words->insert(words->end(), list, list + 1 + 2 * further);
+          }
+          Slice former = rows.text(previous, row);
+          if (former.present()) nodes[2] = ResolveFormer(former);
+        }
+        std::copy(nodes, nodes + 4, words->begin() + start + (size_t{done} + i) * 4);
       }
       done += block;
     }
   }
 
-  uint32_t ResolveFormer(const Slice& value) {
+  // Writes a row's list; false when it would be empty. A user_id or anonymous_id that a path found
+  // takes the place that the call itself left empty.
+  bool ResolveFurther(const SegmentRows& rows, uint32_t row, uint32_t* nodes, uint32_t* list) {
+    uint32_t count = 0;
+    auto add = [&](uint8_t type, const Slice& value) {
+      if (type <= kAnonymousIdType && nodes[type - 1] != 0) return;
+      if (count == kFurtherNodesMax) return;
+      uint32_t node = FindOrAdd(HashOf(type, value), type, value);
+      if (type <= kAnonymousIdType) {
+        nodes[type - 1] = node;
+        return;
+      }
+      for (uint32_t i = 0; i < count; i++) {
+        if (list[2 + 2 * i] == node) return;
+      }
+      list[1 + 2 * count] = type;
+      list[2 + 2 * count] = node;
+      count++;
+    };
+    bool is_group = is_group_.Of(rows, rows.column(kTypeColumn), row,
+                                 [](const Slice& type) { return Is(type, "group"); });
+    extractor_.EachOf(rows, row, is_group, add);
+    if (is_group) {
+      Slice account = Comparable(kAccountType, rows.text(rows.column(kGroupIdColumn), row), &scratch_);
+      if (account.present()) add(kAccountType, account);
+    }
+    bool is_logout = !logout_events_.empty() &&
+                     is_logout_.Of(rows, rows.column(kEventColumn), row, [&](const Slice& event) {
+                       for (const std::string& name : logout_events_) {
+                         if (Is(event, name)) return true;
+                       }
+                       return false;
+                     });
+    list[0] = count | (is_logout ? kLogoutFlag : 0);
+    return list[0] != 0;
+  }
+
+  uint32_t ResolveFormer(const Slice& text) {
     size_t slot;
-    uint32_t user = Find(HashOf(kUserIdType, value), kUserIdType, value, &slot);
-    if (user != 0) return user;
-    return FindOrAdd(HashOf(kAnonymousIdType, value), kAnonymousIdType, value);
+    Slice value = Comparable(kUserIdType, text, &scratch_);
+    if (value.present()) {
+      uint32_t user = Find(HashOf(kUserIdType, value), kUserIdType, value, &slot);
+      if (user != 0) return user;
+    }
+    value = Comparable(kAnonymousIdType, text, &scratch_);
+    return value.present() ? FindOrAdd(HashOf(kAnonymousIdType, value), kAnonymousIdType, value) : 0;
   }
 
   // lookup(type, value): the node, or 0 when the value was never seen.
@@ -248,22 +387,31 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     std::lock_guard<std::mutex> lock(mutex_);
     uint8_t type = static_cast<uint8_t>(info[0].As<Napi::Number>().Uint32Value());
     std::string text = info[1].ToString();
-    Slice value{text.data(), static_cast<uint32_t>(text.size())};
+    Slice value =
+        Comparable(type, Slice{text.data(), static_cast<uint32_t>(text.size())}, &scratch_);
     size_t slot;
-    return Napi::Number::New(info.Env(), Find(HashOf(type, value), type, value, &slot));
+    uint32_t node = value.present() ? Find(HashOf(type, value), type, value, &slot) : 0;
+    return Napi::Number::New(info.Env(), node);
   }
 
   bool Known(const Napi::CallbackInfo& info, uint32_t* node) const {
     *node = info[0].As<Napi::Number>().Uint32Value();
-    return *node >= 1 && *node <= count_;
+    return *node >= 1 && *node <= __atomic_load_n(&count_, __ATOMIC_ACQUIRE);
   }
 
+  // A node that was given does not change: no lock is taken, for the fold asks of every new node.
   Napi::Value ValueOf(const Napi::CallbackInfo& info) {
-    std::lock_guard<std::mutex> lock(mutex_);
     uint32_t node;
     if (!Known(info, &node)) return info.Env().Undefined();
     Slice value = ValueAt(node);
     return Napi::String::New(info.Env(), value.data, value.length);
+  }
+
+  Napi::Value TypeOf(const Napi::CallbackInfo& info) {
+    uint32_t node;
+    if (!Known(info, &node)) return Napi::Number::New(info.Env(), 0);
+    Slice value = ValueAt(node);
+    return Napi::Number::New(info.Env(), static_cast<uint8_t>(value.data[value.length]));
   }
 
   // publish(nodes): lets readers see the nodes up to that one. Nodes of batches that are not durable
@@ -303,6 +451,11 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   uint64_t values_used_ = 0;
   uint32_t count_ = 0;
   HugePageVector<uint64_t> slots_;
+  uint8_t steps_[256] = {};
+  IdentifierExtractor extractor_;
+  std::vector<std::string> logout_events_;
+  DictionaryAnswers is_group_, is_logout_;
+  std::string scratch_;
 };
 
 RowResolver* RowResolver::FromValue(const Napi::Value& value) {

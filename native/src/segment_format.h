@@ -115,10 +115,11 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 //   profile_of        u32   [anchor]  -> profile
 //   profile_ids       16 B  [profile] -> public id, big-endian UUID bytes
 //   profile_users     u32   [profile] -> node of the user_id, 0 while anonymous
-//   profile_sizes     u32   [profile] -> anchors of the profile, 0 when it was merged into another
-//   profile_first     i64   [profile] -> first seen, microseconds
-//   profile_last      i64   [profile] -> last seen, microseconds
-//   profile_events    u32   [profile] -> events
+//   profile_sizes     u32   [profile] -> anchors of the profile, 0 when it became part of another
+//   profile_heads     u32   [profile] -> an anchor of its ring
+//   anchor_records    16 B  [anchor]  -> u32 events, next anchor of the ring, node, linked anchor
+//   anchor_times      16 B  [anchor]  -> i64 first seen, last seen, microseconds; valid with events
+//   identifier_types  64 B  [type]    -> name, ended by a zero
 //   node_values       u64   [node]    -> byte offset of the value in identifier_values
 //   identifier_values 1 B   per value: u32 length, the UTF-8 bytes, u8 type, padded to 8
 // profile_ids publishes the count of profiles; a reader takes that as the number for all profile_*.

@@ -17,6 +17,7 @@ class SegmentRows {
     header_ = reinterpret_cast<SegmentHeader*>(base_);
     return memcmp(header_->magic, kSegmentMagic, sizeof(kSegmentMagic)) == 0;
   }
+  uint64_t segment_id() const { return header_->segment_id; }
   uint32_t staged_rows() const { return header_->staged_rows; }
   uint32_t column_count() const { return header_->column_count; }
 

@@ -5,6 +5,7 @@
 import { DEAD_LETTERS_SCHEMA } from '../dead-letters-schema.ts';
 import { EDGES_SCHEMA } from '../edges-schema.ts';
 import { EVENTS_SCHEMA } from '../events-schema.ts';
+import { MERGES_SCHEMA } from '../merges-schema.ts';
 import { WARNINGS_SCHEMA } from '../warnings-schema.ts';
 import { definitionOf, type LakeTableDefinition } from './schema.ts';
 
@@ -32,6 +33,12 @@ export const EDGES_TABLE = definitionOf(EDGES_SCHEMA, {
   sortBy: ['sequence'],
 });
 
+export const MERGES_TABLE = definitionOf(MERGES_SCHEMA, {
+  personal: [],
+  dayOf: 'received_at',
+  sortBy: ['sequence'],
+});
+
 export const DEAD_LETTERS_TABLE = definitionOf(DEAD_LETTERS_SCHEMA, {
   personal: ['path', 'message_id', 'payload'],
   dayOf: 'received_at',
@@ -46,8 +53,7 @@ export const WARNINGS_TABLE = definitionOf(WARNINGS_SCHEMA, {
 
 /** By the name of the hot table. */
 export const LAKE_TABLES: Readonly<Record<string, LakeTableDefinition>> = Object.fromEntries(
-  [EVENTS_TABLE, EDGES_TABLE, DEAD_LETTERS_TABLE, WARNINGS_TABLE].map((definition) => [
-    definition.name,
-    definition,
-  ]),
+  [EVENTS_TABLE, EDGES_TABLE, MERGES_TABLE, DEAD_LETTERS_TABLE, WARNINGS_TABLE].map(
+    (definition) => [definition.name, definition],
+  ),
 );

@@ -22,6 +22,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'parquet-wasm': 'storage/parquet-wasm.ts',
   aws4fetch: 'storage/lake/s3-signing.ts',
   'prom-client': 'ingest/metrics.ts',
+  re2js: 'identity/regular-expression.ts',
   'smol-toml': 'bin/toml.ts',
   'uWebSockets.js': 'ingest/uws.ts',
 };

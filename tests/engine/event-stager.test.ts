@@ -26,8 +26,8 @@ function open(context: TestContext, bytesMax = 512 * MIB): Staging {
   const identity = new IdentityGraph({
     directory,
     secret: new Uint8Array(16),
-    edges: { append() {} },
-    nodesMax: 1_000_000,
+    edges: { append() {}, appendMerge() {} },
+    nodesMax: 2_000_000,
   });
   const stager = new EventStager({
     events: hot.events,

@@ -100,6 +100,8 @@ describe('flush', () => {
     const { cold, flusher } = engine.engine.openTenant(TENANT_ID);
     for (const { hot, watermark, lake } of cold.tables) {
       assert.equal(hot.floorRow, hot.publishedRows);
+      // These events merge nobody.
+      if (hot.plan.schema.name === 'merges') continue;
       assert.equal(watermark, 120);
       const days = (await lake.liveFiles()).map(({ day }) => day! - Math.floor(NOW / DAY_MICROS));
       assert.deepEqual(days, [0, 1, 2]);

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import fc from 'fast-check';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
-import { TestEngine, type TestEvent } from '../support/engine-fixture.ts';
-import { ReferenceIdentity } from '../support/reference-identity.ts';
+import { NOW, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
+import { readRows } from '../support/read-rows.ts';
 
 const open = (context: TestContext): Promise<TestEngine> =>
   TestEngine.open(context, new MemoryFileSystem());
@@ -45,7 +44,6 @@ test('two users of one device stay two people, and each keeps what the device di
     [
       ['ann', 'claimed'],
       ['bob', 'interval'],
-      ['ann', 'interval'],
     ],
   );
 });
@@ -61,7 +59,7 @@ test('an alias of two known users is refused, logged, and changes nothing', asyn
   assert.notEqual(ann, bob);
   assert.equal(aliased, ann);
   const [edge] = engine.edges();
-  assert.deepEqual([edge!['state'], edge!['reason']], ['refused', 'two_user_ids']);
+  assert.deepEqual([edge!['state'], edge!['reason']], ['demoted', 'two_values']);
 });
 
 test('an alias to oneself is a no-op', async (context) => {
@@ -106,102 +104,147 @@ test('public profile ids are unique, look like UUIDs and come out the same after
   assert.deepEqual(idsOf(await TestEngine.open(context, fileSystem)), ids);
 });
 
-const id = (prefix: string, count: number): fc.Arbitrary<string> =>
-  fc.nat(count - 1).map((number) => `${prefix}${number}`);
-const anyEvent: fc.Arbitrary<TestEvent> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('page'), anonymousId: id('d', 6) }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('page'), userId: id('u', 5) }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      type: fc.constant('page'),
-      userId: id('u', 5),
-      anonymousId: id('d', 6),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record(
-      {
-        type: fc.constant('alias'),
-        previousId: fc.oneof(id('u', 5), id('d', 6)),
-        userId: id('u', 5),
-        anonymousId: id('d', 6),
-      },
-      { requiredKeys: ['type', 'previousId'] },
-    ),
-  },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('group'), groupId: id('g', 2) }) },
-);
-const anyBatches = fc.array(fc.array(anyEvent, { minLength: 1, maxLength: 12 }), { maxLength: 6 });
+const track = (event: string, ids: TestEvent): TestEvent => ({ type: 'track', event, ...ids });
+const identify = (traits: TestEvent, ids: TestEvent = {}): TestEvent => ({
+  type: 'identify',
+  traits,
+  ...ids,
+});
 
-test('live identity, the model and the replayed log agree', async (context) => {
-  await fc.assert(
-    fc.asyncProperty(anyBatches, async (batches) => {
-      const fileSystem = new MemoryFileSystem();
-      const live = await TestEngine.open(context, fileSystem);
-      const model = new ReferenceIdentity();
-      for (const batch of batches) {
-        await live.send(batch);
-        for (const event of batch) model.add(event);
-      }
-      compareWithModel(live, model);
-      const liveState = stateOf(live);
-      await live.engine.close();
-      const replayed = await TestEngine.open(context, fileSystem);
-      assert.deepEqual(stateOf(replayed), liveState, 'the replayed log gives the same state');
-      await replayed.engine.close();
-    }),
-    { numRuns: 40 },
+test('an email joins what a visitor and a user did, whatever its case', async (context) => {
+  const engine = await open(context);
+  await engine.send([
+    identify({ email: 'Ann@Mail.example' }, { anonymousId: 'x' }),
+    identify({ email: ' ann@mail.example ' }, { userId: 'ann' }),
+  ]);
+  assert.equal(new Set(profilesOf(engine)).size, 1);
+  const { identity } = engine.tenant;
+  assert.equal(identity.profileOf('email', 'ANN@mail.example'), profilesOf(engine)[0]);
+  assert.deepEqual(
+    engine.edges().map((edge) => [edge['a_value'], edge['b_value'], edge['reason']]),
+    [
+      ['ann@mail.example', 'x', 'claimed'],
+      ['ann', 'ann@mail.example', 'attached'],
+    ],
   );
 });
 
-/** Same events together, same edges, same counts. */
-function compareWithModel(engine: TestEngine, model: ReferenceIdentity): void {
-  const profiles = profilesOf(engine);
-  const matched = new Map<object, number>();
-  const counts = new Map<number, number>();
-  model.attributed.forEach((anchor, index) => {
-    const profile = profiles[index]!;
-    if (anchor === undefined) {
-      assert.equal(profile, 0);
-      return;
-    }
-    counts.set(profile, (counts.get(profile) ?? 0) + 1);
-    const known = matched.get(anchor.profile);
-    if (known === undefined) matched.set(anchor.profile, profile);
-    else assert.equal(profile, known, `event ${index} belongs with the others of its person`);
-  });
-  assert.equal(new Set(matched.values()).size, matched.size, 'two people have two profiles');
-  for (const [profile, count] of counts) {
-    assert.equal(engine.tenant.identity.profiles.eventCounts[profile], count);
-  }
-  const edges = engine.edges().map((edge) => ({
-    a: edge['a_value'],
-    b: edge['b_value'],
-    kind: edge['kind'],
-    state: edge['state'],
-    reason: edge['reason'],
-  }));
-  assert.deepEqual(edges, model.edges);
-}
+test('an email of another user is demoted with all behind it, once', async (context) => {
+  const engine = await open(context);
+  const intruder = identify({ email: 'ann@mail.example' }, { userId: 'bob', anonymousId: 'b' });
+  await engine.send([
+    identify({ email: 'ann@mail.example' }, { userId: 'ann' }),
+    intruder,
+    intruder,
+    page({ userId: 'bob', anonymousId: 'b' }),
+  ]);
+  const [ann, bob] = profilesOf(engine);
+  assert.notEqual(ann, bob);
+  assert.equal(engine.tenant.identity.profileOf('email', 'ann@mail.example'), ann);
+  assert.deepEqual(
+    engine.edges().map((edge) => [edge['b_value'], edge['state'], edge['reason']]),
+    [
+      ['ann@mail.example', 'active', 'attached'],
+      ['ann@mail.example', 'demoted', 'two_values'],
+      ['b', 'demoted', 'two_values'],
+      ['b', 'active', 'claimed'],
+    ],
+  );
+});
 
-/** Everything identity holds, as plain numbers. */
-function stateOf(engine: TestEngine): unknown {
+test('values that name nobody are dropped, and told once', async (context) => {
+  const engine = await open(context);
+  await engine.send([
+    page({ anonymousId: '0000-0000' }),
+    page({ anonymousId: '0000-0000', userId: 'ann' }),
+    page({ userId: 'NULL' }),
+  ]);
+  const { profiles } = engine.tenant.identity;
+  assert.deepEqual(
+    [profiles.profileCount, profilesOf(engine).map(Boolean)],
+    [1, [false, true, false]],
+  );
+  const warnings = engine.tenant.hot.warnings.segments.flatMap((segment) => readRows(segment));
+  assert.deepEqual(
+    warnings.map((row) => [row['code'], row['path'], row['sequence']]),
+    [
+      ['identifier_blocked', 'anonymous_id', 1n],
+      ['identifier_blocked', 'user_id', 3n],
+    ],
+  );
+});
+
+test('an email that many users send is quarantined: it joins nobody any more', async (context) => {
+  const engine = await open(context);
+  const users = Array.from({ length: 8 }, (_, index) =>
+    identify({ email: 'till@shop.example' }, { userId: `u${index}`, anonymousId: `d${index}` }),
+  );
+  await engine.send([...users, identify({ email: 'till@shop.example' }, { anonymousId: 'new' })]);
+  assert.equal(new Set(profilesOf(engine).slice(0, 8)).size, 8);
+  const quarantined = engine.edges().filter((edge) => edge['state'] === 'quarantined');
+  assert.deepEqual(
+    quarantined.map((edge) => [edge['sequence'], edge['b_value']]),
+    [[4n, 'till@shop.example']],
+  );
+  // Once it is out of the way, devices are joined as ever.
   const { identity } = engine.tenant;
-  const { profiles } = identity;
-  const anchors = profiles.anchorCount + 1;
-  const count = profiles.profileCount + 1;
-  return {
-    nodes: Array.from({ length: identity.nodeCount }, (_, index) => identity.valueOf(index + 1)),
-    profileOf: [...profiles.profileOf.subarray(0, anchors)],
-    anchorNodes: [...profiles.anchorNodes.subarray(0, anchors)],
-    users: [...profiles.users.subarray(0, count)],
-    sizes: [...profiles.sizes.subarray(0, count)],
-    events: [...profiles.eventCounts.subarray(0, count)],
-    firstSeen: [...profiles.firstSeen.subarray(0, 2 * count)],
-    lastSeen: [...profiles.lastSeen.subarray(0, 2 * count)],
-    rows: engine.rows(),
-    edges: engine.edges(),
-  };
-}
+  assert.equal(identity.profileOf('anonymous_id', 'd7'), identity.profileOf('user_id', 'u7'));
+  assert.equal(identity.profileOf('anonymous_id', 'new'), 0);
+});
+
+test('after a logout the device begins anew, and its owner goes on where they were', async (context) => {
+  const engine = await open(context);
+  const { identity } = engine.tenant;
+  await engine.send([
+    page({ userId: 'ann', anonymousId: 'x' }),
+    track('Logged Out', { userId: 'ann', anonymousId: 'x' }),
+  ]);
+  assert.equal(identity.profileOf('anonymous_id', 'x'), 0, 'a device without an owner');
+  await engine.send([page({ anonymousId: 'x' }), page({ userId: 'bob', anonymousId: 'x' })]);
+  await engine.send([page({ userId: 'ann', anonymousId: 'x' }), page({ anonymousId: 'x' })]);
+  const ann = identity.profileOf('user_id', 'ann');
+  const bob = identity.profileOf('user_id', 'bob');
+  assert.deepEqual(profilesOf(engine), [ann, ann, bob, bob, ann, ann]);
+});
+
+test('a kiosk with 10,000 users keeps people apart and every profile small', async (context) => {
+  const engine = await open(context);
+  const users = 10_000;
+  const visits = Array.from({ length: users }, (_, index) => [
+    page({ anonymousId: 'kiosk', userId: `u${index}` }),
+    page({ anonymousId: 'kiosk' }),
+  ]).flat();
+  for (let at = 0; at < visits.length; at += 5000) await engine.send(visits.slice(at, at + 5000));
+  const { profiles } = engine.tenant.identity;
+  const found = profilesOf(engine);
+  assert.equal(new Set(found).size, users);
+  for (let index = 0; index < users; index += 1) {
+    assert.equal(found[2 * index], found[2 * index + 1], 'what a user did stays theirs');
+    assert.equal(profiles.sizes[found[2 * index]!], 2);
+  }
+});
+
+test('the account of a group call joins nobody, and its traits are not the person', async (context) => {
+  const engine = await open(context);
+  const group = { type: 'group', groupId: 'acme', traits: { email: 'office@acme.example' } };
+  await engine.send([
+    { ...group, userId: 'ann' },
+    { ...group, userId: 'bob' },
+  ]);
+  assert.equal(new Set(profilesOf(engine)).size, 2);
+  assert.equal(engine.tenant.identity.profileOf('email', 'office@acme.example'), 0);
+});
+
+test('at its limit of devices a profile takes no more, and their events stay apart', async (context) => {
+  const engine = await open(context);
+  const { identity } = engine.tenant;
+  await engine.send(
+    Array.from({ length: 6 }, (_, index) => page({ userId: 'ann', anonymousId: `d${index}` })),
+  );
+  const ann = identity.profileOf('user_id', 'ann');
+  assert.equal(identity.profileOf('anonymous_id', 'd4'), ann);
+  assert.equal(identity.profileOf('anonymous_id', 'd5'), 0);
+  const month = 31 * 86_400 * 1_000_000;
+  await engine.send([page({ userId: 'ann', anonymousId: 'd5' })], NOW + month);
+  assert.equal(identity.profileOf('anonymous_id', 'd5'), ann, 'the window has moved on');
+});

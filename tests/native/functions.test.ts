@@ -65,6 +65,12 @@ describe('profile functions', () => {
     );
   }
 
+  function typeNames(...names: readonly string[]): Uint8Array {
+    const content = Buffer.alloc(64 * names.length);
+    for (const [index, name] of names.entries()) content.write(name, 64 * index);
+    return content;
+  }
+
   it('missing files make empty results', async () => {
     assert.deepEqual(await rows(`SELECT profile_of(1::UINTEGER), profile_id(1::UINTEGER)`), [
       [null, null],
@@ -105,10 +111,28 @@ describe('profile functions', () => {
     profileIds(ID, LOW_ID, ID.replace('9f', '1f'));
     array('profile_sizes', 'u32', [0, 2, 0, 1]);
     array('profile_users', 'u32', [0, 1, 1, 0]);
-    array('profile_first', 'i64', [0, 1_000_000, 0, 3_000_000]);
-    array('profile_last', 'i64', [0, 2_000_000, 0, 4_000_000]);
-    array('profile_events', 'u32', [0, 11, 0, 12]);
+    array('profile_heads', 'u32', [0, 1, 0, 3]);
+    // Of each anchor: events, next, node, link; first and last seen as two words each.
+    const records = [
+      [0, 0, 0, 0],
+      [9, 2, 0, 0],
+      [2, 1, 0, 0],
+      [12, 3, 0, 0],
+    ];
+    array('anchor_records', 'u32', records.flat());
+    const seen = [
+      [0, 0],
+      [1_500_000, 2_000_000],
+      [1_000_000, 1_200_000],
+      [3_000_000, 4_000_000],
+    ];
+    array(
+      'anchor_times',
+      'u32',
+      seen.flatMap(([first, last]) => [first!, 0, last!, 0]),
+    );
     array('node_values', 'u64', [0, 8]);
+    bytes('identifier_types', 64, typeNames('', 'user_id', 'anonymous_id'));
     const value = 'a user id of more than twelve bytes, ü';
     const content = new Uint8Array(64);
     new DataView(content.buffer).setUint32(8, Buffer.byteLength(value), true);

@@ -20,6 +20,7 @@ import { EVENTS_SCHEMA } from '../../storage/events-schema.ts';
 import { writeHotFile } from '../../storage/hot-directory.ts';
 import type { HotTable } from '../../storage/hot-table.ts';
 import { EVENTS_TABLE } from '../../storage/lake/lake-tables.ts';
+import { MERGES_SCHEMA } from '../../storage/merges-schema.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { encodeSegments } from '../../storage/parquet-encoder.ts';
 import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
@@ -50,7 +51,7 @@ class TieredEvents {
       rmSync(lake, { recursive: true });
     });
     const events = fixture.table(EVENTS_SCHEMA, 100);
-    for (const schema of [EDGES_SCHEMA, DEAD_LETTERS_SCHEMA, WARNINGS_SCHEMA]) {
+    for (const schema of [EDGES_SCHEMA, MERGES_SCHEMA, DEAD_LETTERS_SCHEMA, WARNINGS_SCHEMA]) {
       fixture.table(schema, 100);
     }
     const service = await openService(context, {

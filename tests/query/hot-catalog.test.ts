@@ -7,6 +7,7 @@ import { DEAD_LETTERS_SCHEMA } from '../../storage/dead-letters-schema.ts';
 import { EDGES_SCHEMA } from '../../storage/edges-schema.ts';
 import { EVENTS_SCHEMA } from '../../storage/events-schema.ts';
 import type { HotTable } from '../../storage/hot-table.ts';
+import { MERGES_SCHEMA } from '../../storage/merges-schema.ts';
 import { SharedArray } from '../../storage/shared-array.ts';
 import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
 import { type HotFixture, openHotFixture } from '../native/scan-harness.ts';
@@ -72,7 +73,7 @@ async function openHotService(
   context.after(() => fixture.close());
   sequence = 0;
   const events = fixture.table(EVENTS_SCHEMA, 100);
-  for (const schema of [EDGES_SCHEMA, DEAD_LETTERS_SCHEMA, WARNINGS_SCHEMA]) {
+  for (const schema of [EDGES_SCHEMA, MERGES_SCHEMA, DEAD_LETTERS_SCHEMA, WARNINGS_SCHEMA]) {
     fixture.table(schema, 100);
   }
   publishProfiles(context, fixture.directory);

@@ -101,7 +101,7 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
       if (known !== 'new') duplicates += 1;
       events.push({ ...row, hidden: known !== 'new' });
       positions.push(known === 'new' ? identity.attributed.length : undefined);
-      if (known === 'new') identity.add(event);
+      if (known === 'new') identity.add(event, Math.floor(receivedAtMicros / 1_000_000));
     });
     warnings.push(...late);
     const rejected = entry.events.filter(({ rejection }) => rejection !== undefined).length;
@@ -114,8 +114,8 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
   const { edges } = identity;
   return {
     ...{ events, people, edges, deadLetters, warnings, outcomes },
-    users: new Map([...identity.users].map(([value, { profile }]) => [value, profile])),
-    devices: new Map([...identity.devices].map(([value, { profile }]) => [value, profile])),
+    users: identity.profilesOf('user_id'),
+    devices: identity.profilesOf('anonymous_id'),
   };
 }
 

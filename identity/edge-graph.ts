@@ -1,0 +1,196 @@
+/**
+ * The edges of each anchor, as lists in flat arrays: what a component is rebuilt from when one of its
+ * edges turns out to be wrong.
+ *
+ * - An edge has an ordinal, from 1 in the order of the log; it is also its `edge` in the table `edges`,
+ *   which is the durable form of what is here.
+ * - Active and demoted edges are in the lists of both their anchors, newest first; retracted ones are in
+ *   none. Two anchors have at most one edge in the lists.
+ * - Lists are searched to a bounded depth: what lies deeper is old evidence that new evidence repeats.
+ */
+import { assert } from '../base/assert.ts';
+import { LIMITS } from '../base/limits.ts';
+import { SharedArray } from '../storage/shared-array.ts';
+
+/** Of a small store, whose edges are as many as a few events can bring. */
+const EDGES_PER_ANCHOR = 3;
+const LINK_WORDS = 4;
+/** Words of a link: its anchors, and the edge after it in the list of each. */
+const A = 0;
+const B = 1;
+const NEXT = 2;
+/** How an edge stands: in `states`, beside its time. */
+const RETRACTED = 0;
+const ACTIVE = 1;
+const DEMOTED = 2;
+/** Added to ACTIVE: the edge made one profile of two. */
+const JOINS = 4;
+
+export interface EdgeGraphOptions {
+  readonly directory: string;
+  readonly anchorsMax: number;
+}
+
+export class EdgeGraph {
+  readonly #heads: SharedArray<'u32'>;
+  readonly #links: SharedArray<'u32'>;
+  /** Two words an edge: arrival, seconds since 1970; state. */
+  readonly #states: SharedArray<'u32'>;
+  #count = 0;
+
+  constructor(options: EdgeGraphOptions) {
+    const { directory, anchorsMax } = options;
+    const make = (name: string, capacity: number): SharedArray<'u32'> =>
+      SharedArray.create({ directory, name, type: 'u32', capacity });
+    this.#heads = make('edge_heads', anchorsMax + 1);
+    const edgesMax = Math.min(EDGES_PER_ANCHOR * anchorsMax, LIMITS.identityEdgesMax);
+    this.#links = make('edge_links', (edgesMax + 1) * LINK_WORDS);
+    this.#states = make('edge_states', (edgesMax + 1) * 2);
+  }
+
+  /** Edges ever added. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get memoryBytes(): number {
+    return this.#heads.backedBytes + this.#links.backedBytes + this.#states.backedBytes;
+  }
+
+  /** Makes room for anchors below `anchors` and `edges` more edges. @throws TRIBUTARY_STORAGE_REGION_FULL */
+  prepare(anchors: number, edges: number): void {
+    this.#heads.ensure(anchors);
+    this.#links.ensure((this.#count + edges + 1) * LINK_WORDS);
+    this.#states.ensure((this.#count + edges + 1) * 2);
+  }
+
+  /** Adds an edge between two anchors that have none. Room was prepared. @returns its ordinal. */
+  add(a: number, b: number, seconds: number, state: 'active' | 'demoted', joins: boolean): number {
+    assert(a !== b, 'an edge has two ends');
+    const edge = ++this.#count;
+    this.#states.values[edge * 2] = seconds;
+    this.#states.values[edge * 2 + 1] = state === 'active' ? ACTIVE + (joins ? JOINS : 0) : DEMOTED;
+    this.#enlist(edge, a, b);
+    return edge;
+  }
+
+  /** Numbers an edge that only the table keeps. */
+  addUnlisted(): number {
+    return ++this.#count;
+  }
+
+  /** Takes an edge out of the lists. */
+  retract(edge: number): void {
+    assert(this.isListed(edge), 'an edge is retracted once');
+    for (const side of [A, B] as const) this.#unlist(edge, this.#end(edge, side));
+    this.#states.values[edge * 2 + 1] = RETRACTED;
+  }
+
+  /** Makes an active edge a demoted one: it stays known, and joins nothing. */
+  demote(edge: number): void {
+    assert(this.isActive(edge), 'an active edge is demoted');
+    this.#states.values[edge * 2 + 1] = DEMOTED;
+  }
+
+  isListed(edge: number): boolean {
+    return edge >= 1 && edge <= this.#count && this.#states.values[edge * 2 + 1] !== RETRACTED;
+  }
+
+  isActive(edge: number): boolean {
+    return (this.#states.values[edge * 2 + 1]! & ACTIVE) !== 0;
+  }
+
+  /** Whether the edge made one profile of two. */
+  joins(edge: number): boolean {
+    return (this.#states.values[edge * 2 + 1]! & JOINS) !== 0;
+  }
+
+  seconds(edge: number): number {
+    return this.#states.values[edge * 2]!;
+  }
+
+  /** The two anchors of an edge. */
+  ends(edge: number): readonly [number, number] {
+    return [this.#end(edge, A), this.#end(edge, B)];
+  }
+
+  /** The anchor at the other end. */
+  otherEnd(edge: number, anchor: number): number {
+    const a = this.#end(edge, A);
+    return a === anchor ? this.#end(edge, B) : a;
+  }
+
+  /** The newest edge of an anchor, 0 without one; then {@link EdgeGraph.after}. */
+  first(anchor: number): number {
+    return this.#heads.values[anchor]!;
+  }
+
+  /** The edge of `anchor` that is next older than `edge`, 0 behind the last. */
+  after(edge: number, anchor: number): number {
+    const at = edge * LINK_WORDS;
+    const links = this.#links.values;
+    return links[at + A] === anchor ? links[at + NEXT + A]! : links[at + NEXT + B]!;
+  }
+
+  /** The edge between two anchors, 0 when there is none among the newest of `anchor`. */
+  between(anchor: number, other: number): number {
+    let edge = this.first(anchor);
+    for (let depth = 0; edge !== 0 && depth < LIMITS.anchorEdgesMax; depth += 1) {
+      if (this.otherEnd(edge, anchor) === other) return edge;
+      edge = this.after(edge, anchor);
+    }
+    return 0;
+  }
+
+  /** Whether an anchor has as many edges as are searched: further evidence about it is not kept. */
+  isCrowded(anchor: number): boolean {
+    let edge = this.first(anchor);
+    let depth = 0;
+    for (; edge !== 0 && depth < LIMITS.anchorEdgesMax; depth += 1) edge = this.after(edge, anchor);
+    return depth === LIMITS.anchorEdgesMax;
+  }
+
+  /** The listed edges of an anchor, oldest first. */
+  of(anchor: number): number[] {
+    const edges: number[] = [];
+    for (let edge = this.first(anchor); edge !== 0; edge = this.after(edge, anchor)) {
+      edges.push(edge);
+    }
+    return edges.reverse();
+  }
+
+  /** Unmaps everything. Idempotent. */
+  close(): void {
+    this.#heads.close();
+    this.#links.close();
+    this.#states.close();
+  }
+
+  #end(edge: number, side: typeof A | typeof B): number {
+    return this.#links.values[edge * LINK_WORDS + side]!;
+  }
+
+  #enlist(edge: number, a: number, b: number): void {
+    const links = this.#links.values;
+    const heads = this.#heads.values;
+    const at = edge * LINK_WORDS;
+    links[at + A] = a;
+    links[at + B] = b;
+    links[at + NEXT + A] = heads[a]!;
+    links[at + NEXT + B] = heads[b]!;
+    heads[a] = edge;
+    heads[b] = edge;
+  }
+
+  #unlist(edge: number, anchor: number): void {
+    const next = this.after(edge, anchor);
+    let before = this.first(anchor);
+    if (before === edge) {
+      this.#heads.values[anchor] = next;
+      return;
+    }
+    while (this.after(before, anchor) !== edge) before = this.after(before, anchor);
+    const side = this.#end(before, A) === anchor ? A : B;
+    this.#links.values[before * LINK_WORDS + NEXT + side] = next;
+  }
+}

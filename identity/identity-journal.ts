@@ -1,0 +1,187 @@
+/**
+ * Writes down what identity decides: every edge and every change of profiles goes through here into the
+ * arrays and, with its sequence, its time and the version of the rules, into the tables.
+ */
+import type { EdgeGraph } from './edge-graph.ts';
+import type { EdgeKind, EdgeLog, EdgeReason, EdgeState } from './edge-log.ts';
+import { type ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
+
+const SECOND_MICROS = 1_000_000;
+
+/** Where in the log something was decided. */
+export interface Moment {
+  readonly sequence: number;
+  readonly receivedAtMicros: number;
+  readonly ruleVersion: number;
+}
+
+export class IdentityJournal {
+  readonly #log: EdgeLog;
+  readonly #edges: EdgeGraph;
+  readonly #profiles: ProfileStore;
+  #moment: Moment = { sequence: 0, receivedAtMicros: 0, ruleVersion: 1 };
+  #sequence = 0;
+  #seconds = 0;
+  #mergeCount = 0;
+
+  constructor(log: EdgeLog, edges: EdgeGraph, profiles: ProfileStore) {
+    this.#log = log;
+    this.#edges = edges;
+    this.#profiles = profiles;
+  }
+
+  /** What follows came with the record of `moment`. */
+  enter(moment: Moment): void {
+    this.#moment = moment;
+    this.#sequence = moment.sequence;
+    this.#seconds = Math.floor(moment.receivedAtMicros / SECOND_MICROS);
+  }
+
+  /** What follows came with the event of this sequence, of the same record. */
+  at(sequence: number): void {
+    this.#sequence = sequence;
+  }
+
+  /** The arrival of the record, seconds since 1970. */
+  get seconds(): number {
+    return this.#seconds;
+  }
+
+  /** Receipts of merges given so far. */
+  get mergeCount(): number {
+    return this.#mergeCount;
+  }
+
+  /** An edge between two anchors. @returns its ordinal. */
+  addEdge(
+    a: number,
+    b: number,
+    kind: EdgeKind,
+    state: 'active' | 'demoted',
+    reason: EdgeReason,
+  ): number {
+    const edge = this.#edges.add(a, b, this.#seconds, state, reason === 'joined');
+    this.#append(edge, a, b, kind, state, reason);
+    const link = b * RECORD_WORDS + RECORD.link;
+    if (state === 'active' && this.#profiles.records[link] === 0) {
+      this.#profiles.records[link] = a;
+    }
+    return edge;
+  }
+
+  /** A statement about an identifier that has no anchor, or about two as such. */
+  noteNodes(
+    aNode: number,
+    bNode: number,
+    kind: EdgeKind,
+    state: EdgeState,
+    reason: EdgeReason,
+  ): void {
+    const edge = this.#edges.addUnlisted();
+    this.#appendRow(edge, aNode, bNode, 0, 0, kind, state, reason);
+  }
+
+  /** Says something more of an edge there is: that it is retracted, or demoted after all. */
+  changeEdge(
+    edge: number,
+    kind: EdgeKind,
+    state: 'retracted' | 'demoted',
+    reason: EdgeReason,
+  ): void {
+    const [a, b] = this.#edges.ends(edge);
+    if (state === 'retracted') this.#edges.retract(edge);
+    else this.#edges.demote(edge);
+    const { records } = this.#profiles;
+    for (const [anchor, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const link = anchor * RECORD_WORDS + RECORD.link;
+      if (records[link] === other) records[link] = 0;
+    }
+    this.#append(edge, a, b, kind, state, reason);
+  }
+
+  /** Makes one profile of two because of `edge`. @returns the one that stays. */
+  merge(a: number, b: number, edge: number): number {
+    const survivor = this.#profiles.survivorOf(a, b);
+    const loser = survivor === a ? b : a;
+    this.#profiles.merge(survivor, loser);
+    this.#mergeCount += 1;
+    const merge = this.#mergeCount;
+    this.#log.appendMerge({
+      ...this.#stamp(),
+      kind: 'merged',
+      merge,
+      survivor,
+      loser,
+      edge,
+      anchor: 0,
+    });
+    return survivor;
+  }
+
+  /**
+   * Takes `profile` apart; the first group keeps it. @param undone the merge that is taken back, or 0.
+   * @returns the profile of each group.
+   */
+  split(profile: number, groups: readonly (readonly number[])[], undone: number): number[] {
+    const owners = this.#profiles.split(profile, groups);
+    for (const [index, anchors] of groups.entries()) {
+      if (index === 0) continue;
+      for (const anchor of anchors) {
+        this.#log.appendMerge({
+          ...this.#stamp(),
+          kind: 'split',
+          merge: undone,
+          survivor: owners[index]!,
+          loser: profile,
+          edge: 0,
+          anchor,
+        });
+      }
+    }
+    return owners;
+  }
+
+  #append(
+    edge: number,
+    a: number,
+    b: number,
+    kind: EdgeKind,
+    state: EdgeState,
+    reason: EdgeReason,
+  ): void {
+    const aNode = this.#profiles.nodeOf(a);
+    const bNode = this.#profiles.nodeOf(b);
+    this.#appendRow(edge, aNode, bNode, a, b, kind, state, reason);
+  }
+
+  #appendRow(
+    edge: number,
+    aNode: number,
+    bNode: number,
+    aAnchor: number,
+    bAnchor: number,
+    kind: EdgeKind,
+    state: EdgeState,
+    reason: EdgeReason,
+  ): void {
+    this.#log.append({
+      ...this.#stamp(),
+      edge,
+      aNode,
+      bNode,
+      aAnchor,
+      bAnchor,
+      kind,
+      state,
+      reason,
+    });
+  }
+
+  #stamp(): Moment {
+    const { receivedAtMicros, ruleVersion } = this.#moment;
+    return { sequence: this.#sequence, receivedAtMicros, ruleVersion };
+  }
+}
