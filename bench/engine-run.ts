@@ -39,6 +39,8 @@ export async function openEngine(
     logger: jsonLogger('warn', (line) => process.stderr.write(line)),
     tenants: [{ id: TENANT_ID, sources: [SOURCE] }],
     hotBytesMax: HOT_BYTES_MAX,
+    // What is measured stays hot, unless the workload flushes it.
+    flush: { flushBytes: Number.POSITIVE_INFINITY, flushAgeMs: Number.POSITIVE_INFINITY },
     queueBytesMax: QUEUE_BYTES_MAX,
   });
   return { engine, tenant: engine.tenant(TENANT_ID) };

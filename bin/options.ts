@@ -142,7 +142,7 @@ export const OPTIONS = {
     'Where hot segments live; by default a directory of this appliance in /dev/shm.',
   ),
   hot_bytes_max: option(
-    bytes(64 * MIB),
+    bytes(128 * MIB),
     4 * GIB,
     'Memory that hot segments may take. Half of it is flushed at the latest; full answers 503.',
   ),

@@ -7,6 +7,7 @@
  * - Nothing durable depends on them, so a tenant may be opened with others than before.
  */
 import { LIMITS } from '../base/limits.ts';
+import { MIB } from '../base/units.ts';
 import { HEAP_CAPACITIES, type HeapCapacities } from '../storage/segment-format.ts';
 
 export interface TenantCapacities {
@@ -33,3 +34,25 @@ export const TENANT_CAPACITIES: TenantCapacities = Object.freeze({
   walStagingBytes: LIMITS.walStagingBytesMax,
   walRecordBytes: LIMITS.walRecordBytesMax,
 });
+
+/** What a row takes in a hot segment, all told: events of about 400 bytes of JSON. */
+const ROW_BYTES = 512;
+const SEGMENT_ROWS_MIN = 8192;
+/** More than one batch can bring to a column: 16 MiB of msgpack as text, and 8 MiB of its context. */
+const HEAP_BYTES_MIN = 24 * MIB;
+/** The active segment is never dropped, so it must stay a small part of hot storage. */
+const SEGMENTS_PER_BUDGET = 8;
+
+/** The capacities of a tenant whose hot segments may take `hotBytesMax`. */
+export function capacitiesWithin(hotBytesMax: number): TenantCapacities {
+  const segmentBytes = hotBytesMax / SEGMENTS_PER_BUDGET;
+  const rows = Math.max(SEGMENT_ROWS_MIN, Math.floor(segmentBytes / ROW_BYTES));
+  const heap = (capacity: number): number =>
+    Math.min(capacity, Math.max(HEAP_BYTES_MIN, Math.floor(segmentBytes)));
+  const { utf8, json, dictionary } = HEAP_CAPACITIES;
+  return {
+    ...TENANT_CAPACITIES,
+    segmentRows: Math.min(LIMITS.segmentRowsMax, rows),
+    segmentHeaps: { utf8: heap(utf8), json: heap(json), dictionary },
+  };
+}

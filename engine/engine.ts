@@ -19,10 +19,11 @@ import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import type { ParquetEncoder } from '../storage/parquet-encoder.ts';
 import { ParquetThread } from '../storage/parquet-thread.ts';
-import { TENANT_CAPACITIES, type TenantCapacities } from './capacities.ts';
+import { capacitiesWithin, type TenantCapacities } from './capacities.ts';
 import { ColdStore } from './cold-store.ts';
 import { Flusher, type FlushLimits } from './flush.ts';
 import { HotStore } from './hot-store.ts';
+import { LakeUpkeep } from './lake-upkeep.ts';
 import type { RecoveryProgress } from './recovery.ts';
 import { Tenant } from './tenant.ts';
 import { INITIAL_CONFIGURATION, type TenantConfiguration } from './tenant-configuration.ts';
@@ -88,6 +89,7 @@ export interface OpenTenant {
   readonly tenant: Tenant;
   readonly cold: ColdStore;
   readonly flusher: Flusher;
+  readonly upkeep: LakeUpkeep;
 }
 
 /** What the tenants of an engine share. */
@@ -155,17 +157,20 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
+    // A flush that is being encoded is given up: its rows are in the log.
+    for (const { flusher } of this.#tenants.values()) flusher.stop();
+    await this.#encoder.close();
     for (const open of this.#tenants.values()) {
       await closeTenant(open);
       removeHotDirectory(open.tenant.hotDirectory);
     }
-    await this.#encoder.close();
   }
 }
 
 /** Ends a flush that runs first: it reads the hot files. */
-async function closeTenant({ tenant, flusher }: OpenTenant): Promise<void> {
+async function closeTenant({ tenant, flusher, upkeep }: OpenTenant): Promise<void> {
   await flusher.close();
+  await upkeep.close();
   await tenant.close();
 }
 
@@ -175,7 +180,8 @@ async function openTenant(
   id: string,
   sources: readonly Source[],
 ): Promise<OpenTenant> {
-  const { fileSystem, clock, random, logger, capacities = TENANT_CAPACITIES } = options;
+  const { fileSystem, clock, random, logger, hotBytesMax } = options;
+  const capacities = options.capacities ?? capacitiesWithin(hotBytesMax);
   const directory = join(options.dataDirectory, 'tenants', id);
   const walDirectory = join(directory, 'wal');
   await makeDirectoryDurable(fileSystem, walDirectory);
@@ -222,7 +228,10 @@ async function openTenant(
     // Queries read cold files by their paths on this machine.
     if (cold.directory !== undefined) flusher.start();
     else logger.log('warn', 'hot rows stay hot: the lake lies elsewhere', { tenant: id });
-    return { tenant, cold, flusher };
+    const tables = () => cold.lakeTables;
+    const upkeep = new LakeUpkeep({ tenantId: id, store, tables, clock, logger });
+    upkeep.start();
+    return { tenant, cold, flusher, upkeep };
   } catch (error) {
     hot.close();
     throw error;

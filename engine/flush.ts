@@ -66,6 +66,7 @@ export class Flusher {
   #waitingSinceMs: number | undefined;
   #failuresInRow = 0;
   #pausedUntilMs = 0;
+  #stopped = false;
 
   constructor(options: FlusherOptions) {
     this.#options = options;
@@ -102,10 +103,11 @@ export class Flusher {
     const nowMs = clock.monotonicMs();
     if (!this.#hasRows()) this.#waitingSinceMs = undefined;
     else this.#waitingSinceMs ??= nowMs;
-    if (this.#running !== undefined || nowMs < this.#pausedUntilMs) return;
+    if (this.#stopped || this.#running !== undefined || nowMs < this.#pausedUntilMs) return;
     if (this.#waitingSinceMs === undefined) return;
     if (nowMs - this.#waitingSinceMs < flushAgeMs && this.unflushedBytes < flushBytes) return;
     this.flush().catch((error: unknown) => {
+      if (this.#stopped) return;
       logger.log('error', 'hot rows could not be flushed', { tenant: tenantId, error });
     });
   }
@@ -121,10 +123,15 @@ export class Flusher {
     }
   }
 
-  /** Begins no more flushes, and waits for the one that runs. Idempotent. */
-  async close(): Promise<void> {
+  /** Begins no more flushes; one that fails from now on does so in silence. Idempotent. */
+  stop(): void {
     clearInterval(this.#timer);
-    this.#pausedUntilMs = Number.POSITIVE_INFINITY;
+    this.#stopped = true;
+  }
+
+  /** Stops, and waits for the flush that runs. Idempotent. */
+  async close(): Promise<void> {
+    this.stop();
     await this.flushing;
   }
 

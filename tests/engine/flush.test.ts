@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import type { TributaryError } from '../../base/errors.ts';
 import { seededRandom, seededRandomSource } from '../../base/random.ts';
-import { KIB } from '../../base/units.ts';
-import { TENANT_CAPACITIES } from '../../engine/capacities.ts';
+import { GIB, KIB, MIB } from '../../base/units.ts';
+import { capacitiesWithin, TENANT_CAPACITIES } from '../../engine/capacities.ts';
 import type { EngineOptions } from '../../engine/engine.ts';
 import type { Flusher } from '../../engine/flush.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
@@ -118,6 +119,13 @@ describe('flush', () => {
     await assertWhole(engine, 41);
   });
 
+  it('a full active segment is a small part of hot storage, whatever its limit', () => {
+    assert.deepEqual(capacitiesWithin(4 * GIB), TENANT_CAPACITIES);
+    const small = capacitiesWithin(128 * MIB);
+    assert.equal(small.segmentRows, 32_768);
+    assert.deepEqual(small.segmentHeaps, { utf8: 24 * MIB, json: 24 * MIB, dictionary: 8 * MIB });
+  });
+
   it('personal values do not reach the metadata of the lake', async (context) => {
     const engine = await open(context, new MemoryFileSystem());
     await engine.send([{ type: 'track', event: 'Seen', userId: 'secret-person', messageId: 'm' }]);
@@ -148,7 +156,7 @@ describe('flush', () => {
     timeout: 120_000,
   }, async (context) => {
     const seed = Number(process.env['FLUSH_SEED'] ?? 11);
-    const imagesMax = Number(process.env['FLUSH_IMAGES'] ?? 12);
+    const imagesMax = Number(process.env['FLUSH_IMAGES'] ?? 8);
     context.diagnostic(`FLUSH_SEED=${seed} FLUSH_IMAGES=${imagesMax}`);
     const random = seededRandom(seed);
     const images: { fileSystem: MemoryFileSystem; acknowledged: number }[] = [];
@@ -222,6 +230,37 @@ describe('flush', () => {
       }
     }
     assert.ok(failures >= 8, `${failures} of 10 runs met their fault`);
+  });
+
+  it('ingest goes on far beyond what hot storage holds', async (context) => {
+    const hotBytesMax = 24 * MIB;
+    const engine = await open(context, new MemoryFileSystem(), { hotBytesMax });
+    const { budget } = engine.tenant.hot;
+    const ids: string[] = [];
+    let refusals = 0;
+    for (let number = 0; number < 120; number += 1) {
+      const events = Array.from({ length: 40 }, (_, index) => ({
+        type: 'track',
+        event: 'Seen',
+        userId: 'ann',
+        messageId: `${number}-${index}`,
+        properties: { text: 'x'.repeat(400) },
+      }));
+      for (;;) {
+        try {
+          await engine.send(events);
+          break;
+        } catch (error) {
+          assert.equal((error as TributaryError).code, 'TRIBUTARY_STORAGE_HOT_FULL');
+          refusals += 1;
+          await flusherOf(engine).flush();
+        }
+      }
+      ids.push(...events.map(({ messageId }) => messageId));
+      assert.ok(budget.usedBytes < 1.2 * hotBytesMax, `${budget.usedBytes} bytes`);
+    }
+    assert.deepEqual(await stored(engine, 'events', 'message_id'), ids);
+    assert.ok(flusherOf(engine).statistics.flushes > 1, `${refusals} refusals`);
   });
 
   it('rows are flushed when they take too much, and when they have waited too long', async (context) => {
