@@ -181,62 +181,11 @@ void SegmentWriter::Restore() {
   }
 }
 
-void SegmentWriter::SetInt64(uint32_t index, int64_t value) {
-  Column& column = columns_[index];
-  uint32_t row = header_->staged_rows;
-  reinterpret_cast<int64_t*>(column.values)[row] = value;
-  if (value < column.descriptor->min) column.descriptor->min = value;
-  if (value > column.descriptor->max) column.descriptor->max = value;
-  SetValid(column, row);
-}
-
-void SegmentWriter::SetUint64(uint32_t index, uint64_t value) {
-  Column& column = columns_[index];
-  reinterpret_cast<uint64_t*>(column.values)[header_->staged_rows] = value;
-  SetValid(column, header_->staged_rows);
-}
-
-void SegmentWriter::SetUint32(uint32_t index, uint32_t value) {
-  Column& column = columns_[index];
-  reinterpret_cast<uint32_t*>(column.values)[header_->staged_rows] = value;
-  SetValid(column, header_->staged_rows);
-}
-
-void SegmentWriter::SetText(uint32_t index, const char* data, uint32_t length) {
-  Column& column = columns_[index];
-  ColumnDescriptor* d = column.descriptor;
-  uint32_t row = header_->staged_rows;
-  uint32_t start = static_cast<uint32_t>(d->heap_used);
-  memcpy(column.heap + start, data, length);
-  // The start was written as the end of the row before; that of row 0 is zero.
-  reinterpret_cast<uint32_t*>(column.values)[row + 1] = start + length;
-  d->heap_used = start + length;
-  SetValid(column, row);
-}
-
-void SegmentWriter::SetNull(uint32_t index) {
-  Column& column = columns_[index];
-  ColumnDescriptor* d = column.descriptor;
-  d->null_count++;
-  // While the heap is empty the offsets are zero already, as the file was made.
-  if (d->heap_used > 0 && d->type != ColumnType::kDictionary) {
-    reinterpret_cast<uint32_t*>(column.values)[header_->staged_rows + 1] =
-        static_cast<uint32_t>(d->heap_used);
-  }
-}
-
 void SegmentWriter::Hide() {
   uint32_t row = header_->staged_rows;
   __atomic_fetch_or(mask_ + (row >> 3), 1u << (row & 7), __ATOMIC_RELAXED);
   __atomic_fetch_add(&header_->hidden_count, 1u, __ATOMIC_RELAXED);
   hidden_since_save_++;
-}
-
-bool SegmentWriter::Equals(const Column& column, uint32_t code, const char* data,
-                           uint32_t length) const {
-  uint32_t start = column.dictionary[code];
-  return column.dictionary[code + 1] - start == length &&
-         memcmp(column.heap + start, data, length) == 0;
 }
 
 uint32_t* SegmentWriter::SlotOf(Column& column, const char* data, uint32_t length) {

@@ -8,6 +8,7 @@
 // - A null costs nothing but a counter: validity bits start as zero, and offsets are always written.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -76,5 +77,58 @@ class SegmentWriter {
   std::vector<Saved> saved_;
   uint32_t saved_rows_ = 0, hidden_since_save_ = 0;
 };
+
+// Called for every column of every row: a call each would cost as much as what they do.
+
+inline void SegmentWriter::SetInt64(uint32_t index, int64_t value) {
+  Column& column = columns_[index];
+  uint32_t row = header_->staged_rows;
+  reinterpret_cast<int64_t*>(column.values)[row] = value;
+  if (value < column.descriptor->min) column.descriptor->min = value;
+  if (value > column.descriptor->max) column.descriptor->max = value;
+  SetValid(column, row);
+}
+
+inline void SegmentWriter::SetUint64(uint32_t index, uint64_t value) {
+  Column& column = columns_[index];
+  reinterpret_cast<uint64_t*>(column.values)[header_->staged_rows] = value;
+  SetValid(column, header_->staged_rows);
+}
+
+inline void SegmentWriter::SetUint32(uint32_t index, uint32_t value) {
+  Column& column = columns_[index];
+  reinterpret_cast<uint32_t*>(column.values)[header_->staged_rows] = value;
+  SetValid(column, header_->staged_rows);
+}
+
+inline void SegmentWriter::SetText(uint32_t index, const char* data, uint32_t length) {
+  Column& column = columns_[index];
+  ColumnDescriptor* d = column.descriptor;
+  uint32_t row = header_->staged_rows;
+  uint32_t start = static_cast<uint32_t>(d->heap_used);
+  memcpy(column.heap + start, data, length);
+  // The start was written as the end of the row before; that of row 0 is zero.
+  reinterpret_cast<uint32_t*>(column.values)[row + 1] = start + length;
+  d->heap_used = start + length;
+  SetValid(column, row);
+}
+
+inline void SegmentWriter::SetNull(uint32_t index) {
+  Column& column = columns_[index];
+  ColumnDescriptor* d = column.descriptor;
+  d->null_count++;
+  // While the heap is empty the offsets are zero already, as the file was made.
+  if (d->heap_used > 0 && d->type != ColumnType::kDictionary) {
+    reinterpret_cast<uint32_t*>(column.values)[header_->staged_rows + 1] =
+        static_cast<uint32_t>(d->heap_used);
+  }
+}
+
+inline bool SegmentWriter::Equals(const Column& column, uint32_t code, const char* data,
+                           uint32_t length) const {
+  uint32_t start = column.dictionary[code];
+  return column.dictionary[code + 1] - start == length &&
+         memcmp(column.heap + start, data, length) == 0;
+}
 
 }  // namespace tributary
