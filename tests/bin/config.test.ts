@@ -76,7 +76,7 @@ test('a value that does not fit is named with where it stands and what was expec
     [{ flags: { listen: true } }, 'sets --listen to true'],
     [file('hot_bytes_max = true'), 'tributary.toml sets hot_bytes_max to true'],
     [file('hot_bytes_max = "1 parsec"'), 'to "1 parsec"; expected a size'],
-    [{ environment: { TRIBUTARY_HOT_BYTES_MAX: '63MiB' } }, `at least ${64 * MIB} bytes`],
+    [{ environment: { TRIBUTARY_HOT_BYTES_MAX: '63MiB' } }, `at least ${128 * MIB} bytes`],
     [{ environment: { TRIBUTARY_QUERY_WORKERS: '0' } }, 'a whole number from 1 to 64'],
     [{ environment: { TRIBUTARY_LOG_LEVEL: 'loud' } }, 'expected debug, info, warn, error'],
   ] as const) {
