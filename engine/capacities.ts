@@ -17,6 +17,8 @@ export interface TenantCapacities {
   readonly dictionaryEntries: number;
   /** Identifiers, and so anchors and profiles. */
   readonly identityNodes: number;
+  /** Of the payloads between the socket and the log at once; room for any one of them. */
+  readonly payloadBytes: number;
   /** A file of the log is closed once it is larger, bytes. */
   readonly walFileBytes: number;
   /** Each of the log's two staging buffers, beside room for one record, bytes. */
@@ -30,6 +32,7 @@ export const TENANT_CAPACITIES: TenantCapacities = Object.freeze({
   segmentHeaps: HEAP_CAPACITIES,
   dictionaryEntries: LIMITS.dictionaryEntriesMax,
   identityNodes: LIMITS.identityNodesMax,
+  payloadBytes: LIMITS.stagerPayloadBytesMax,
   walFileBytes: LIMITS.walFileBytesMax,
   walStagingBytes: LIMITS.walStagingBytesMax,
   walRecordBytes: LIMITS.walRecordBytesMax,

@@ -40,6 +40,8 @@ export interface EventStagerOptions {
   readonly dedupeWindowMicros: number;
   /** 8 bytes that stay the same for the life of the tenant. */
   readonly messageIdSecret: Uint8Array;
+  /** Of the payloads under way at once; LIMITS.stagerPayloadBytesMax unless given. */
+  readonly payloadBytes?: number;
 }
 
 interface UnderWay {
@@ -85,7 +87,7 @@ export class EventStager {
   constructor(options: EventStagerOptions) {
     this.#table = options.events;
     this.#nextSequence = options.nextSequence;
-    this.#ring = new PayloadRing(LIMITS.stagerPayloadBytesMax);
+    this.#ring = new PayloadRing(options.payloadBytes ?? LIMITS.stagerPayloadBytesMax);
     this.#native = new native.Stager(
       {
         limits: LIMITS,

@@ -76,6 +76,7 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
     nextSequence: 1,
     dedupeWindowMicros: fold.configuration.dedupeWindowMicros,
     messageIdSecret: secret.messageIds,
+    payloadBytes: options.capacities.payloadBytes,
   });
   try {
     const recovery = await new Replay(options, stager, fold).run();

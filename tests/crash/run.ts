@@ -7,9 +7,12 @@
  * - nothing is there that was not sent;
  * - the identity graph is the fold of the log: the same people, the same edges as the model of
  *   tests/support/reference-identity.ts makes of the stored events in commit order.
- * Data is kept over `--rounds-per-directory` rounds, so that logs of many lives are replayed.
+ * Rows move to the lake all the while, and are a second old when they go: some rounds are killed in a
+ * flush, and queries read both tiers. Data is kept over `--rounds-per-directory` rounds, so that logs of
+ * many lives are replayed.
  */
 
+import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../base/random.ts';
@@ -26,13 +29,16 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
     'rounds-per-directory': { type: 'string', default: '20' },
-    'load-ms': { type: 'string', default: '400' },
+    'load-ms': { type: 'string', default: '1500' },
   },
 });
 const rounds = Number(values.rounds);
 const roundsPerDirectory = Number(values['rounds-per-directory']);
 const random = seededRandom(Number(values.seed));
 console.log(`crash test: ${rounds} rounds, seed ${values.seed}`);
+
+/** As soon as options allow. */
+const FLAGS = ['--flush-age-seconds', '1'];
 
 /** What the world outside knows about one data directory. */
 class Witness {
@@ -139,12 +145,17 @@ async function verify(appliance: ApplianceProcess, witness: Witness): Promise<st
   return violations;
 }
 
+function dataFiles(appliance: ApplianceProcess): number {
+  const names = readdirSync(appliance.directory, { recursive: true, encoding: 'utf8' });
+  return names.filter((name) => name.endsWith('.parquet')).length;
+}
+
 let violationCount = 0;
+let fileCount = 0;
 let acknowledgedCount = 0;
 let resentCount = 0;
 for (let round = 0; round < rounds; ) {
-  // Rows are flushed all the time, so that kills hit commits too.
-  const appliance = await ApplianceProcess.start({ flags: ['--flush-age-seconds', '1'] });
+  const appliance = await ApplianceProcess.start({ flags: FLAGS });
   const witness = new Witness();
   try {
     for (let life = 0; life < roundsPerDirectory && round < rounds; life += 1, round += 1) {
@@ -167,12 +178,14 @@ for (let round = 0; round < rounds; ) {
       }
     }
   } finally {
+    fileCount += dataFiles(appliance);
     acknowledgedCount += witness.acknowledged.size;
     await appliance.remove();
   }
 }
 console.log(
   `${rounds} rounds of kill -9, ${acknowledgedCount} events acknowledged, ` +
-    `${resentCount} batches sent again, ${violationCount} violations`,
+    `${resentCount} batches sent again, ${fileCount} data files in the lake, ` +
+    `${violationCount} violations`,
 );
 process.exit(violationCount === 0 ? 0 : 1);

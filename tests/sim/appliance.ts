@@ -27,6 +27,7 @@ const CAPACITIES: TenantCapacities = {
   segmentHeaps: { utf8: 16 * KIB, json: 64 * KIB, dictionary: 8 * KIB },
   dictionaryEntries: 128,
   identityNodes: 2048,
+  payloadBytes: 256 * KIB,
   walFileBytes: 16 * KIB,
   walStagingBytes: 64 * KIB,
   walRecordBytes: 64 * KIB,
