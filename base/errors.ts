@@ -201,6 +201,13 @@ export const ERRORS = {
     retryable: true,
     help: 'Wait for the seconds in Retry-After and read again.',
   },
+  TRIBUTARY_LAKE_REWRITE_FAILED: {
+    message: 'Files of the lake could not be rewritten: {reason}.',
+    status: 503,
+    sqlstate: '58000',
+    retryable: true,
+    help: 'Nothing has changed, and it is tried again. Look for free disk space and memory.',
+  },
   TRIBUTARY_LAKE_STORE_UNREACHABLE: {
     message: 'The S3 store at {endpoint} does not answer: {reason}.',
     status: 503,

@@ -1,6 +1,5 @@
 /**
  * The lake tables of one tenant, one for each hot table, in the tenant's namespace of the lake.
- * The tenant's id is the namespace.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
@@ -12,6 +11,7 @@ import type { ObjectStore } from '../storage/lake/object-store.ts';
 import type { ParquetEncoder } from '../storage/parquet-encoder.ts';
 import { ColdTable } from './cold-table.ts';
 import type { HotStore } from './hot-store.ts';
+import { lakeNamespace } from './lake-namespace.ts';
 
 export interface ColdStoreOptions {
   readonly tenantId: string;
@@ -34,11 +34,13 @@ export class ColdStore {
   /** Opens the tables, and makes those that are missing. The hot tables are fresh. */
   static async open(options: ColdStoreOptions): Promise<ColdStore> {
     const { tenantId, hot, store, encoder, clock, random, logger, queryGraceMs } = options;
+    const namespace = lakeNamespace(tenantId);
     const tables: ColdTable[] = [];
     for (const table of hot.tables) {
       const definition = LAKE_TABLES[table.plan.schema.name]!;
-      const openLake = (): Promise<LakeTable> =>
-        IcebergTable.open({ store, namespace: tenantId, definition, clock, random, log: logger });
+      const pins = new Map<bigint, number>();
+      const lake = { store, namespace, definition, clock, random, log: logger, pins };
+      const openLake = (): Promise<LakeTable> => IcebergTable.open(lake);
       tables.push(
         await ColdTable.open({
           hot: table,
@@ -53,7 +55,7 @@ export class ColdStore {
         }),
       );
     }
-    return new ColdStore(tables, store.localPath(tenantId));
+    return new ColdStore(tables, store.localPath(namespace));
   }
 
   private constructor(tables: readonly ColdTable[], directory: string | undefined) {

@@ -20,7 +20,12 @@ import {
 import { writeHotFile } from '../storage/hot-directory.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { DataFile } from '../storage/lake/data-file.ts';
-import type { LakeTable, SnapshotPin } from '../storage/lake/lake-table.ts';
+import type {
+  LakeCommit,
+  LakeSnapshot,
+  LakeTable,
+  SnapshotPin,
+} from '../storage/lake/lake-table.ts';
 import { keyOf } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import type { LakeTableDefinition } from '../storage/lake/schema.ts';
@@ -59,7 +64,9 @@ export class ColdTable {
   readonly hot: HotTable;
   readonly #options: ColdTableOptions;
   #lake: LakeTable;
-  /** A commit that was begun, until its rows are cold. */
+  /** Settles when the last of the waiting commits has: lake and list change together. */
+  #changes: Promise<unknown> = Promise.resolve();
+  /** A commit that was begun, until its list is out. */
   #unsettled: { readonly toRow: number; readonly sequence: number } | undefined;
   /** Oldest first; the last one is current. */
   #lists: PublishedList[] = [];
@@ -75,6 +82,10 @@ export class ColdTable {
     this.#options = options;
     this.hot = options.hot;
     this.#lake = lake;
+  }
+
+  get definition(): LakeTableDefinition {
+    return this.#options.definition;
   }
 
   get lake(): LakeTable {
@@ -103,7 +114,32 @@ export class ColdTable {
    * Moves the published rows below `toRow`, whose sequences are `sequence` or less, into the lake.
    * @param commits whether a commit is made even when there are no rows, for its watermark.
    */
-  async flush(toRow: number, sequence: number, commits: boolean): Promise<FlushedRows> {
+  flush(toRow: number, sequence: number, commits: boolean): Promise<FlushedRows> {
+    return this.#serially(() => this.#flush(toRow, sequence, commits));
+  }
+
+  /**
+   * Commits what compaction, retention or erasure has made of cold rows, after a flush that runs. Queries
+   * see it as one change; those that run keep the files they began with.
+   * @throws as LakeTable.commit does; after TRIBUTARY_LAKE_FILE_UNKNOWN nothing has changed.
+   */
+  replace(commit: LakeCommit): Promise<LakeSnapshot> {
+    return this.#serially(async () => {
+      await this.#settleCommit();
+      this.#unsettled = { toRow: this.hot.floorRow, sequence: this.watermark };
+      const snapshot = await this.#lake.commit(commit);
+      await this.publish(this.hot.floorRow);
+      this.#unsettled = undefined;
+      return snapshot;
+    });
+  }
+
+  /** Lets go of lists that no query reads any more, and of the snapshots they hold. */
+  releaseOldLists(): void {
+    this.#releaseOldLists();
+  }
+
+  async #flush(toRow: number, sequence: number, commits: boolean): Promise<FlushedRows> {
     await this.#settleCommit();
     const slices = this.#slicesBelow(toRow);
     const { definition, encoder } = this.#options;
@@ -152,6 +188,13 @@ export class ColdTable {
   /** Takes the rows below `floorRow` to be among those that are listed already. */
   skipTo(floorRow: number): void {
     this.hot.setCold(floorRow, this.#lists.at(-1)!.version);
+  }
+
+  /** Runs a change when all earlier ones have settled. */
+  #serially<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = this.#changes.then(change);
+    this.#changes = result.catch(() => {});
+    return result;
   }
 
   /** Finds out what became of a commit that was not heard of any more. */

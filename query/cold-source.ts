@@ -65,22 +65,30 @@ export function unionSource(
   bounds: readonly ScanBound[],
 ): string {
   const columns = list.columns.toSorted((a, b) => costOf(a) - costOf(b));
-  const paths = files.map(({ path }) => quoteText(path)).join(', ');
-  const schema = columns.map(
-    ({ id, name, type }) =>
-      `${id}: {name: ${quoteText(name)}, type: '${DUCKDB_TYPES[type]}', default_value: NULL}`,
-  );
+  const paths = files.map(({ path }) => path);
   const names = columns.map(({ name }) => quoteName(name)).join(', ');
   return `(
     SELECT ${names} FROM ${hotSource(table)}
     UNION ALL
     SELECT ${columns.map(coldColumn).join(', ')}
-    FROM read_parquet([${paths}], schema = MAP {${schema.join(', ')}})
+    FROM ${parquetSource(paths, columns)}
     WHERE ${storedBounds(columns, bounds)})`;
 }
 
 function costOf({ hotType }: ColdColumn): number {
   return hotType === 'dictionary' ? 0 : 1;
+}
+
+/** The rows of Parquet files, whatever version of the columns they were written with. */
+export function parquetSource(
+  paths: readonly string[],
+  columns: readonly { readonly id: number; readonly name: string; readonly type: LakeType }[],
+): string {
+  const schema = columns.map(
+    ({ id, name, type }) =>
+      `${id}: {name: ${quoteText(name)}, type: '${DUCKDB_TYPES[type]}', default_value: NULL}`,
+  );
+  return `read_parquet([${paths.map(quoteText).join(', ')}], schema = MAP {${schema.join(', ')}})`;
 }
 
 function coldColumn({ name, hotType }: ColdColumn): string {

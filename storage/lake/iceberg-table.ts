@@ -56,6 +56,8 @@ export interface IcebergTableOptions {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly log: Logger;
+  /** How many hold each snapshot; shared with the table as it was opened before, whose pins still count. */
+  readonly pins?: Map<bigint, number>;
 }
 
 export class IcebergTable implements LakeTable {
@@ -67,7 +69,7 @@ export class IcebergTable implements LakeTable {
   readonly #chain: MetadataChain;
   readonly #reader: MetadataReader;
   /** How many hold each snapshot. */
-  readonly #pins = new Map<bigint, number>();
+  readonly #pins: Map<bigint, number>;
   /** The last answer of `liveFiles`: queries ask again and again between two commits. */
   #lastLive:
     | {
@@ -104,6 +106,7 @@ export class IcebergTable implements LakeTable {
     reader: MetadataReader,
   ) {
     this.#options = options;
+    this.#pins = options.pins ?? new Map();
     this.#key = key;
     this.#chain = chain;
     this.#reader = reader;
