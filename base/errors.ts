@@ -250,6 +250,13 @@ export const ERRORS = {
     retryable: false,
     help: 'docs/identity.md describes every field.',
   },
+  TRIBUTARY_IDENTITY_COMMAND_INVALID: {
+    message: 'The identity command cannot be read: {reason}.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+    help: 'docs/identity.md describes the commands.',
+  },
   // ── engine ────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_ENGINE_SECRET_MALFORMED: {
     message: 'The secret {path} cannot be used: {reason}.',

@@ -6,7 +6,9 @@
  * rows to anchors and profiles, keep what was noted. Per group: publish identity, edges, quarantine and rows, in that order, so that a reader who sees a row sees whose it is.
  */
 import { assert } from '../base/assert.ts';
+import type { IdentityCommand } from '../identity/identity-command.ts';
 import { IdentityGraph } from '../identity/identity-graph.ts';
+import type { CommandOutcome } from '../identity/identity-operator.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { SegmentFile } from '../storage/segment-file.ts';
 import { EdgeTable } from './edge-table.ts';
@@ -55,6 +57,11 @@ export class EventFold {
     });
   }
 
+  /** Rows of `events` that were applied, table-wide. */
+  get appliedRows(): number {
+    return this.#appliedRows;
+  }
+
   /** What the log has said so far. */
   get configuration(): TenantConfiguration {
     return this.#configuration;
@@ -89,6 +96,11 @@ export class EventFold {
     this.#appliedRows += count;
     this.#appliedNodes = rows.nodeCount;
     this.#quarantine.keep(rows);
+  }
+
+  /** Carries out what an operator said of identity, in its place in the log. */
+  carryOut(command: IdentityCommand, sequence: number, receivedAtMicros: number): CommandOutcome {
+    return this.identity.carryOut(command, sequence, receivedAtMicros, this.#appliedNodes);
   }
 
   /** Makes everything applied visible to queries. */

@@ -7,6 +7,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
+import { parseIdentityCommand } from '../identity/identity-command.ts';
 import { native } from '../native/index.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
@@ -140,6 +141,19 @@ class Replay {
       this.#stager.place(() => {
         this.#fold.configure(configuration);
       }, configuration.dedupeWindowMicros);
+      return undefined;
+    }
+    if (record.type === WAL_RECORD_TYPE.identity) {
+      if (this.#stager.isBusy) return this.#stager.progress().then(() => this.#submit(record));
+      const command = parseIdentityCommand(JSON.parse(Buffer.from(bytes).toString('utf8')));
+      this.#fold.identity.prepare(0, 0);
+      this.#stager.continueAt(sequence);
+      this.#stager.place(() => {
+        const { events } = this.#options.hot;
+        const { appliedRows } = this.#fold;
+        this.#floors.pass(sequence, (table) => (table === events ? appliedRows : table.stagedRows));
+        this.#fold.carryOut(command, sequence, receivedAtMicros);
+      });
       return undefined;
     }
     this.#fold.identity.prepare(

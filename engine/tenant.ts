@@ -16,6 +16,8 @@ import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
+import type { IdentityCommand } from '../identity/identity-command.ts';
+import type { CommandOutcome } from '../identity/identity-operator.ts';
 import { native } from '../native/index.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import type { WalRecovery } from '../storage/wal-reader.ts';
@@ -76,7 +78,7 @@ interface AdmittedBatch {
 }
 
 /** What comes back with a record once it is durable. */
-type Pending = PendingBatch | PendingConfiguration;
+type Pending = PendingBatch | PendingConfiguration | PendingCommand;
 
 interface PendingBatch {
   readonly kind: 'batch';
@@ -87,6 +89,15 @@ interface PendingBatch {
 interface PendingConfiguration {
   readonly kind: 'configuration';
   readonly configuration: TenantConfiguration;
+}
+
+interface PendingCommand {
+  readonly kind: 'identity';
+  readonly command: IdentityCommand;
+  readonly sequence: number;
+  readonly receivedAtMicros: number;
+  readonly resolve: (outcome: CommandOutcome) => void;
+  readonly reject: (error: TributaryError) => void;
 }
 
 export class Tenant {
@@ -109,6 +120,8 @@ export class Tenant {
     refusedBatches: 0,
   };
   readonly #tail = new LiveTail();
+  /** Settles when the last command of identity is carried out or refused. */
+  #commands: Promise<void> = Promise.resolve();
   readonly #syncListeners = new Set<(milliseconds: number) => void>();
   #pendingBytes = 0;
   #lastSequence = 0;
@@ -328,6 +341,45 @@ export class Tenant {
     );
   }
 
+  /**
+   * Carries out what an operator says of identity; resolves when it is durable and visible. One command
+   * is under way at a time. `identity.preview` shows what one would do.
+   * Rejects with TRIBUTARY_IDENTITY_TYPE_UNKNOWN, or as {@link Tenant.append} does.
+   */
+  changeIdentity(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
+    const outcome = this.#commands.then(() => this.#change(command, receivedAtMicros));
+    this.#commands = outcome.then(
+      () => undefined,
+      () => undefined,
+    );
+    return outcome;
+  }
+
+  #change(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
+    // Names of types are checked before anything is logged.
+    this.identity.preview(command);
+    const bytes = Buffer.from(JSON.stringify(command));
+    this.#admit(bytes.length);
+    return new Promise((resolve, reject) => {
+      this.#stager.place((sequence) => {
+        this.#wal.commitRecord(
+          {
+            length: bytes.length,
+            sequence,
+            receivedAtMicros,
+            type: WAL_RECORD_TYPE.identity,
+            codec: WAL_CODEC.json,
+            source: 0,
+            eventCount: 1,
+            defaultType: 0,
+          },
+          bytes,
+          { kind: 'identity', command, sequence, receivedAtMicros, resolve, reject },
+        );
+      });
+    });
+  }
+
   /** Logs `configuration` and waits until it holds, unless it holds already. */
   async #configure(configuration: TenantConfiguration, nowMicros: number): Promise<void> {
     if (isSameConfiguration(configuration, this.#fold.configuration)) return;
@@ -355,9 +407,16 @@ export class Tenant {
 
   #applyGroup(group: readonly Pending[]): void {
     const answers: [PendingBatch, BatchOutcome][] = [];
+    const changes: (() => void)[] = [];
     for (const pending of group) {
       if (pending.kind === 'configuration') {
         this.#fold.configure(pending.configuration);
+        continue;
+      }
+      if (pending.kind === 'identity') {
+        const { command, sequence, receivedAtMicros } = pending;
+        const outcome = this.#fold.carryOut(command, sequence, receivedAtMicros);
+        changes.push(() => pending.resolve(outcome));
         continue;
       }
       this.#fold.apply(pending.rows);
@@ -366,6 +425,7 @@ export class Tenant {
     this.#fold.publish();
     this.#lastSequence = answers.at(-1)?.[1].lastSequence ?? this.#lastSequence;
     for (const [{ admitted }, outcome] of answers) admitted.resolve(outcome);
+    for (const tell of changes) tell();
     for (const [{ admitted, rows }] of answers) {
       if (admitted.watched !== undefined) this.#tail.publish(admitted.watched, rows);
     }
@@ -403,6 +463,10 @@ export class Tenant {
     }
     for (const pending of group) {
       if (pending.kind === 'configuration') continue;
+      if (pending.kind === 'identity') {
+        pending.reject(error);
+        continue;
+      }
       this.#pendingBytes -= pending.admitted.bytes;
       pending.admitted.reject(error);
     }

@@ -58,6 +58,8 @@ export interface ResolverOptions {
   readonly edges: EdgeGraph;
   readonly joinRules: JoinRules;
   readonly journal: IdentityJournal;
+  /** Whether an operator blocked a node. */
+  readonly isBlockedNode: (node: number) => boolean;
   /** Told once of each node that turns out to be blocked. */
   readonly onBlocked: (type: number) => void;
 }
@@ -133,7 +135,8 @@ export class EventResolver {
     if (isShared(word)) return false;
     const value = this.#options.index.valueOf(node);
     assert(value !== undefined, 'nodes of a row were given');
-    if (this.#options.blocked.isBlocked(type, value)) {
+    const isRefused = this.#options.isBlockedNode(node);
+    if (isRefused || this.#options.blocked.isBlocked(type, value)) {
       this.#words[node] = word | NODE.attention | NODE.blocked;
       this.#options.onBlocked(type);
       return true;

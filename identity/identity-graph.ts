@@ -21,7 +21,9 @@ import type { EdgeLog } from './edge-log.ts';
 import { EventResolver } from './event-resolver.ts';
 import { extractionOf } from './extraction.ts';
 import { IdentifierTypeNames } from './identifier-type-names.ts';
+import type { IdentityCommand } from './identity-command.ts';
 import { IdentityJournal } from './identity-journal.ts';
+import { type CommandOutcome, IdentityOperator } from './identity-operator.ts';
 import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './identity-rules.ts';
 import { JoinRules } from './join-rules.ts';
 import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
@@ -74,8 +76,12 @@ export class IdentityGraph {
   readonly #separations = new Separations();
   readonly #journal: IdentityJournal;
   readonly #nodes = new Uint32Array(LIMITS.batchEventsMax * ROW_WORDS_MAX);
+  readonly #operator: IdentityOperator;
+  readonly #profilesPerCommand: number;
   #rules: IdentityRules = DEFAULT_RULES;
+  #joinRules: JoinRules;
   #resolver: EventResolver;
+  #publishedNodes = 0;
   #run: RowRun | undefined;
   #row = 0;
 
@@ -94,6 +100,19 @@ export class IdentityGraph {
     this.profiles = new ProfileStore({ directory, secret, anchorsMax: nodesMax });
     this.#edges = new EdgeGraph({ directory, anchorsMax: nodesMax });
     this.#journal = new IdentityJournal(edges, this.#edges, this.profiles);
+    this.#profilesPerCommand = Math.min(LIMITS.profileAnchorsMax, nodesMax >>> 4);
+    this.#operator = new IdentityOperator({
+      newProfilesMax: this.#profilesPerCommand,
+      profiles: this.profiles,
+      edges: this.#edges,
+      separations: this.#separations,
+      words: this.#words,
+      journal: this.#journal,
+      joinRules: () => this.#joinRules,
+      nodeOf: ({ type, value }) => this.#nodeOf(type, value),
+      nameOf: (node) => ({ type: this.typeOf(node), value: this.valueOf(node) }),
+    });
+    this.#joinRules = this.#joinRulesOf(DEFAULT_RULES);
     this.#resolver = this.#takeRules(DEFAULT_RULES);
     this.prepare(0, 0);
   }
@@ -128,7 +147,7 @@ export class IdentityGraph {
   }
 
   /**
-   * Makes room for whatever `events` events of `bytes` bytes in all can bring.
+   * Makes room for whatever `events` events of `bytes` bytes in all, and one command, can bring.
    * @throws TRIBUTARY_IDENTITY_NODES_FULL, TRIBUTARY_STORAGE_REGION_FULL
    */
   prepare(events: number, bytes: number): void {
@@ -141,7 +160,7 @@ export class IdentityGraph {
       });
     }
     this.#nodeAnchors.ensure(this.#index.count + nodes + 1);
-    this.profiles.prepare(nodes);
+    this.profiles.prepare(nodes + this.#profilesPerCommand);
     this.#edges.prepare(this.profiles.anchorCount + nodes + 1, nodes * EDGES_PER_NODE);
   }
 
@@ -185,10 +204,31 @@ export class IdentityGraph {
     }
   }
 
+  /** What a command would do now. @throws TRIBUTARY_IDENTITY_TYPE_UNKNOWN */
+  preview(command: IdentityCommand): CommandOutcome {
+    return this.#operator.preview(command);
+  }
+
+  /**
+   * Carries a command of the log out. One at a time is under way, for which there is room.
+   * @param nodes there are in the log before it.
+   */
+  carryOut(
+    command: IdentityCommand,
+    sequence: number,
+    receivedAtMicros: number,
+    nodes: number,
+  ): CommandOutcome {
+    this.#publishedNodes = nodes;
+    this.#journal.enter({ sequence, receivedAtMicros, ruleVersion: this.#rules.version });
+    return this.#operator.carryOut(command);
+  }
+
   /** Lets readers see what was folded so far. @param nodes there are in it, if not all. */
   publish(nodes: number = this.#index.count): void {
     this.#index.publish(nodes);
     this.#nodeAnchors.publish(nodes + 1);
+    this.#publishedNodes = nodes;
     this.profiles.publish();
   }
 
@@ -198,9 +238,7 @@ export class IdentityGraph {
    * @throws TributaryError TRIBUTARY_IDENTITY_TYPE_UNKNOWN
    */
   profileOf(type: string, value: string): number {
-    const number = typeNumber(this.#rules, type);
-    if (number === 0) throw new TributaryError('TRIBUTARY_IDENTITY_TYPE_UNKNOWN', { type });
-    const node = this.#index.lookup(number, value);
+    const node = this.#nodeOf(type, value);
     const word = node === 0 ? 0 : this.#words[node]!;
     return isOpen(word) && !isBlocked(word) ? this.profiles.profileOf[anchorIn(word)]! : 0;
   }
@@ -251,14 +289,27 @@ export class IdentityGraph {
     return isLinked ? owner : 0;
   }
 
+  #nodeOf(type: string, value: string): number {
+    const number = typeNumber(this.#rules, type);
+    if (number === 0) throw new TributaryError('TRIBUTARY_IDENTITY_TYPE_UNKNOWN', { type });
+    const node = this.#index.lookup(number, value);
+    // Of batches that are not durable yet nobody knows.
+    return node <= this.#publishedNodes ? node : 0;
+  }
+
+  #joinRulesOf(rules: IdentityRules): JoinRules {
+    const separations = this.#separations;
+    return new JoinRules({ rules, profiles: this.profiles, edges: this.#edges, separations });
+  }
+
   #takeRules(rules: IdentityRules): EventResolver {
     this.#rules = rules;
+    this.#joinRules = this.#joinRulesOf(rules);
     const { steps, paths } = extractionOf(rules);
     this.#index.configure(steps, paths, rules.logoutEvents, LIMITS.identifierBytesMax);
     this.#typeNames.write(rules);
     const { profiles } = this;
     const edges = this.#edges;
-    const separations = this.#separations;
     return new EventResolver({
       rules,
       blocked: new BlockedValues(rules),
@@ -266,8 +317,9 @@ export class IdentityGraph {
       words: this.#words,
       profiles,
       edges,
-      joinRules: new JoinRules({ rules, profiles, edges, separations }),
+      joinRules: this.#joinRules,
       journal: this.#journal,
+      isBlockedNode: (node) => this.#operator.isBlocked(node),
       onBlocked: (type) => this.#run?.onBlocked?.(this.#row, typeName(this.#rules, type)),
     });
   }

@@ -22,6 +22,8 @@ export class IdentityJournal {
   #moment: Moment = { sequence: 0, receivedAtMicros: 0, ruleVersion: 1 };
   #sequence = 0;
   #seconds = 0;
+  /** By merge, the edge that did it; grows by doubling. */
+  #mergeEdges = new Uint32Array(1024);
   #mergeCount = 0;
 
   constructor(log: EdgeLog, edges: EdgeGraph, profiles: ProfileStore) {
@@ -52,6 +54,11 @@ export class IdentityJournal {
     return this.#mergeCount;
   }
 
+  /** The edge behind a merge; 0 for a merge that never was. */
+  edgeOfMerge(merge: number): number {
+    return merge <= this.#mergeCount ? this.#mergeEdges[merge]! : 0;
+  }
+
   /** An edge between two anchors. @returns its ordinal. */
   addEdge(
     a: number,
@@ -60,7 +67,8 @@ export class IdentityJournal {
     state: 'active' | 'demoted',
     reason: EdgeReason,
   ): number {
-    const edge = this.#edges.add(a, b, this.#seconds, state, reason === 'joined');
+    const joins = reason === 'joined' || reason === 'linked' || reason === 'forced';
+    const edge = this.#edges.add(a, b, this.#seconds, state, joins);
     this.#append(edge, a, b, kind, state, reason);
     const link = b * RECORD_WORDS + RECORD.link;
     if (state === 'active' && this.#profiles.records[link] === 0) {
@@ -109,6 +117,12 @@ export class IdentityJournal {
     this.#profiles.merge(survivor, loser);
     this.#mergeCount += 1;
     const merge = this.#mergeCount;
+    if (merge === this.#mergeEdges.length) {
+      const grown = new Uint32Array(2 * merge);
+      grown.set(this.#mergeEdges);
+      this.#mergeEdges = grown;
+    }
+    this.#mergeEdges[merge] = edge;
     this.#log.appendMerge({
       ...this.#stamp(),
       kind: 'merged',

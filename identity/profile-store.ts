@@ -184,6 +184,11 @@ export class ProfileStore {
     return this.origins[anchor * 2 + 1]!;
   }
 
+  /** Whether an anchor is that of a user_id. */
+  isUser(anchor: number): boolean {
+    return this.typeOf(anchor) === USER_ID;
+  }
+
   /** Seconds since 1970, by the arrival of the event that brought it. */
   openedSeconds(anchor: number): number {
     return this.origins[anchor * 2]!;
@@ -234,7 +239,12 @@ export class ProfileStore {
     records[at] = records[at]! + 1;
   }
 
-  /** The public id of a profile, as a UUID. */
+  /** The public id of any profile, published or not. */
+  idOf(profile: number): string {
+    return uuidText(this.#ids.idsOf(profile, 1));
+  }
+
+  /** The public id of a published profile, as a UUID. */
   profileId(profile: number): string {
     assert(profile >= 1 && profile <= this.#idsWritten, 'ids of published profiles are asked for');
     return uuidText(this.#profileIds.window(profile, 1));
