@@ -30,11 +30,14 @@ export function edgesOfProfile(profile: number, { profiles, edges }: ComponentPa
   return [...found].sort((a, b) => a - b);
 }
 
-/** @param retracted edges of the profile that no longer count; `apart`: nodes kept apart besides. */
+/**
+ * @param retracted edges of the profile that no longer count.
+ * @param isForbidden whether anchors may not be together, besides what is kept apart already.
+ */
 export function partition(
   profile: number,
   retracted: ReadonlySet<number>,
-  apart: readonly (readonly [number, number])[],
+  isForbidden: (anchors: ReadonlySet<number>) => boolean,
   parts: ComponentParts,
 ): Partition {
   const { profiles, edges, separations } = parts;
@@ -47,9 +50,9 @@ export function partition(
     const group = groupOf.get(a)!;
     const other = groupOf.get(b)!;
     if (group === other) continue;
-    const nodes = new Set([...group, ...other].map((anchor) => profiles.nodeOf(anchor)));
-    const isForbidden = apart.some(([x, y]) => nodes.has(x) && nodes.has(y));
-    if (isForbidden || separations.part(nodes)) {
+    const together = new Set([...group, ...other]);
+    const nodes = [...together].map((anchor) => profiles.nodeOf(anchor));
+    if (isForbidden(together) || separations.part(nodes)) {
       demoted.push(edge);
       continue;
     }

@@ -121,7 +121,20 @@ export class IdentityOperator {
     }
     const [a, b] = edges.ends(edge);
     const pair = [profiles.nodeOf(a), profiles.nodeOf(b)] as const;
-    return this.#planParting(profiles.profileOf[a]!, [edge], [pair], 'undone', merge);
+    const retracted = [edge];
+    const parts = partition(
+      profiles.profileOf[a]!,
+      new Set(retracted),
+      (together) => together.has(a) && together.has(b),
+      this.#options,
+    );
+    // A device of several owners may be with the other identifier through another anchor, rightly.
+    const areTogether = parts.groups.some((group) => {
+      const nodes = group.map((anchor) => profiles.nodeOf(anchor));
+      return nodes.includes(pair[0]) && nodes.includes(pair[1]);
+    });
+    const forbidden = areTogether ? [] : [pair];
+    return { reason: 'undone', retracted, forbidden, partitions: [parts], undoes: merge };
   }
 
   #planSplit(id: string, identifiers: readonly NamedIdentifier[]): Plan {
@@ -140,7 +153,14 @@ export class IdentityOperator {
       const [a, b] = edges.ends(edge);
       return [profiles.nodeOf(a), profiles.nodeOf(b)] as const;
     });
-    return this.#planParting(profile, crossing, pairs, 'split', 0);
+    const parts = this.#partition(profile, crossing, pairs);
+    return {
+      reason: 'split',
+      retracted: crossing,
+      forbidden: pairs,
+      partitions: [parts],
+      undoes: 0,
+    };
   }
 
   #planUnlink(a: NamedIdentifier, b: NamedIdentifier): Plan {
@@ -159,9 +179,7 @@ export class IdentityOperator {
     const shared = this.#profilesOf(pair[0]).filter((one) =>
       this.#profilesOf(pair[1]).includes(one),
     );
-    const partitions = shared.map((profile) =>
-      partition(profile, new Set(direct(profile)), [pair], this.#options),
-    );
+    const partitions = shared.map((profile) => this.#partition(profile, direct(profile), [pair]));
     const retracted = shared.flatMap(direct);
     return { reason: 'unlinked', retracted, forbidden: [pair], partitions, undoes: 0 };
   }
@@ -181,9 +199,7 @@ export class IdentityOperator {
         edges.ends(edge).some((anchor) => profiles.nodeOf(anchor) === blocked),
       );
     const touched = this.#profilesOf(blocked).filter((profile) => touching(profile).length > 0);
-    const partitions = touched.map((profile) =>
-      partition(profile, new Set(touching(profile)), [], this.#options),
-    );
+    const partitions = touched.map((profile) => this.#partition(profile, touching(profile), []));
     const retracted = touched.flatMap(touching);
     return { reason: 'blocked', blocked, retracted, forbidden: [], partitions, undoes: 0 };
   }
@@ -209,15 +225,18 @@ export class IdentityOperator {
     return { ...NOTHING, reason, join: { a: from, b: to, reason } };
   }
 
-  #planParting(
+  /** What is left of a profile without these edges, and with these nodes kept apart. */
+  #partition(
     profile: number,
     retracted: readonly number[],
-    forbidden: readonly (readonly [number, number])[],
-    reason: EdgeReason,
-    undoes: number,
-  ): Plan {
-    const parts = partition(profile, new Set(retracted), forbidden, this.#options);
-    return { reason, retracted, forbidden, partitions: [parts], undoes };
+    apart: readonly (readonly [number, number])[],
+  ): Partition {
+    const { profiles } = this.#options;
+    const isForbidden = (anchors: ReadonlySet<number>): boolean => {
+      const nodes = new Set([...anchors].map((anchor) => profiles.nodeOf(anchor)));
+      return apart.some(([a, b]) => nodes.has(a) && nodes.has(b));
+    };
+    return partition(profile, new Set(retracted), isForbidden, this.#options);
   }
 
   /** @returns the profiles that came of it. */
@@ -272,11 +291,12 @@ export class IdentityOperator {
 
   #summary(profile: number, anchors: readonly number[]): ProfileSummary {
     const { profiles } = this.#options;
-    const nodes = [...new Set(anchors.map((anchor) => profiles.nodeOf(anchor)))];
+    const ordered = [...anchors].sort((a, b) => a - b);
+    const nodes = [...new Set(ordered.map((anchor) => profiles.nodeOf(anchor)))];
     return {
       profile: profile === 0 ? null : profiles.idOf(profile),
       identifiers: nodes.map((node) => this.#options.nameOf(node)),
-      anchors: [...anchors].sort((a, b) => a - b),
+      anchors: ordered,
       events: anchors.reduce(
         (sum, anchor) => sum + profiles.records[anchor * RECORD_WORDS + RECORD.events]!,
         0,
