@@ -33,6 +33,8 @@ export interface SimulationOptions {
   /** Cut the run short, to find the shortest that still shows a violation. */
   readonly livesMax?: number;
   readonly batchesMax?: number;
+  /** Of the crash points that are started and judged; all unless given. */
+  readonly judgedShare?: number;
   /** Breaks the disk on purpose, to see that it is noticed. */
   readonly sabotage?: (fileSystem: FileSystem) => FileSystem;
 }
@@ -59,7 +61,8 @@ export class Simulation {
   }
 
   async #run(): Promise<void> {
-    const { seed, livesMax = LIVES } = this.#options;
+    const { seed, livesMax = LIVES, judgedShare = 1 } = this.#options;
+    const judged = new Dice(seed, 'judged');
     const workload = new Workload(new Dice(seed, 'workload'));
     let from: CrashImage = {
       fileSystem: new MemoryFileSystem(),
@@ -77,6 +80,7 @@ export class Simulation {
       for (const what of report.problems) this.#violate('live', what, report.trace.length);
       const verified = new Set<string>();
       for (const image of report.images) {
+        if (!judged.chance(judgedShare)) continue;
         // Two crashes that leave the same disk, and the same promises, are judged once.
         const content = `${contentOf(image.fileSystem)} ${image.witness.durableCount}`;
         if (image.isPowerCut && verified.has(content)) continue;

@@ -29,8 +29,8 @@ export async function observe(
 ): Promise<TenantState> {
   const { tenant, store } = appliance;
   const { identity } = tenant;
-  const lake = { store, disk };
-  const rowsOf = (table: string): Promise<ShownRow[]> => tieredRows(appliance.table(table), lake);
+  const lake = { store, disk, tenantId: tenant.id, hotDirectory: tenant.hotDirectory };
+  const rowsOf = (table: string): ShownRow[] => tieredRows(appliance.table(table), lake);
   const dangling: string[] = [];
   for (const table of appliance.tables) dangling.push(...(await danglingFiles(table, lake)));
   const profileIds = new Map<string, string | null>();
@@ -47,14 +47,14 @@ export async function observe(
   const nodeValue = (node: ShownCell | undefined): string => identity.valueOf(Number(node));
   return {
     tenantId: tenant.id,
-    events: (await rowsOf('events')).map((row) => ({ ...row, profile_id: profileOf(row) })),
-    edges: (await rowsOf('edges')).map((row) => ({
+    events: rowsOf('events').map((row) => ({ ...row, profile_id: profileOf(row) })),
+    edges: rowsOf('edges').map((row) => ({
       ...row,
       a_value: nodeValue(row['a_node']),
       b_value: nodeValue(row['b_node']),
     })),
-    deadLetters: await rowsOf('dead_letters'),
-    warnings: await rowsOf('warnings'),
+    deadLetters: rowsOf('dead_letters'),
+    warnings: rowsOf('warnings'),
     profileIds,
     dangling,
   };

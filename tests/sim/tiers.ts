@@ -1,27 +1,44 @@
 /**
- * Hot and cold rows of a table as one, and whether the lake holds together. Files are read from the disk
- * itself, past the faults that its users meet.
+ * Hot and cold rows of a table as one, as queries see them: the cold ones by the list that is published in
+ * the hot directory, which may be behind the lake while a flush fails. And whether the lake holds together.
+ * Files are read from the disk itself, past the faults that its users meet.
  */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ColdTable } from '../../engine/cold-table.ts';
+import { type ColdList, coldListFile, parseColdList } from '../../storage/cold-list.ts';
 import { keyOf } from '../../storage/lake/location.ts';
 import type { ObjectStore } from '../../storage/lake/object-store.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { decodePlain } from './plain-encoder.ts';
 import { hotRows, type ShownRow } from './shown-rows.ts';
 
-/** Where the lake is, for readers: its names and its disk. */
+/** Where readers find the files of a tenant. */
 export interface Lake {
   readonly store: ObjectStore;
   readonly disk: MemoryFileSystem;
+  readonly tenantId: string;
+  readonly hotDirectory: string;
 }
 
 /** What a query sees of a table, by sequence; a row that lies in both tiers comes twice. */
-export async function tieredRows(table: ColdTable, lake: Lake): Promise<ShownRow[]> {
-  const rows = hotRows(table.hot);
-  for (const { location } of await table.lake.liveFiles()) {
-    rows.push(...decodePlain(contentOf(location, lake) ?? new Uint8Array(0)));
+export function tieredRows({ hot }: ColdTable, lake: Lake): ShownRow[] {
+  const { store, disk, tenantId, hotDirectory } = lake;
+  const rows = hotRows(hot);
+  for (const { path } of publishedList(hot.plan.schema.name, hotDirectory).files) {
+    const content = disk.peek(join(store.localPath(tenantId)!, path));
+    rows.push(...decodePlain(content ?? new Uint8Array(0)));
   }
   return rows.sort((a, b) => Number(a['sequence']) - Number(b['sequence']));
+}
+
+/** The newest list is the one in force: it is written and put in force at once. */
+function publishedList(table: string, hotDirectory: string): ColdList {
+  const versions = readdirSync(hotDirectory)
+    .filter((name) => name.startsWith(`${table}-`) && name.endsWith('.cold'))
+    .map((name) => Number(name.slice(table.length + 1, -'.cold'.length)));
+  const file = coldListFile(table, Math.max(...versions));
+  return parseColdList(readFileSync(join(hotDirectory, file)));
 }
 
 /** What the lake's metadata names and the disk does not have; empty when nothing. */
