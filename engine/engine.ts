@@ -221,7 +221,7 @@ async function openTenant(
       flushAgeMs: flush.flushAgeMs,
       tenantId: id,
       tables: cold.tables,
-      lastSequence: () => tenant.lastSequence,
+      appliedSequence: () => tenant.appliedSequence,
       clock,
       logger,
     });

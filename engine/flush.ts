@@ -20,7 +20,7 @@ import type { ColdTable } from './cold-table.ts';
 
 /** What is published at one moment. */
 export interface FlushCut {
-  /** Of the last event that is applied. */
+  /** Of the last record that is applied. */
   readonly sequence: number;
   /** Of each table, in the order of the flusher's. */
   readonly rows: readonly number[];
@@ -37,8 +37,8 @@ export interface FlusherOptions extends FlushLimits {
   readonly tenantId: string;
   /** `events` last. */
   readonly tables: readonly ColdTable[];
-  /** The last applied sequence, now. */
-  readonly lastSequence: () => number;
+  /** The last sequence of the log that is published, now. */
+  readonly appliedSequence: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -164,8 +164,8 @@ export class Flusher {
   }
 
   #cut(): FlushCut {
-    const { tables, lastSequence } = this.#options;
-    return { sequence: lastSequence(), rows: tables.map(({ hot }) => hot.publishedRows) };
+    const { tables, appliedSequence } = this.#options;
+    return { sequence: appliedSequence(), rows: tables.map(({ hot }) => hot.publishedRows) };
   }
 
   #hasRows(): boolean {

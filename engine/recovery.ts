@@ -139,6 +139,7 @@ class Replay {
       const configuration = parseConfiguration(bytes);
       this.#stager.continueAt(sequence);
       this.#stager.place(() => {
+        this.#passFloors(sequence);
         this.#fold.configure(configuration);
       }, configuration.dedupeWindowMicros);
       return undefined;
@@ -149,9 +150,7 @@ class Replay {
       this.#fold.identity.prepare(0, 0);
       this.#stager.continueAt(sequence);
       this.#stager.place(() => {
-        const { events } = this.#options.hot;
-        const { appliedRows } = this.#fold;
-        this.#floors.pass(sequence, (table) => (table === events ? appliedRows : table.stagedRows));
+        this.#passFloors(sequence);
         this.#fold.carryOut(command, sequence, receivedAtMicros);
       });
       return undefined;
@@ -184,16 +183,21 @@ class Replay {
   }
 
   #apply(rows: StagedRows, bytes: number): void {
-    const { events } = this.#options.hot;
-    this.#floors.pass(rows.sequence, (table) =>
-      table === events ? rows.segment.firstRow + rows.row : table.stagedRows,
-    );
+    this.#passFloors(rows.sequence);
     this.#fold.apply(rows);
     const progress = this.#progress;
     progress.records += 1;
     progress.events += rows.count;
     progress.bytes += bytes;
     if (progress.bytes - this.#reportedBytes >= PROGRESS_BYTES) this.#report();
+  }
+
+  /** The record at `sequence` is about to be applied, whatever it holds. */
+  #passFloors(sequence: number): void {
+    const { events } = this.#options.hot;
+    this.#floors.pass(sequence, (table) =>
+      table === events ? this.#fold.appliedRows : table.stagedRows,
+    );
   }
 
   /** What was applied can be seen, and what of it is cold is let go. */

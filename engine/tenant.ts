@@ -88,6 +88,7 @@ interface PendingBatch {
 
 interface PendingConfiguration {
   readonly kind: 'configuration';
+  readonly sequence: number;
   readonly configuration: TenantConfiguration;
 }
 
@@ -125,6 +126,7 @@ export class Tenant {
   readonly #syncListeners = new Set<(milliseconds: number) => void>();
   #pendingBytes = 0;
   #lastSequence = 0;
+  #appliedSequence = 0;
   #isPoisonLogged = false;
   #closing: Promise<void> | undefined;
 
@@ -138,6 +140,7 @@ export class Tenant {
     this.#logger = options.logger;
     this.#queueBytesMax = options.queueBytesMax;
     this.#lastSequence = state.recovery.nextSequence - 1;
+    this.#appliedSequence = this.#lastSequence;
   }
 
   /**
@@ -211,6 +214,11 @@ export class Tenant {
   /** The sequence of the last event that is visible. */
   get lastSequence(): number {
     return this.#lastSequence;
+  }
+
+  /** The last sequence of the log that is folded and published, of whatever kind its record is. */
+  get appliedSequence(): number {
+    return this.#appliedSequence;
   }
 
   /** Bytes of batches that wait to be staged or for the disk. */
@@ -399,7 +407,7 @@ export class Tenant {
           defaultType: 0,
         },
         bytes,
-        { kind: 'configuration', configuration },
+        { kind: 'configuration', sequence, configuration },
       );
     }, configuration.dedupeWindowMicros);
     await this.#wal.synced();
@@ -411,16 +419,20 @@ export class Tenant {
     for (const pending of group) {
       if (pending.kind === 'configuration') {
         this.#fold.configure(pending.configuration);
+        this.#appliedSequence = pending.sequence;
         continue;
       }
       if (pending.kind === 'identity') {
         const { command, sequence, receivedAtMicros } = pending;
         const outcome = this.#fold.carryOut(command, sequence, receivedAtMicros);
         changes.push(() => pending.resolve(outcome));
+        this.#appliedSequence = sequence;
         continue;
       }
       this.#fold.apply(pending.rows);
-      answers.push([pending, this.#account(pending)]);
+      const outcome = this.#account(pending);
+      this.#appliedSequence = outcome.lastSequence;
+      answers.push([pending, outcome]);
     }
     this.#fold.publish();
     this.#lastSequence = answers.at(-1)?.[1].lastSequence ?? this.#lastSequence;

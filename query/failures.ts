@@ -58,7 +58,7 @@ export function failureFromProblem(
     case 'out of memory':
       return failureOfMemory(problem, memoryLimitBytes);
     case 'io':
-      return failure('TRIBUTARY_QUERY_FAILED', { reason: 'a temporary file could not be used' });
+      return failure('TRIBUTARY_QUERY_FAILED', { reason: 'a file could not be used' });
     default:
       return {
         code: 'TRIBUTARY_QUERY_FAILED',

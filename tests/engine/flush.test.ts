@@ -152,6 +152,30 @@ describe('flush', () => {
     }
   });
 
+  it('rows that a command brings are there once, flushed before its next event or after', async (context) => {
+    const named = (value: string) => ({ type: 'user_id', value });
+    for (const flushes of [1, 2, 3]) {
+      const fileSystem = new MemoryFileSystem();
+      let engine = await open(context, fileSystem);
+      await engine.send([
+        { type: 'track', event: 'Seen', userId: 'ann', messageId: 'm0' },
+        { type: 'track', event: 'Seen', userId: 'bob', messageId: 'm1' },
+      ]);
+      if (flushes & 1) await flush(engine);
+      const link = { command: 'link', a: named('ann'), b: named('bob'), force: true } as const;
+      await engine.tenant.changeIdentity(link, NOW);
+      if (flushes & 2) await flush(engine);
+      await engine.send([{ type: 'track', event: 'Seen', userId: 'ann', messageId: 'm2' }]);
+      const before = await stored(engine, 'edges', 'kind');
+      assert.equal(before.length, 1);
+      await engine.engine.close();
+      engine = await open(context, fileSystem);
+      assert.deepEqual(await stored(engine, 'edges', 'kind'), before, `flushes ${flushes}`);
+      assert.deepEqual(await stored(engine, 'events', 'message_id'), ['m0', 'm1', 'm2']);
+      await engine.engine.close();
+    }
+  });
+
   it('after a crash at any operation each row is there once', {
     timeout: 120_000,
   }, async (context) => {
