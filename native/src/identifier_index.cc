@@ -412,7 +412,6 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     }
     nodes[0] = request_.id();
     const std::vector<TypedText>& identifiers = request_.identifiers();
-    std::lock_guard<std::mutex> lock(mutex_);
     for (size_t done = 0; done < identifiers.size(); done += kBlockRows) {
       size_t block = std::min(identifiers.size() - done, size_t{kBlockRows});
       FindBlock(identifiers.data() + done, block, nodes.Data() + 1 + done);
@@ -420,7 +419,9 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     return Napi::Number::New(info.Env(), static_cast<double>(identifiers.size()));
   }
 
+  // Takes the mutex for itself: the stager does not wait for a whole request.
   void FindBlock(const TypedText* identifiers, size_t count, uint32_t* nodes) {
+    std::lock_guard<std::mutex> lock(mutex_);
     uint64_t hashes[kBlockRows];
     Slice values[kBlockRows];
     for (size_t i = 0; i < count; i++) {

@@ -20,12 +20,10 @@ bool IdentifierRequest::Parse(const char* json, size_t length, const std::vector
   object outer;
   element inner;
   if (root.get(outer) || outer["resolve"].get(inner)) return TakeAll(root);
-  for (auto field : outer) {
-    uint64_t id;
-    if (field.key == "resolve") continue;
-    if (field.key != "id" || field.value.get(id) || id > UINT32_MAX) return false;
-    id_ = static_cast<uint32_t>(id);
-  }
+  element given;
+  uint64_t id;
+  if (outer.size() != 2 || outer["id"].get(given) || given.get(id) || id > UINT32_MAX) return false;
+  id_ = static_cast<uint32_t>(id);
   return TakeAll(inner);
 }
 
