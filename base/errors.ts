@@ -133,6 +133,49 @@ export const ERRORS = {
     retryable: false,
     help: 'Run the appliance version that wrote it, or a newer one.',
   },
+  TRIBUTARY_STORAGE_BACKUP_MISSING: {
+    message: 'There is no backup {id} in {path}.',
+    status: 404,
+    sqlstate: '58P01',
+    retryable: false,
+    help: '`tributary backup list DIR` shows the backups of a directory.',
+  },
+  TRIBUTARY_STORAGE_BACKUP_MALFORMED: {
+    message: 'The backup {path} cannot be used: {reason}.',
+    status: 500,
+    sqlstate: 'XX001',
+    retryable: false,
+    help: '`tributary backup list DIR` shows the others.',
+  },
+  TRIBUTARY_STORAGE_BACKUP_DAMAGED: {
+    message: 'The content {path} of a backup is damaged: {reason}.',
+    status: 500,
+    sqlstate: 'XX001',
+    retryable: false,
+    help: 'Remove it: the next backup copies it again, if the appliance still has it.',
+  },
+  TRIBUTARY_STORAGE_BACKUP_SOURCE: {
+    message: 'The data directory {path} cannot be backed up: {reason}.',
+    status: 500,
+    sqlstate: '58030',
+    retryable: false,
+    help: 'Backups made before stay as they are.',
+  },
+  TRIBUTARY_STORAGE_BACKUP_UNSETTLED: {
+    message:
+      'Files of {path} went away while they were copied, {attempts} times in a row: {reason}.',
+    status: 503,
+    sqlstate: '40001',
+    retryable: true,
+    help: 'Backups made before stay as they are. Try again when less is being compacted or erased.',
+  },
+  TRIBUTARY_STORAGE_RESTORE_OCCUPIED: {
+    message: 'The directory {path} is not empty: it has {name}.',
+    status: 409,
+    sqlstate: '55006',
+    retryable: false,
+    help: 'A backup is restored into an empty directory, or one that is not there yet.',
+  },
   // ── lake ──────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_LAKE_OBJECT_MISSING: {
     message: 'The lake has no object {key}.',

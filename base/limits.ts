@@ -111,6 +111,9 @@ export const LIMITS = Object.freeze({
   /** Bytes of one of a log's two staging buffers, beside room for one record; full answers 429. */
   walStagingBytesMax: 8 * MIB,
 
+  /** Times a backup is begun again because files went away while it copied them. */
+  backupAttemptsMax: 5,
+
   /** Metadata, manifest list or manifest of a lake table, bytes; also a block of one when inflated. */
   lakeMetadataBytesMax: 256 * MIB,
   /** Commits of others that one of ours gives way to, one after another. */

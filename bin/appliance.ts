@@ -1,7 +1,7 @@
 /**
  * The appliance in one process: what is opened, in which order, and how it is closed in reverse.
  *
- *     lock → control → front door (answers 503) → lake store → engine (recovers) → query service → upkeep → ready
+ *     lock → control → front door (answers 503) → lake store → engine (recovers) → query service → ready
  *
  * The front door opens first so that `/readyz` can tell how far recovery is, and because a taken port
  * should be known before minutes of recovery. When anything fails to open, what is open is closed.
@@ -9,11 +9,13 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Clock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import { formatBytes, HOUR_MICROS } from '../base/units.ts';
 import { type BootstrapKeys, ControlPlane, type IssuedKeys } from '../engine/control.ts';
 import { fileControlStore } from '../engine/control-store.ts';
+import { CONTROL_FILE, IMPORTS_FILE, TENANTS_DIRECTORY } from '../engine/data-files.ts';
 import { Engine, lockDataDirectory } from '../engine/engine.ts';
 import { findMessage } from '../engine/message-search.ts';
 import type { RecoveryProgress } from '../engine/recovery.ts';
@@ -28,13 +30,11 @@ import {
   registerEngineMetrics,
   registerFlushMetrics,
   registerQueryMetrics,
-  registerUpkeepMetrics,
 } from './appliance-metrics.ts';
 import { prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
 import { openLakeDoor, openLakeStore } from './lake-store.ts';
 import type { Configuration } from './options.ts';
 import { Queries } from './queries.ts';
-import { Upkeep } from './upkeep.ts';
 
 export interface ApplianceOptions {
   readonly configuration: Configuration;
@@ -48,14 +48,6 @@ export interface ApplianceOptions {
   readonly onProgress?: (line: string) => void;
 }
 
-interface Parts {
-  readonly server: IngestServer;
-  readonly engine: Engine;
-  readonly queries: Queries;
-  readonly upkeep: Upkeep;
-  readonly control: ControlPlane;
-}
-
 export class Appliance {
   /** Real paths of what it works on. */
   readonly dataDirectory: string;
@@ -65,12 +57,11 @@ export class Appliance {
   readonly #server: IngestServer;
   readonly #engine: Engine;
   readonly #queries: Queries;
-  readonly #upkeep: Upkeep;
   readonly #shutdownTimeoutMs: number;
   #closing: Promise<void> | undefined;
 
   private constructor(
-    parts: Parts,
+    parts: { server: IngestServer; engine: Engine; queries: Queries; control: ControlPlane },
     directories: { data: string; hot: string },
     shutdownTimeoutMs: number,
   ) {
@@ -80,7 +71,6 @@ export class Appliance {
     this.#server = parts.server;
     this.#engine = parts.engine;
     this.#queries = parts.queries;
-    this.#upkeep = parts.upkeep;
     this.#shutdownTimeoutMs = shutdownTimeoutMs;
   }
 
@@ -91,10 +81,11 @@ export class Appliance {
     const fileSystem = new NodeFileSystem({ allocateAligned });
     const data = await prepareDataDirectory(fileSystem, configuration.data_dir);
     lockDataDirectory(data, `process ${process.pid}`);
-    const store = fileControlStore(fileSystem, join(data, 'control.json'));
+    await requireControlFile(fileSystem, data);
+    const store = fileControlStore(fileSystem, join(data, CONTROL_FILE));
     const control = await ControlPlane.open({ store, clock, random, bootstrap });
 
-    const importStore = fileControlStore(fileSystem, join(data, 'imports.json'));
+    const importStore = fileControlStore(fileSystem, join(data, IMPORTS_FILE));
     const imports = await ImportRegistry.open(importStore, logger);
     const metrics = new Metrics();
     const server = IngestServer.open({
@@ -157,17 +148,9 @@ export class Appliance {
         dataDirectory: data,
         ...ports,
       });
-      const upkeep = await Upkeep.open({
-        configuration,
-        engine,
-        queries,
-        dataDirectory: data,
-        ...ports,
-      });
       registerEngineMetrics(metrics, engine);
       registerFlushMetrics(metrics, engine);
       registerQueryMetrics(metrics, queries);
-      registerUpkeepMetrics(metrics, upkeep);
       const opened = engine;
       server.setState({
         phase: 'ready',
@@ -183,11 +166,9 @@ export class Appliance {
             identifiers.map(({ type, value }) =>
               opened.tenant(tenantId).identity.resolveProfileId(type, value),
             ),
-          resolveRequest: (tenantId, request) =>
-            opened.tenant(tenantId).identity.resolveRequest(request),
         },
       });
-      const parts = { server, engine, queries, upkeep, control };
+      const parts = { server, engine, queries, control };
       return new Appliance(parts, { data, hot }, configuration.shutdown_timeout_ms);
     } catch (error) {
       server.close();
@@ -211,7 +192,6 @@ export class Appliance {
 
   async #close(): Promise<void> {
     await this.#server.drain(this.#shutdownTimeoutMs);
-    await this.#upkeep.close();
     await this.#queries.close();
     await this.#engine.close();
     removeIfEmpty(this.hotDirectory);
@@ -219,7 +199,6 @@ export class Appliance {
   }
 }
 
-/** Makes the directory when there is none; other users of the machine may not look into it. */
 /** Makes the directory and its missing parents, for their owner alone, each durable in its own parent. */
 async function prepareDataDirectory(fileSystem: NodeFileSystem, path: string): Promise<string> {
   const made = mkdirSync(resolve(path), { recursive: true, mode: 0o700 });
@@ -229,6 +208,18 @@ async function prepareDataDirectory(fileSystem: NodeFileSystem, path: string): P
     await fileSystem.syncDirectory(dirname(at));
     if (at === first) return data;
   }
+}
+
+/**
+ * The control file is made before anything of a tenant is: where there are tenants and no control file, it was
+ * deleted, or a restore did not come to its end. A new one would name another tenant.
+ */
+async function requireControlFile(fileSystem: NodeFileSystem, data: string): Promise<void> {
+  const path = join(data, CONTROL_FILE);
+  if (await fileSystem.exists(path)) return;
+  if (!(await fileSystem.exists(join(data, TENANTS_DIRECTORY)))) return;
+  const reason = 'it is not there, though the data directory has tenants';
+  throw new TributaryError('TRIBUTARY_CONFIG_CONTROL_MALFORMED', { path, reason });
 }
 
 function ratesOf(configuration: Configuration): RateLimitOptions {

@@ -9,6 +9,9 @@ const OVERVIEW = `tributary: a customer data platform on one machine
   tributary send FILE.ndjson    send events from a file, or from standard input with -
   tributary dead-letters export what was not accepted, as NDJSON to repair; or replay it as it is
   tributary lake token          make, list and end the tokens other engines read the lake with
+  tributary backup --to DIR     copy the data, while the appliance serves or not; list and verify backups
+  tributary restore --from DIR  put a backup into an empty data directory
+  tributary verify              read every stored byte again and hold it against its checksums
   tributary config show         the configuration in effect, and where each value comes from
   tributary help [COMMAND]      this, or the options of a command
   tributary --version
@@ -57,6 +60,38 @@ Iceberg REST catalog, at the path /iceberg. It is shown once. revoke ends it, an
 ${CLIENT_OPTIONS}, an admin key
 `;
 
+const PLACE_OPTIONS = `  --data-dir DIR   the appliance's data_dir; --config FILE and TRIBUTARY_DATA_DIR say it too
+  --lake-bucket B  its lake_bucket`;
+
+const BACKUP = `tributary backup --to DIR | list DIR | verify DIR [ID]
+
+Copies the data of an appliance into DIR, beside it or while it is stopped. Only what DIR has not got is copied;
+each backup is whole by itself. One that is interrupted leaves the earlier ones as they are. DIR then holds
+secrets and personal data: keep it as safe as the data itself.
+
+${PLACE_OPTIONS}
+  --keep N         remove all backups in DIR but the newest N (none)
+
+list prints the ids of the backups; verify reads one again, the newest unless ID is given, and exits with 1 when
+something is damaged.
+`;
+
+const RESTORE = `tributary restore --from DIR --to DATA
+
+Puts a backup into DATA, which is empty or not there yet, and checks every checksum on the way. Then start the
+appliance with --data-dir DATA.
+
+  --backup ID      the one to restore; the newest unless given
+`;
+
+const VERIFY = `tributary verify
+
+Reads every stored byte of an appliance, serving or stopped, and holds it against its checksums: control file,
+secrets, log, metadata and data files of the lake. Exits with 1 when something is damaged.
+
+${PLACE_OPTIONS}
+`;
+
 /** @returns undefined for a command there is not. */
 export function helpFor(command: string | undefined): string | undefined {
   switch (command) {
@@ -74,6 +109,12 @@ export function helpFor(command: string | undefined): string | undefined {
       return DEAD_LETTERS;
     case 'lake':
       return LAKE;
+    case 'backup':
+      return BACKUP;
+    case 'restore':
+      return RESTORE;
+    case 'verify':
+      return VERIFY;
     default:
       return undefined;
   }

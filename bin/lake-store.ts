@@ -10,6 +10,7 @@ import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import type { ControlPlane } from '../engine/control.ts';
+import { LAKE_DIRECTORY, secretFileOf } from '../engine/data-files.ts';
 import { lakeSigningKey, openTenantSecret } from '../engine/tenant-secret.ts';
 import { LakeDoor } from '../query/lake/lake-door.ts';
 import type { FileSystem } from '../storage/file-system.ts';
@@ -38,7 +39,11 @@ export async function openLakeStore(options: LakeStoreOptions): Promise<ObjectSt
   const { clock, configuration, credentials, dataDirectory, fileSystem } = options;
   const { logger, random } = options;
   const { lake_bucket: bucket, lake_s3_endpoint: endpoint } = configuration;
-  const local = await LocalObjectStore.open(fileSystem, join(dataDirectory, 'lake'), bucket);
+  const local = await LocalObjectStore.open(
+    fileSystem,
+    join(dataDirectory, LAKE_DIRECTORY),
+    bucket,
+  );
   if (endpoint === '') return local;
   if (credentials === undefined) {
     throw new TributaryError('TRIBUTARY_CONFIG_INVALID_VALUE', {
@@ -84,7 +89,7 @@ export async function openLakeDoor(
   const { clock, configuration, dataDirectory, fileSystem, random } = options;
   const signingKeys = new Map<string, Uint8Array>();
   for (const { id } of control.tenants) {
-    const path = join(dataDirectory, 'tenants', id, 'secret');
+    const path = join(dataDirectory, secretFileOf(id));
     signingKeys.set(id, lakeSigningKey(await openTenantSecret(fileSystem, path, random)));
   }
   const access = {

@@ -21,6 +21,7 @@ import type { ParquetEncoder } from '../storage/parquet-encoder.ts';
 import { ParquetThread } from '../storage/parquet-thread.ts';
 import { capacitiesWithin, type TenantCapacities } from './capacities.ts';
 import { ColdStore } from './cold-store.ts';
+import { LAKE_DIRECTORY, secretFileOf, walDirectoryOf } from './data-files.ts';
 import { Flusher, type FlushLimits } from './flush.ts';
 import { HotStore } from './hot-store.ts';
 import { LakeUpkeep } from './lake-upkeep.ts';
@@ -114,7 +115,7 @@ export class Engine {
   /** Recovers every tenant. The caller holds the lock of the data directory. */
   static async open(options: EngineOptions): Promise<Engine> {
     const { fileSystem, dataDirectory } = options;
-    const lake = join(dataDirectory, 'lake');
+    const lake = join(dataDirectory, LAKE_DIRECTORY);
     const store = options.store ?? (await LocalObjectStore.open(fileSystem, lake, LAKE_BUCKET));
     const shared = { store, encoder: options.encoder ?? new ParquetThread() };
     const tenants = new Map<string, OpenTenant>();
@@ -182,10 +183,13 @@ async function openTenant(
 ): Promise<OpenTenant> {
   const { fileSystem, clock, random, logger, hotBytesMax } = options;
   const capacities = options.capacities ?? capacitiesWithin(hotBytesMax);
-  const directory = join(options.dataDirectory, 'tenants', id);
-  const walDirectory = join(directory, 'wal');
+  const walDirectory = join(options.dataDirectory, walDirectoryOf(id));
   await makeDirectoryDurable(fileSystem, walDirectory);
-  const secret = await openTenantSecret(fileSystem, join(directory, 'secret'), random);
+  const secret = await openTenantSecret(
+    fileSystem,
+    join(options.dataDirectory, secretFileOf(id)),
+    random,
+  );
   const hot = new HotStore(join(options.hotDirectory, id), options.hotBytesMax, capacities);
   try {
     const cold = await ColdStore.open({

@@ -32,7 +32,11 @@ export async function openTenantSecret(
   if (!(await fileSystem.exists(path))) {
     await atomicReplace(fileSystem, path, sealed(random.bytes(SECRET_BYTES)));
   }
-  const bytes = await readFile(fileSystem, path);
+  return parseTenantSecret(await readFile(fileSystem, path), path);
+}
+
+/** @param path only for the message. @throws TRIBUTARY_ENGINE_SECRET_MALFORMED */
+export function parseTenantSecret(bytes: Uint8Array, path: string): TenantSecret {
   const refuse = (reason: string): never => {
     throw new TributaryError('TRIBUTARY_ENGINE_SECRET_MALFORMED', { path, reason });
   };

@@ -27,7 +27,6 @@ import { type CommandOutcome, IdentityOperator } from './identity-operator.ts';
 import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './identity-rules.ts';
 import { JoinRules } from './join-rules.ts';
 import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
-import { ProfileLookup, type ResolvedRequest } from './profile-lookup.ts';
 import { ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
 import { Separations } from './separations.ts';
 
@@ -83,8 +82,6 @@ export class IdentityGraph {
   #joinRules: JoinRules;
   #resolver: EventResolver;
   #publishedNodes = 0;
-  readonly #lookup: ProfileLookup;
-  #typeList: readonly string[] = [];
   #run: RowRun | undefined;
   #row = 0;
 
@@ -116,7 +113,6 @@ export class IdentityGraph {
       nameOf: (node) => ({ type: this.typeOf(node), value: this.valueOf(node) }),
     });
     this.#joinRules = this.#joinRulesOf(DEFAULT_RULES);
-    this.#lookup = new ProfileLookup(this.#index, this.#words, this.profiles);
     this.#resolver = this.#takeRules(DEFAULT_RULES);
     this.prepare(0, 0);
   }
@@ -256,11 +252,6 @@ export class IdentityGraph {
     return profile === 0 ? null : this.profiles.profileId(profile);
   }
 
-  /** The profiles of all identifiers of a request; undefined when it is not in its plain form. */
-  resolveRequest(request: Uint8Array): ResolvedRequest | undefined {
-    return this.#lookup.answer(request, this.#typeList);
-  }
-
   /** The value of a node that was given. */
   valueOf(node: number): string {
     const value = this.#index.valueOf(node);
@@ -314,7 +305,6 @@ export class IdentityGraph {
   #takeRules(rules: IdentityRules): EventResolver {
     this.#rules = rules;
     this.#joinRules = this.#joinRulesOf(rules);
-    this.#typeList = rules.types.map(({ type }) => type);
     const { steps, paths } = extractionOf(rules);
     this.#index.configure(steps, paths, rules.logoutEvents, LIMITS.identifierBytesMax);
     this.#typeNames.write(rules);

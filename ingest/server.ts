@@ -16,7 +16,6 @@ import { ByteBudget } from './byte-budget.ts';
 import { serveDeadLetters } from './dead-letter-routes.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { serveFallbacks } from './fallback-routes.ts';
-import { serveIdentity } from './identity-routes.ts';
 import type { ImportRegistry } from './import-registry.ts';
 import { serveImports } from './import-route.ts';
 import { registerIngestMetrics } from './ingest-metrics.ts';
@@ -107,7 +106,6 @@ export class IngestServer {
     serveSettings(this.#app, authenticator, options.publicUrl);
     serveSql(this.#app, context);
     serveTrace(this.#app, context);
-    serveIdentity(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
     const { lakeBucket, publicUrl } = options;

@@ -141,7 +141,7 @@ export class StreamServer {
       get unreadBytes() {
         return data.isClosed ? 0 : socket.getBufferedAmount();
       },
-      send: (text: string | Uint8Array) => {
+      send: (text: string) => {
         if (!data.isClosed) socket.send(text);
       },
       end: (code: number, reason: string) => {

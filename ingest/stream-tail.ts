@@ -18,8 +18,7 @@ import { TokenBucket } from './token-bucket.ts';
 /** The connection, as a tail needs it. */
 export interface TailSocket {
   readonly unreadBytes: number;
-  /** @param frame text, or the UTF-8 of one. */
-  send(frame: string | Uint8Array): void;
+  send(frame: string): void;
 }
 
 type Event = Readonly<Record<string, unknown>>;

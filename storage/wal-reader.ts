@@ -45,7 +45,7 @@ export interface WalRecord extends Readonly<WalRecordFields> {
 }
 
 export interface WalReadOptions {
-  readonly fileSystem: FileSystem;
+  readonly fileSystem: Pick<FileSystem, 'list' | 'open'>;
   /** Holds this tenant's log and nothing else. It exists. */
   readonly directory: string;
   /** 16 bytes; a file of another tenant is corruption. */

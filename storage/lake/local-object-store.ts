@@ -60,6 +60,11 @@ export class LocalObjectStore implements ObjectStore {
     return store;
   }
 
+  /** The store at `root` to be read beside the process that has opened it; nothing is put into it. */
+  static besideWriter(fileSystem: FileSystem, root: string, bucket: string): LocalObjectStore {
+    return new LocalObjectStore(fileSystem, root, bucket);
+  }
+
   private constructor(fileSystem: FileSystem, root: string, bucket: string) {
     this.#fileSystem = fileSystem;
     this.#root = root;

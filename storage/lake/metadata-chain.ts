@@ -37,11 +37,15 @@ export interface MetadataVersion {
   readonly metadata: TableMetadata;
 }
 
-export interface MetadataChainOptions {
+/** Where the versions of one table lie. */
+export interface MetadataPlace {
   readonly store: ObjectStore;
   readonly reader: MetadataReader;
   /** The table's key, see location.ts. */
   readonly tableKey: string;
+}
+
+export interface MetadataChainOptions extends MetadataPlace {
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -56,13 +60,13 @@ export class MetadataChain {
     options: MetadataChainOptions,
     create: (nowMs: number) => TableMetadata,
   ): Promise<MetadataChain> {
-    let current = await loadHighest(options);
+    let current = await readNewestVersion(options);
     if (current === undefined) {
       const nowMs = Math.floor(options.clock.nowMicros() / 1000);
       const first = versionOf(options, 1, create(nowMs));
       await putVersion(options, first);
       // Whoever made it: it is the one that is there.
-      current = await loadHighest(options);
+      current = await readNewestVersion(options);
       assert(current !== undefined, 'a version that was put is listed');
     }
     return new MetadataChain(options, current);
@@ -116,7 +120,7 @@ export class MetadataChain {
   }
 
   async #reload(): Promise<void> {
-    const highest = await loadHighest(this.#options);
+    const highest = await readNewestVersion(this.#options);
     const { version } = this.#current;
     if (highest === undefined || highest.version < version) {
       throw new TributaryError('TRIBUTARY_LAKE_METADATA_MALFORMED', {
@@ -179,7 +183,10 @@ export function isVersionHint(tableKey: string, key: string): boolean {
   return key === `${tableKey}/metadata/${VERSION_HINT}`;
 }
 
-async function loadHighest(options: MetadataChainOptions): Promise<MetadataVersion | undefined> {
+/** The highest version of a table, which is the table; undefined where there is none. */
+export async function readNewestVersion(
+  options: MetadataPlace,
+): Promise<MetadataVersion | undefined> {
   const { store, reader, tableKey } = options;
   let version = 0;
   for await (const { key } of store.list(`${tableKey}/metadata/v`)) {
@@ -195,7 +202,7 @@ async function loadHighest(options: MetadataChainOptions): Promise<MetadataVersi
   return { version, location, json, metadata };
 }
 
-function versionLocation(options: MetadataChainOptions, version: number): string {
+function versionLocation(options: MetadataPlace, version: number): string {
   return `s3://${options.store.bucket}/${options.tableKey}/metadata/v${version}.metadata.json`;
 }
 

@@ -65,7 +65,13 @@ async function referencedKeys(
     await addReferences(references, reader, metadata, snapshots, true);
   }
   const { lists, manifests, dataFiles } = references;
-  const locations = [current.location, ...versions, ...lists, ...manifests.keys(), ...dataFiles];
+  const locations = [
+    current.location,
+    ...versions,
+    ...lists,
+    ...manifests.keys(),
+    ...dataFiles.keys(),
+  ];
   const keys = new Set(locations.map((location) => keyOf(store.bucket, location)));
   assert(keys.has(keyOf(store.bucket, current.location)), 'the current version is no orphan');
   return keys;

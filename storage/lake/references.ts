@@ -3,6 +3,7 @@
  * only when it is in none of these sets.
  */
 import { TributaryError } from '../../base/errors.ts';
+import type { DataFile } from './data-file.ts';
 import type { ManifestFile } from './manifest-list.ts';
 import type { MetadataReader } from './metadata-reader.ts';
 import { isLive } from './snapshot-plan.ts';
@@ -13,11 +14,11 @@ export interface References {
   readonly lists: Set<string>;
   readonly manifests: Map<string, ManifestFile>;
   /** Live in some snapshot. */
-  readonly dataFiles: Set<string>;
+  readonly dataFiles: Map<string, DataFile>;
 }
 
 export function noReferences(): References {
-  return { lists: new Set(), manifests: new Map(), dataFiles: new Set() };
+  return { lists: new Set(), manifests: new Map(), dataFiles: new Map() };
 }
 
 /**
@@ -48,7 +49,9 @@ export async function addReferences(
       if (manifests.has(manifest.location)) continue;
       manifests.set(manifest.location, manifest);
       const entries = await orNothing(reader.entriesOf(metadata, manifest));
-      for (const entry of entries.filter(isLive)) dataFiles.add(entry.file.location);
+      for (const entry of entries.filter(isLive)) {
+        dataFiles.set(entry.file.location, entry.file);
+      }
     }
   }
 }

@@ -44,7 +44,7 @@ export async function deleteUnreferenced(
   await addReferences(gone, reader, before, snapshots, true);
   await addReferences(kept, reader, after, after.snapshots, false);
   const deleted = [
-    ...[...gone.dataFiles].filter((location) => !kept.dataFiles.has(location)),
+    ...[...gone.dataFiles.keys()].filter((location) => !kept.dataFiles.has(location)),
     ...[...gone.manifests.keys()].filter((location) => !kept.manifests.has(location)),
     ...[...gone.lists].filter((location) => !kept.lists.has(location)),
   ];

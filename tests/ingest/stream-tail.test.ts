@@ -52,7 +52,6 @@ const people: IdentityResolver = {
       }
       return value === 'ada' ? 'profile-of-ada' : null;
     }),
-  resolveRequest: () => undefined,
 };
 
 async function withAppliance(

@@ -1,0 +1,22 @@
+/**
+ * Where the durable files of an appliance lie in its data directory, as relative paths: what `serve` opens,
+ * and what backup, restore and verification go over.
+ *
+ *   control.json                  tenants, sources, hashed keys
+ *   imports.json                  how far bulk imports are; a convenience, may be missing
+ *   tenants/<id>/secret           28 bytes
+ *   tenants/<id>/wal/wal-…        the log
+ *   lake/<id>/<table>-<8 hex>/…   cold rows, docs/lake.md
+ */
+export const CONTROL_FILE = 'control.json';
+export const IMPORTS_FILE = 'imports.json';
+export const TENANTS_DIRECTORY = 'tenants';
+export const LAKE_DIRECTORY = 'lake';
+
+export function secretFileOf(tenantId: string): string {
+  return `${TENANTS_DIRECTORY}/${tenantId}/secret`;
+}
+
+export function walDirectoryOf(tenantId: string): string {
+  return `${TENANTS_DIRECTORY}/${tenantId}/wal`;
+}

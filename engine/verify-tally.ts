@@ -1,0 +1,36 @@
+/** What a verification has read and found so far. */
+
+/** Something that is not as it was written. */
+export interface Finding {
+  /** Relative to what is verified. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+export interface VerifyReport {
+  readonly files: number;
+  readonly bytes: number;
+  readonly findings: readonly Finding[];
+}
+
+export class VerifyTally {
+  files = 0;
+  bytes = 0;
+  readonly findings: Finding[] = [];
+  readonly #onFile: ((tally: VerifyTally) => void) | undefined;
+
+  constructor(onFile?: (tally: VerifyTally) => void) {
+    this.#onFile = onFile;
+  }
+
+  /** A file was read. */
+  add(bytes: number): void {
+    this.files += 1;
+    this.bytes += bytes;
+    this.#onFile?.(this);
+  }
+
+  find(path: string, reason: string): void {
+    this.findings.push({ path, reason });
+  }
+}
