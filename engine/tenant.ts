@@ -18,6 +18,7 @@ import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import type { IdentityCommand } from '../identity/identity-command.ts';
 import type { CommandOutcome } from '../identity/identity-operator.ts';
+import { parseRules } from '../identity/identity-rules-format.ts';
 import { native } from '../native/index.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import type { WalRecovery } from '../storage/wal-reader.ts';
@@ -363,7 +364,9 @@ export class Tenant {
     return outcome;
   }
 
-  #change(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
+  async #change(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
+    // Rows that are staged behind a change of rules are read by the new ones, none before it.
+    if (command.command === 'rules') await this.#stager.drained();
     // Names of types are checked before anything is logged.
     this.identity.preview(command);
     const bytes = Buffer.from(JSON.stringify(command));
@@ -385,6 +388,8 @@ export class Tenant {
           { kind: 'identity', command, sequence, receivedAtMicros, resolve, reject },
         );
       });
+      if (command.command !== 'rules') return;
+      this.identity.extractBy(parseRules(command.rules, command.version));
     });
   }
 

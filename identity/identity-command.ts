@@ -6,9 +6,11 @@
  *     {"command":"block","identifier":{…},"retroactive":true}
  *     {"command":"link","a":{…},"b":{…},"force":false}
  *     {"command":"unlink","a":{…},"b":{…}}
+ *     {"command":"rules","version":2,"rules":{…}}    as identity-rules-format.ts describes them
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
+import { parseRules } from './identity-rules-format.ts';
 
 export interface NamedIdentifier {
   readonly type: string;
@@ -38,11 +40,17 @@ export type IdentityCommand =
       readonly force: boolean;
     }
   /** Keeps two identifiers apart, and parts them where they are together. */
-  | { readonly command: 'unlink'; readonly a: NamedIdentifier; readonly b: NamedIdentifier };
+  | { readonly command: 'unlink'; readonly a: NamedIdentifier; readonly b: NamedIdentifier }
+  /** Holds for the events behind it: the whole rule set, types of before included. */
+  | {
+      readonly command: 'rules';
+      readonly version: number;
+      readonly rules: Readonly<Record<string, unknown>>;
+    };
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** @throws TRIBUTARY_IDENTITY_COMMAND_INVALID */
+/** @throws TRIBUTARY_IDENTITY_COMMAND_INVALID, TRIBUTARY_IDENTITY_RULES_INVALID */
 export function parseIdentityCommand(value: unknown): IdentityCommand {
   const fields = objectOf(value, 'a command');
   switch (fields['command']) {
@@ -78,8 +86,15 @@ export function parseIdentityCommand(value: unknown): IdentityCommand {
       return { command: 'link', ...pairOf(fields), force: flagOf(fields['force'], 'force') };
     case 'unlink':
       return { command: 'unlink', ...pairOf(fields) };
+    case 'rules': {
+      const { version } = fields;
+      if (!Number.isInteger(version)) refuse('version is a number');
+      const rules = objectOf(fields['rules'], 'rules');
+      parseRules(rules, version as number);
+      return { command: 'rules', version: version as number, rules };
+    }
     default:
-      return refuse('command is undo, split, block, link or unlink');
+      return refuse('command is undo, split, block, link, unlink or rules');
   }
 }
 

@@ -25,6 +25,7 @@ import type { IdentityCommand } from './identity-command.ts';
 import { IdentityJournal } from './identity-journal.ts';
 import { type CommandOutcome, IdentityOperator } from './identity-operator.ts';
 import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './identity-rules.ts';
+import { parseRules, reviseRules, rulesToJson } from './identity-rules-format.ts';
 import { JoinRules } from './join-rules.ts';
 import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
 import { ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
@@ -38,6 +39,13 @@ const EDGES_PER_NODE = 3;
 const VALUE_OVERHEAD_BYTES = 12;
 /** Words of a row in what the native index writes: four, and a list of 16 nodes. */
 const ROW_WORDS_MAX = 4 + 1 + 2 * 16;
+
+const RULES_CHANGED: CommandOutcome = Object.freeze({
+  isChanged: true,
+  obstacle: null,
+  before: [],
+  after: [],
+});
 
 export interface IdentityGraphOptions {
   /** The hot directory, which exists. */
@@ -135,15 +143,19 @@ export class IdentityGraph {
     );
   }
 
-  /** Takes a rule set over, for the events that follow. What was decided before stays. */
-  configure(rules: IdentityRules): void {
-    this.#resolver = this.#takeRules(rules);
-    // Each value is judged by the new rules when it comes next.
-    const count = this.#index.count;
-    for (let node = 1; node <= count; node += 1) {
-      const word = this.#words[node]!;
-      if (word !== 0) this.#words[node] = (word & ~(NODE.blocked | NODE.shared)) | NODE.attention;
-    }
+  /**
+   * The command that makes `next` the rules: types that it leaves out keep their numbers.
+   * @param next the JSON form of a rule set. @throws TRIBUTARY_IDENTITY_RULES_INVALID
+   */
+  rulesCommand(next: unknown): IdentityCommand {
+    const rules = reviseRules(this.#rules, parseRules(next, 0));
+    return { command: 'rules', version: rules.version, rules: rulesToJson(rules) };
+  }
+
+  /** Looks for identifiers as a rule set says, in rows that are staged from now on. */
+  extractBy(rules: IdentityRules): void {
+    const { steps, paths } = extractionOf(rules);
+    this.#index.configure(steps, paths, rules.logoutEvents, LIMITS.identifierBytesMax);
   }
 
   /**
@@ -206,6 +218,7 @@ export class IdentityGraph {
 
   /** What a command would do now. @throws TRIBUTARY_IDENTITY_TYPE_UNKNOWN */
   preview(command: IdentityCommand): CommandOutcome {
+    if (command.command === 'rules') return RULES_CHANGED;
     return this.#operator.preview(command);
   }
 
@@ -221,7 +234,9 @@ export class IdentityGraph {
   ): CommandOutcome {
     this.#publishedNodes = nodes;
     this.#journal.enter({ sequence, receivedAtMicros, ruleVersion: this.#rules.version });
-    return this.#operator.carryOut(command);
+    if (command.command !== 'rules') return this.#operator.carryOut(command);
+    this.#configure(parseRules(command.rules, command.version));
+    return RULES_CHANGED;
   }
 
   /** Lets readers see what was folded so far. @param nodes there are in it, if not all. */
@@ -302,11 +317,20 @@ export class IdentityGraph {
     return new JoinRules({ rules, profiles: this.profiles, edges: this.#edges, separations });
   }
 
+  /** Takes a rule set over, for the events that follow. What was decided before stays. */
+  #configure(rules: IdentityRules): void {
+    this.#resolver = this.#takeRules(rules);
+    // Each value is judged by the new rules when it comes next.
+    for (let node = 1; node <= this.#publishedNodes; node += 1) {
+      const word = this.#words[node]!;
+      if (word !== 0) this.#words[node] = (word & ~(NODE.blocked | NODE.shared)) | NODE.attention;
+    }
+  }
+
   #takeRules(rules: IdentityRules): EventResolver {
     this.#rules = rules;
     this.#joinRules = this.#joinRulesOf(rules);
-    const { steps, paths } = extractionOf(rules);
-    this.#index.configure(steps, paths, rules.logoutEvents, LIMITS.identifierBytesMax);
+    this.extractBy(rules);
     this.#typeNames.write(rules);
     const { profiles } = this;
     const edges = this.#edges;

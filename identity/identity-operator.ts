@@ -32,6 +32,9 @@ export interface CommandOutcome {
   readonly after: readonly ProfileSummary[];
 }
 
+/** What is said of single identifiers and profiles. */
+export type PeopleCommand = Exclude<IdentityCommand, { readonly command: 'rules' }>;
+
 interface Plan {
   readonly obstacle?: string;
   readonly reason: EdgeReason;
@@ -72,14 +75,14 @@ export class IdentityOperator {
   }
 
   /** What a command would do now. @throws TRIBUTARY_IDENTITY_TYPE_UNKNOWN */
-  preview(command: IdentityCommand): CommandOutcome {
+  preview(command: PeopleCommand): CommandOutcome {
     const plan = this.#plan(command);
     const { before, after } = this.#describe(plan);
     return outcomeOf(plan, before, after);
   }
 
   /** Does it. What it needs room for was prepared. */
-  carryOut(command: IdentityCommand): CommandOutcome {
+  carryOut(command: PeopleCommand): CommandOutcome {
     const plan = this.#plan(command);
     const { before } = this.#describe(plan);
     if (plan.obstacle !== undefined) return outcomeOf(plan, before, before);
@@ -91,14 +94,14 @@ export class IdentityOperator {
     );
   }
 
-  #plan(command: IdentityCommand): Plan {
+  #plan(command: PeopleCommand): Plan {
     const plan = this.#planAnySize(command);
     const parts = plan.partitions.reduce((sum, { groups }) => sum + groups.length - 1, 0);
     if (parts <= this.#options.newProfilesMax) return plan;
     return { ...NOTHING, reason: plan.reason, obstacle: 'too_many_parts' };
   }
 
-  #planAnySize(command: IdentityCommand): Plan {
+  #planAnySize(command: PeopleCommand): Plan {
     switch (command.command) {
       case 'undo':
         return this.#planUndo(command.merge);
