@@ -21,7 +21,7 @@ class SegmentRows {
   uint32_t staged_rows() const { return header_->staged_rows; }
   uint32_t column_count() const { return header_->column_count; }
 
-  bool hidden(uint32_t row) const { return base_[header_->mask_offset + (row >> 3)] >> (row & 7) & 1; }
+  bool hidden(uint32_t row) const { return Bit(header_->mask_offset, row); }
   // Atomic: the main thread may hide other rows at the same time.
   void Hide(uint32_t row) {
     __atomic_fetch_or(base_ + header_->mask_offset + (row >> 3), 1u << (row & 7), __ATOMIC_RELAXED);
@@ -32,7 +32,7 @@ class SegmentRows {
     return reinterpret_cast<const ColumnDescriptor*>(base_ + kPageBytes)[index];
   }
   bool valid(const ColumnDescriptor& column, uint32_t row) const {
-    return base_[column.validity_offset + (row >> 3)] >> (row & 7) & 1;
+    return Bit(column.validity_offset, row);
   }
   // Of a text column: the bytes of row r are [offsets[r], offsets[r + 1]) of its heap.
   const uint32_t* offsets(const ColumnDescriptor& column) const {
@@ -56,6 +56,12 @@ class SegmentRows {
   }
 
  private:
+  // Atomic: another thread may set the bit of another row in the same byte.
+  bool Bit(uint64_t bitmap_offset, uint32_t row) const {
+    uint8_t byte = __atomic_load_n(base_ + bitmap_offset + (row >> 3), __ATOMIC_RELAXED);
+    return byte >> (row & 7) & 1;
+  }
+
   uint8_t* base_ = nullptr;
   SegmentHeader* header_ = nullptr;
 };

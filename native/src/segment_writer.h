@@ -45,7 +45,9 @@ class SegmentWriter {
   void SetNull(uint32_t column);
   // Hides the current row from readers. Atomic: the main thread may hide older rows at the same time.
   void Hide();
-  void EndRow() { header_->staged_rows++; }
+  void EndRow() {
+    __atomic_store_n(&header_->staged_rows, header_->staged_rows + 1, __ATOMIC_RELEASE);
+  }
 
  private:
   struct Column {
@@ -64,7 +66,11 @@ class SegmentWriter {
     uint32_t null_count;
   };
 
-  void SetValid(Column& column, uint32_t row) { column.validity[row >> 3] |= 1u << (row & 7); }
+  // Other threads and processes read the bits of older rows in the same byte.
+  void SetValid(Column& column, uint32_t row) {
+    uint8_t* byte = column.validity + (row >> 3);
+    __atomic_store_n(byte, static_cast<uint8_t>(*byte | 1u << (row & 7)), __ATOMIC_RELAXED);
+  }
   uint32_t* SlotOf(Column& column, const char* data, uint32_t length);
   bool Equals(const Column& column, uint32_t code, const char* data, uint32_t length) const;
 
