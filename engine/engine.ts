@@ -238,6 +238,8 @@ async function openTenant(
     return { tenant, cold, flusher, upkeep };
   } catch (error) {
     hot.close();
+    // Shared memory keeps them else, until somebody starts over the same data again.
+    removeHotDirectory(hot.directory);
     throw error;
   }
 }

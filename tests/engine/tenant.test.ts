@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { Packr } from 'msgpackr';
 import type { TributaryError } from '../../base/errors.ts';
@@ -8,6 +9,7 @@ import type { PublishedBatch } from '../../engine/types.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
+import { temporaryHotDirectory } from '../support/hot-fixture.ts';
 import { readRows } from '../support/read-rows.ts';
 
 const open = (context: TestContext): Promise<TestEngine> =>
@@ -302,6 +304,14 @@ test('a live tail sees each batch as it became visible, and nothing after it sto
       { ids: ['packed'], firstSequence: 5, events: 1, hidden: [] },
     ],
   );
+});
+
+test('a start that failed left its hot files in shared memory', async (context) => {
+  const hotDirectory = temporaryHotDirectory(context);
+  const faults = [{ operation: 'open', result: 'EMFILE', path: '/wal/' }] as const;
+  const faulty = new FaultFileSystem(new MemoryFileSystem(), { faults });
+  await assert.rejects(TestEngine.open(context, faulty, { hotDirectory }), /EMFILE/);
+  assert.deepEqual(readdirSync(hotDirectory), []);
 });
 
 test('a tenant that does not exist is a named error', async (context) => {
