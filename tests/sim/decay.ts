@@ -3,6 +3,8 @@ import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import type { Dice } from './dice.ts';
 
 const SECTOR_BYTES = 512;
+/** Also by the name it was staged under, which a crash may leave behind. */
+const DATA_FILE = /\.parquet$|\/\.staging\//;
 
 export interface Damage {
   readonly kind: 'bit flip' | 'garbled sector';
@@ -12,7 +14,7 @@ export interface Damage {
 /** Damages one file by the seed, the lake's data files aside: their checksums are Parquet's own; undefined when there is none. */
 export function decay(fileSystem: MemoryFileSystem, dice: Dice): Damage | undefined {
   const files = [...fileSystem.files()].filter(
-    ({ path, bytes }) => bytes.length > 0 && !path.endsWith('.parquet'),
+    ({ path, bytes }) => bytes.length > 0 && !DATA_FILE.test(path),
   );
   if (files.length === 0) return undefined;
   const { path, bytes } = dice.pick(files);
