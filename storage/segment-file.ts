@@ -16,6 +16,7 @@ import { type NativeRegion, native } from '../native/index.ts';
 import {
   COLUMN_DESCRIPTOR,
   descriptorOffset,
+  hasOffsets,
   PAGE_BYTES,
   SEGMENT_HEADER,
   type SegmentPlan,
@@ -158,8 +159,9 @@ export class SegmentFile {
     const until = Math.min(alignUp(rows, ROWS_STEP), this.plan.rowCapacity);
     for (const column of this.plan.columns) {
       const from = column.valuesOffset + this.#backedRows * column.valueBytes;
-      // One value more: strings have an offset behind the last row.
-      const end = column.valuesOffset + until * column.valueBytes + column.valueBytes;
+      // Strings have an offset behind the last row. Other columns may end where the file does.
+      const values = hasOffsets(column.type) ? until + 1 : until;
+      const end = column.valuesOffset + values * column.valueBytes;
       this.back(from, end - from);
     }
     this.#backedRows = until;

@@ -205,7 +205,7 @@ export function descriptorOffset(index: number): number {
 }
 
 /** Whether the values of a type are string offsets, one more than rows. */
-function hasOffsets(type: ColumnType): boolean {
+export function hasOffsets(type: ColumnType): boolean {
   return type === 'utf8' || type === 'json';
 }
 

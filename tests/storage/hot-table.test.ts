@@ -223,4 +223,13 @@ describe('HotTable', () => {
     table.close();
     assert.throws(() => segment.hide(0));
   });
+
+  it('fills a segment to its last row when the last column ends where the file does', () => {
+    // Symptom: `edges` could not take the last rows of a segment: "the reserved length is used up".
+    open(512);
+    const { columns, fileBytes } = table.activeSegment.plan;
+    assert.equal(columns[HAPPENED]!.valuesOffset + 512 * 8, fileBytes);
+    append(513);
+    assert.equal(table.stagedRows, 513);
+  });
 });
