@@ -2,6 +2,7 @@
 import { formatBytes } from '../base/units.ts';
 import { verifyData } from '../engine/verify.ts';
 import type { VerifyReport } from '../engine/verify-tally.ts';
+import { ParquetCheck } from '../query/parquet-check.ts';
 import { type CommandContext, parseCommandLine, requireKnownFlags } from './command-line.ts';
 import { dataPlaceOf, PLACE_FLAGS } from './data-place.ts';
 import { helpFor } from './help.ts';
@@ -16,8 +17,14 @@ export async function verify(args: readonly string[], context: CommandContext): 
     return 2;
   }
   const source = dataPlaceOf(line, context);
-  const report = await verifyData({ ...source, onFile: drawingReads(context, undefined) });
-  return printReport(source.dataDirectory, report, context);
+  const decoder = await ParquetCheck.open();
+  try {
+    const onFile = drawingReads(context, undefined);
+    const report = await verifyData({ ...source, decoder, onFile });
+    return printReport(source.dataDirectory, report, context);
+  } finally {
+    decoder.close();
+  }
 }
 
 /** Shows how far a verification is. */

@@ -11,21 +11,40 @@ import { TributaryError } from '../base/errors.ts';
 import type { DataFile } from '../storage/lake/data-file.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import { readClosure, type TableClosure } from '../storage/lake/table-closure.ts';
-import { recordBatchesOfParquet } from '../storage/parquet-wasm.ts';
 import { LAKE_DIRECTORY } from './data-files.ts';
 import type { VerifyTally } from './verify-tally.ts';
 
+/** What a data file holds, by decoding it. */
+export interface DataFileCounts {
+  readonly rows: number;
+  /** By field id. */
+  readonly nulls: ReadonlyMap<number, number>;
+}
+
+export interface DataFileDecoder {
+  /** Decodes all columns of the file at `path`. Rejects with why it cannot. */
+  decode(path: string): Promise<DataFileCounts>;
+}
+
+/** Where tables lie, and what reads their files. */
+export interface LakeSource {
+  readonly store: ObjectStore;
+  readonly dataDirectory: string;
+  readonly decoder: DataFileDecoder;
+}
+
 /** @returns the watermark of the table when it was first looked at; -1 where it has none. */
 export async function verifyTable(
-  store: ObjectStore,
+  source: LakeSource,
   tableKey: string,
   tally: VerifyTally,
 ): Promise<number> {
+  const { store } = source;
   const checked = new Set<string>();
   let closure = await closureOf(store, tableKey, tally);
   const sequence = closure?.sequence ?? -1;
   while (closure !== undefined) {
-    const missing = await verifyClosure(store, closure, checked, tally);
+    const missing = await verifyClosure(source, closure, checked, tally);
     if (missing.length === 0) break;
     const newer = await closureOf(store, tableKey, tally);
     if (newer?.version.location === closure.version.location) {
@@ -53,7 +72,7 @@ async function closureOf(
 
 /** @returns the keys that are not there. */
 async function verifyClosure(
-  store: ObjectStore,
+  source: LakeSource,
   { dataFiles, metadataKeys }: TableClosure,
   checked: Set<string>,
   tally: VerifyTally,
@@ -61,57 +80,49 @@ async function verifyClosure(
   for (const key of metadataKeys) {
     if (checked.has(key)) continue;
     // Reading the closure has held its checksums.
-    tally.add((await store.head(key))?.bytes ?? 0);
+    tally.add((await source.store.head(key))?.bytes ?? 0);
     checked.add(key);
   }
   const missing: string[] = [];
   for (const [key, file] of dataFiles) {
     if (checked.has(key)) continue;
-    if ((await verifyDataFile(store, key, file, tally)) === 'missing') missing.push(key);
+    if ((await verifyDataFile(source, key, file, tally)) === 'missing') missing.push(key);
     else checked.add(key);
   }
   return missing;
 }
 
 async function verifyDataFile(
-  store: ObjectStore,
+  source: LakeSource,
   key: string,
   file: DataFile,
   tally: VerifyTally,
 ): Promise<'checked' | 'missing'> {
   const path = `${LAKE_DIRECTORY}/${key}`;
   try {
-    const bytes = await store.get(key);
-    tally.add(bytes.length);
-    if (bytes.length !== file.fileBytes) {
-      tally.find(path, `it has ${bytes.length} bytes, its table says ${file.fileBytes}`);
-      return 'checked';
-    }
-    const problem = await problemOf(bytes, file);
+    const object = await source.store.head(key);
+    if (object === undefined) return 'missing';
+    tally.add(object.bytes);
+    const problem =
+      object.bytes === file.fileBytes
+        ? await problemOf(source, path, file)
+        : `it has ${object.bytes} bytes, its table says ${file.fileBytes}`;
     if (problem !== undefined) tally.find(path, problem);
   } catch (error) {
-    const isMissing =
-      error instanceof TributaryError && error.code === 'TRIBUTARY_LAKE_OBJECT_MISSING';
-    if (isMissing) return 'missing';
+    // It may have expired while it was read.
+    if ((await source.store.head(key)) === undefined) return 'missing';
     tally.find(path, reasonOf(error));
   }
   return 'checked';
 }
 
-/** Decodes every column. @returns what is not as the manifest says. @throws what the decoder throws. */
-async function problemOf(bytes: Uint8Array, file: DataFile): Promise<string | undefined> {
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    yield bytes;
-  }
-  let rows = 0;
-  const nulls = new Map<number, number>();
-  for await (const batch of recordBatchesOfParquet(whole())) {
-    rows += batch.numRows;
-    batch.schema.fields.forEach(({ metadata }, index) => {
-      const id = Number(metadata.get('PARQUET:field_id') ?? -1);
-      nulls.set(id, (nulls.get(id) ?? 0) + (batch.getChildAt(index)?.nullCount ?? 0));
-    });
-  }
+/** @returns what is not as the manifest says. @throws what the decoder throws. */
+async function problemOf(
+  { decoder, dataDirectory }: LakeSource,
+  path: string,
+  file: DataFile,
+): Promise<string | undefined> {
+  const { rows, nulls } = await decoder.decode(`${dataDirectory}/${path}`);
   if (rows !== file.recordCount) return `it has ${rows} rows, its table says ${file.recordCount}`;
   for (const [id, { nullCount }] of file.columns) {
     const found = nulls.get(id);

@@ -27,10 +27,11 @@ import {
 } from './data-files.ts';
 import { uuidBytes } from './recovery.ts';
 import { parseTenantSecret } from './tenant-secret.ts';
-import { verifyTable } from './verify-lake.ts';
+import { type DataFileDecoder, verifyTable } from './verify-lake.ts';
 import { type VerifyReport, VerifyTally } from './verify-tally.ts';
 
 export interface VerifyOptions extends BackupSource {
+  readonly decoder: DataFileDecoder;
   readonly onFile?: (report: VerifyReport) => void;
 }
 
@@ -85,7 +86,7 @@ async function verifyDocument<Document>(
 
 /** @returns the highest watermark; -1 where there is none. */
 async function verifyLake(
-  { fileSystem, dataDirectory, bucket }: VerifyOptions,
+  { fileSystem, dataDirectory, bucket, decoder }: VerifyOptions,
   tenantId: string,
   tally: VerifyTally,
 ): Promise<number> {
@@ -93,7 +94,10 @@ async function verifyLake(
   const store = LocalObjectStore.besideWriter(fileSystem, root, bucket);
   let highest = -1;
   for (const tableKey of await tableKeysOf(store, tenantId)) {
-    highest = Math.max(highest, await verifyTable(store, tableKey, tally));
+    highest = Math.max(
+      highest,
+      await verifyTable({ store, dataDirectory, decoder }, tableKey, tally),
+    );
   }
   return highest;
 }
