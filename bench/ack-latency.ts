@@ -91,7 +91,7 @@ async function measureRound(
 }
 
 /** Sends each batch at its planned moment. @returns milliseconds from that moment to the answer. */
-async function sendOnTime(
+export async function sendOnTime(
   lanes: readonly BatchConnection[],
   payloads: readonly Buffer[],
   batchesPerSecond: number,

@@ -13,6 +13,7 @@ const LAST_WORDS_CHARACTERS_MAX = 2000;
 
 export class ApplianceProcess {
   readonly writeKey = WRITE_KEY;
+  readonly adminKey = ADMIN_KEY;
   readonly port: number;
   readonly #process: ChildProcess;
   readonly #gone: Promise<void>;

@@ -9,6 +9,7 @@ import { ackLatency } from './ack-latency.ts';
 import { coldGroupBy } from './cold-groupby.ts';
 import { decodeFormats } from './decode-formats.ts';
 import { hotGroupBy } from './hot-groupby.ts';
+import { identityResolve } from './identity-resolve.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
 import { recovery } from './recovery.ts';
@@ -25,6 +26,7 @@ const WORKLOADS: readonly Workload[] = [
   hotGroupBy,
   coldGroupBy,
   recovery,
+  identityResolve,
 ];
 
 const FLAGS = {

@@ -18,6 +18,7 @@ const WORKLOADS = [
   'hot-groupby',
   'cold-groupby',
   'recovery',
+  'identity-resolve',
 ];
 const OWN_KEYS = ['workload', 'metric', 'value', 'unit', 'higherIsBetter'];
 const PEER_KEYS = ['peer', 'peerValue', 'ratio'];

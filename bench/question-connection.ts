@@ -1,0 +1,166 @@
+/**
+ * A client that asks prepared questions over a plain socket and counts the answers, which come in order.
+ * It must cost next to nothing: it runs on the machine that it measures. So it finds the ends of answers,
+ * looks into none of them but the first, and writes what is due as one piece.
+ */
+import { randomBytes } from 'node:crypto';
+import { AnswerSocket } from './batch-connection.ts';
+
+const HEAD_END = '\r\n\r\n';
+const FINAL_TEXT = 0x81;
+const MASKED = 0x80;
+const LENGTH_16 = 126;
+const LENGTH_64 = 127;
+
+export type Transport = 'http' | 'websocket';
+
+/** The bytes of a GET of one identifier. */
+export function httpQuestion(path: string, adminKey: string): Buffer {
+  return Buffer.from(
+    `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${adminKey}${HEAD_END}`,
+  );
+}
+
+/** The bytes of a text frame, masked with a key of zeros, which leaves the text as it is. */
+export function frameQuestion(text: string): Buffer {
+  const payload = Buffer.from(text);
+  const head = Buffer.alloc(14);
+  head[0] = FINAL_TEXT;
+  let end = 2;
+  if (payload.length < LENGTH_16) head[1] = MASKED | payload.length;
+  else if (payload.length < 2 ** 16) {
+    head[1] = MASKED | LENGTH_16;
+    end = head.writeUInt16BE(payload.length, end);
+  } else {
+    head[1] = MASKED | LENGTH_64;
+    end = head.writeBigUInt64BE(BigInt(payload.length), end);
+  }
+  return Buffer.concat([head.subarray(0, end + 4), payload]);
+}
+
+export class QuestionConnection {
+  readonly #questions: readonly Buffer[];
+  readonly #sizeOf: (received: Buffer, start: number) => number;
+  readonly #onAnswers: (connection: QuestionConnection, latenciesMs: readonly number[]) => void;
+  readonly #sentMs: number[] = [];
+  #socket: AnswerSocket | undefined;
+  #next = 0;
+  #isUpgraded: boolean;
+  /** Who waits for the server's first frame; undefined once it has come. */
+  #onHello: (() => void) | undefined;
+  /** The first answer, for whoever wants to see that it is one. */
+  firstAnswer = '';
+
+  private constructor(
+    transport: Transport,
+    questions: readonly Buffer[],
+    onAnswers: (connection: QuestionConnection, latenciesMs: readonly number[]) => void,
+  ) {
+    this.#questions = questions;
+    this.#onAnswers = onAnswers;
+    this.#isUpgraded = transport === 'http';
+    this.#sizeOf = transport === 'http' ? httpAnswerBytes : frameBytes;
+  }
+
+  /** @param onAnswers told of the latencies of all answers of one packet, and may ask for more. */
+  static async open(
+    transport: Transport,
+    address: { readonly port: number; readonly adminKey: string },
+    questions: readonly Buffer[],
+    onAnswers: (connection: QuestionConnection, latenciesMs: readonly number[]) => void,
+  ): Promise<QuestionConnection> {
+    const connection = new QuestionConnection(transport, questions, onAnswers);
+    connection.#socket = await AnswerSocket.open(
+      address.port,
+      (received) => connection.#take(received),
+      () => undefined, // Whoever waits for answers has a deadline.
+    );
+    if (transport === 'http') return connection;
+    // What is sent before the upgrade is answered would be lost.
+    const hello = new Promise<void>((resolve) => {
+      connection.#onHello = resolve;
+    });
+    connection.#socket.socket.write(upgradeRequest(address.adminKey));
+    await hello;
+    return connection;
+  }
+
+  get unanswered(): number {
+    return this.#sentMs.length;
+  }
+
+  /** Asks the next `count` questions, which go round. */
+  ask(count: number): void {
+    const now = performance.now();
+    const pieces: Buffer[] = [];
+    for (let asked = 0; asked < count; asked += 1) {
+      pieces.push(this.#questions[this.#next]!);
+      this.#next = (this.#next + 1) % this.#questions.length;
+      this.#sentMs.push(now);
+    }
+    this.#socket!.socket.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
+  }
+
+  close(): void {
+    this.#socket?.socket.destroy();
+  }
+
+  #take(received: Buffer): number {
+    let position = 0;
+    if (!this.#isUpgraded) {
+      position = received.indexOf(HEAD_END) + HEAD_END.length;
+      if (position < HEAD_END.length) return 0;
+      this.#isUpgraded = true;
+    }
+    const now = performance.now();
+    const latenciesMs: number[] = [];
+    for (;;) {
+      const bytes = this.#sizeOf(received, position);
+      if (bytes === 0 || position + bytes > received.length) break;
+      position += bytes;
+      if (this.#onHello !== undefined) {
+        this.#onHello();
+        this.#onHello = undefined;
+        continue;
+      }
+      if (this.firstAnswer === '') {
+        this.firstAnswer = received.toString('utf8', position - bytes, position);
+      }
+      latenciesMs.push(now - this.#sentMs.shift()!);
+    }
+    if (latenciesMs.length > 0) this.#onAnswers(this, latenciesMs);
+    return position;
+  }
+}
+
+/** The length of the answer that begins at `start`, 0 while its head is not whole. */
+function httpAnswerBytes(received: Buffer, start: number): number {
+  const body = received.indexOf(HEAD_END, start) + HEAD_END.length;
+  if (body < HEAD_END.length) return 0;
+  const head = received.toString('latin1', start, body);
+  return body - start + Number(/content-length: (\d+)/i.exec(head)?.[1]);
+}
+
+/** Frames of a server are not masked. */
+function frameBytes(received: Buffer, start: number): number {
+  if (received.length < start + 2) return 0;
+  const short = received[start + 1]!;
+  if (short < LENGTH_16) return 2 + short;
+  if (received.length < start + 10) return 0;
+  return short === LENGTH_16
+    ? 4 + received.readUInt16BE(start + 2)
+    : 10 + Number(received.readBigUInt64BE(start + 2));
+}
+
+function upgradeRequest(key: string): string {
+  return [
+    'GET /v1/stream HTTP/1.1',
+    'Host: 127.0.0.1',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+    'Sec-WebSocket-Protocol: tributary.v1',
+    `Authorization: Bearer ${key}${HEAD_END}`,
+  ].join('\r\n');
+}
