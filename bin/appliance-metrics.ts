@@ -4,6 +4,7 @@ import type { Tenant } from '../engine/tenant.ts';
 import type { Metrics } from '../ingest/metrics.ts';
 import type { SqlService } from '../query/sql-service.ts';
 import type { Queries } from './queries.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export function registerEngineMetrics(metrics: Metrics, engine: Engine): void {
   const sum = (read: (tenant: Tenant) => number) => (): number =>
@@ -62,6 +63,50 @@ export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
     'tributary_flush_seconds_total',
     'Time that flushes took.',
     sum(({ flusher }) => flusher.statistics.elapsedMs / 1000),
+  );
+}
+
+/** What maintenance did, and how long the disk's room lasts. */
+export function registerUpkeepMetrics(metrics: Metrics, { maintenance, disk }: Upkeep): void {
+  const counters = [
+    ['compaction_jobs_total', 'Compaction jobs that ended well.', 'rewrites'],
+    ['compaction_failures_total', 'Compaction jobs that failed.', 'rewriteFailures'],
+    ['compaction_files_total', 'Files that compaction replaced.', 'rewrittenFiles'],
+    ['compaction_rows_total', 'Rows of those files.', 'rewrittenRows'],
+    ['compaction_read_bytes_total', 'Bytes of those files.', 'bytesRead'],
+    ['compaction_written_bytes_total', 'Bytes of the files it wrote.', 'bytesWritten'],
+    ['retention_files_total', 'Files that were dropped for their age.', 'droppedFiles'],
+    ['retention_rows_total', 'Rows of those files.', 'droppedRows'],
+    [
+      'lake_expired_snapshots_total',
+      'Snapshots of the lake that were forgotten.',
+      'expiredSnapshots',
+    ],
+    ['lake_deleted_objects_total', 'Objects that went with them.', 'deletedObjects'],
+    ['lake_orphans_total', 'Objects of no snapshot that went to the trash.', 'orphans'],
+  ] as const;
+  for (const [name, help, field] of counters) {
+    metrics.counter(`tributary_${name}`, help, () => maintenance.statistics[field]);
+  }
+  metrics.counter(
+    'tributary_compaction_seconds_total',
+    'Time that compaction jobs took.',
+    () => maintenance.statistics.rewriteMs / 1000,
+  );
+  metrics.gauge(
+    'tributary_maintenance_running',
+    'Tasks of maintenance that run or wait.',
+    () => maintenance.taskCount,
+  );
+  metrics.gauge(
+    'tributary_disk_seconds_to_full',
+    'Time until batches are refused for lack of disk space, at the rate of the last minutes.',
+    () => disk.secondsToFull,
+  );
+  metrics.gauge(
+    'tributary_disk_short',
+    '1 while free disk space is below the high mark, and maintenance saves it.',
+    () => Number(disk.isShort),
   );
 }
 

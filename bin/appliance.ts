@@ -1,7 +1,7 @@
 /**
  * The appliance in one process: what is opened, in which order, and how it is closed in reverse.
  *
- *     lock → control → front door (answers 503) → lake store → engine (recovers) → query service → ready
+ *     lock → control → front door (answers 503) → lake store → engine (recovers) → query service → upkeep → ready
  *
  * The front door opens first so that `/readyz` can tell how far recovery is, and because a taken port
  * should be known before minutes of recovery. When anything fails to open, what is open is closed.
@@ -30,11 +30,13 @@ import {
   registerEngineMetrics,
   registerFlushMetrics,
   registerQueryMetrics,
+  registerUpkeepMetrics,
 } from './appliance-metrics.ts';
 import { prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
 import { openLakeDoor, openLakeStore } from './lake-store.ts';
 import type { Configuration } from './options.ts';
 import { Queries } from './queries.ts';
+import { Upkeep } from './upkeep.ts';
 
 export interface ApplianceOptions {
   readonly configuration: Configuration;
@@ -48,6 +50,14 @@ export interface ApplianceOptions {
   readonly onProgress?: (line: string) => void;
 }
 
+interface Parts {
+  readonly server: IngestServer;
+  readonly engine: Engine;
+  readonly queries: Queries;
+  readonly upkeep: Upkeep;
+  readonly control: ControlPlane;
+}
+
 export class Appliance {
   /** Real paths of what it works on. */
   readonly dataDirectory: string;
@@ -57,11 +67,12 @@ export class Appliance {
   readonly #server: IngestServer;
   readonly #engine: Engine;
   readonly #queries: Queries;
+  readonly #upkeep: Upkeep;
   readonly #shutdownTimeoutMs: number;
   #closing: Promise<void> | undefined;
 
   private constructor(
-    parts: { server: IngestServer; engine: Engine; queries: Queries; control: ControlPlane },
+    parts: Parts,
     directories: { data: string; hot: string },
     shutdownTimeoutMs: number,
   ) {
@@ -71,6 +82,7 @@ export class Appliance {
     this.#server = parts.server;
     this.#engine = parts.engine;
     this.#queries = parts.queries;
+    this.#upkeep = parts.upkeep;
     this.#shutdownTimeoutMs = shutdownTimeoutMs;
   }
 
@@ -148,9 +160,17 @@ export class Appliance {
         dataDirectory: data,
         ...ports,
       });
+      const upkeep = await Upkeep.open({
+        configuration,
+        engine,
+        queries,
+        dataDirectory: data,
+        ...ports,
+      });
       registerEngineMetrics(metrics, engine);
       registerFlushMetrics(metrics, engine);
       registerQueryMetrics(metrics, queries);
+      registerUpkeepMetrics(metrics, upkeep);
       const opened = engine;
       server.setState({
         phase: 'ready',
@@ -168,7 +188,7 @@ export class Appliance {
             ),
         },
       });
-      const parts = { server, engine, queries, control };
+      const parts = { server, engine, queries, upkeep, control };
       return new Appliance(parts, { data, hot }, configuration.shutdown_timeout_ms);
     } catch (error) {
       server.close();
@@ -192,6 +212,7 @@ export class Appliance {
 
   async #close(): Promise<void> {
     await this.#server.drain(this.#shutdownTimeoutMs);
+    await this.#upkeep.close();
     await this.#queries.close();
     await this.#engine.close();
     removeIfEmpty(this.hotDirectory);

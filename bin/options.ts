@@ -172,6 +172,16 @@ export const OPTIONS = {
   key_bytes_per_second_max: option(rate, 0, 'Bytes a second of one write key; 0 is no limit.'),
   tenant_events_per_second_max: option(rate, 0, 'Events a second of one tenant; 0 is no limit.'),
   tenant_bytes_per_second_max: option(rate, 0, 'Bytes a second of one tenant; 0 is no limit.'),
+  events_retention_days: option(
+    integer(0, 36_500),
+    0,
+    'Days that events are kept after they were received; 0 keeps them for ever.',
+  ),
+  dead_letters_retention_days: option(
+    integer(0, 36_500),
+    0,
+    'Days that dead letters and warnings are kept; 0 keeps them for ever.',
+  ),
   disk_free_bytes_min: option(
     bytes(0),
     GIB,

@@ -1,0 +1,259 @@
+/**
+ * Looks after the cold rows of all tenants, by itself: compacts, drops what is older than its retention,
+ * forgets old snapshots, collects orphans, empties the trash.
+ *
+ * - One task at a time in the whole appliance, whoever asked for it.
+ * - A compaction job starts only when `busyReason` gives none, or after `BUSY_MS_MAX` of waiting: under
+ *   unbroken load files would pile up until queries suffered more than from a job at the lowest priority.
+ * - While the disk is nearly full nothing is compacted, since a job needs room before it frees any;
+ *   instead snapshots are forgotten as soon as no query of ours can read them.
+ *
+ * Failure: logged; a table whose compaction failed rests for a while that doubles, the others go on.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { HOUR_MICROS } from '../base/units.ts';
+import {
+  tidyLake,
+  UPKEEP_AGES,
+  type UpkeepAges,
+  type UpkeepReport,
+} from '../storage/lake/upkeep.ts';
+import type { ColdTable } from './cold-table.ts';
+import { type CompactionOptions, compactOnce, hasLocalFiles, type Rewrite } from './compaction.ts';
+import type { OpenTenant } from './engine.ts';
+import { type DroppedFiles, dropOldFiles, type RetentionDays } from './retention.ts';
+
+export interface MaintenanceOptions extends CompactionOptions {
+  readonly tenants: readonly OpenTenant[];
+  readonly retention: RetentionDays;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Why background work had better wait now. */
+  readonly busyReason: () => string | undefined;
+  /** Whether room on the disk is short. */
+  readonly isDiskShort: () => boolean;
+}
+
+/** Totals since the start. */
+export interface MaintenanceStatistics {
+  readonly rewrites: number;
+  readonly rewriteFailures: number;
+  readonly rewrittenFiles: number;
+  readonly rewrittenRows: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly rewriteMs: number;
+  readonly droppedFiles: number;
+  readonly droppedRows: number;
+  readonly expiredSnapshots: number;
+  readonly deletedObjects: number;
+  readonly orphans: number;
+}
+
+const POLL_MS = 5000;
+/** Between looks for work that found none. */
+const IDLE_MS = 60_000;
+const TIDY_MS = 3_600_000;
+const TIDY_SHORT_MS = 300_000;
+const BUSY_MS_MAX = 600_000;
+const RETRY_MS = 60_000;
+const RETRY_MS_MAX = 3_600_000;
+
+/** No query of ours runs longer than an hour; other engines have to do with that, too. */
+const SHORT_AGES: UpkeepAges = {
+  ...UPKEEP_AGES,
+  snapshotAge: 2 * HOUR_MICROS,
+  snapshotsKept: 1,
+  trashAge: 0,
+};
+
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
+  readonly #statistics = {
+    rewrites: 0,
+    rewriteFailures: 0,
+    rewrittenFiles: 0,
+    rewrittenRows: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+    rewriteMs: 0,
+    droppedFiles: 0,
+    droppedRows: 0,
+    expiredSnapshots: 0,
+    deletedObjects: 0,
+    orphans: 0,
+  };
+  /** Tables whose compaction failed last. */
+  readonly #resting = new Map<ColdTable, { readonly untilMs: number; readonly failures: number }>();
+  #timer: NodeJS.Timeout | undefined;
+  /** Settles when the last of the waiting tasks has. */
+  #tasks: Promise<unknown> = Promise.resolve();
+  #taskCount = 0;
+  #polling: Promise<void> | undefined;
+  #idleUntilMs = 0;
+  #busySinceMs: number | undefined;
+  #tidiedAtMs: number;
+  #isClosed = false;
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options;
+    this.#tidiedAtMs = options.clock.monotonicMs();
+  }
+
+  get statistics(): MaintenanceStatistics {
+    return this.#statistics;
+  }
+
+  /** Tasks that run or wait. */
+  get taskCount(): number {
+    return this.#taskCount;
+  }
+
+  /** From now on does what is due. */
+  start(): void {
+    this.#timer = setInterval(() => void this.poll(), POLL_MS);
+    this.#timer.unref();
+  }
+
+  /** Does what is due, one poll at a time. Never rejects. */
+  poll(): Promise<void> {
+    this.#polling ??= this.#poll().finally(() => {
+      this.#polling = undefined;
+    });
+    return this.#polling;
+  }
+
+  async #poll(): Promise<void> {
+    if (this.#taskCount > 0 || this.#isClosed) return;
+    const { clock, isDiskShort, logger } = this.#options;
+    const nowMs = clock.monotonicMs();
+    try {
+      if (nowMs - this.#tidiedAtMs >= (isDiskShort() ? TIDY_SHORT_MS : TIDY_MS)) {
+        this.#tidiedAtMs = nowMs;
+        for (const open of this.#options.tenants) {
+          await this.dropOld(open);
+          await this.tidy(open);
+        }
+      }
+      if (nowMs < this.#idleUntilMs || isDiskShort() || this.#hasToWait(nowMs)) return;
+      if (!(await this.compactNext())) this.#idleUntilMs = clock.monotonicMs() + IDLE_MS;
+    } catch (error) {
+      if (!this.#isClosed) logger.log('error', 'the lake could not be looked after', { error });
+    }
+  }
+
+  /** Does one compaction job, of the first table that has one. @returns whether there was one. */
+  async compactNext(): Promise<boolean> {
+    for (const open of this.#options.tenants) {
+      for (const table of open.cold.tables) {
+        if (this.#isClosed) return false;
+        if ((await this.compact(open, table)) !== undefined) return true;
+      }
+    }
+    return false;
+  }
+
+  /** Does one compaction job of a table that is not resting after a failure. Never rejects. */
+  compact({ tenant }: OpenTenant, table: ColdTable): Promise<Rewrite | undefined> {
+    return this.#alone(async () => {
+      const { clock, logger, store } = this.#options;
+      const startMs = clock.monotonicMs();
+      const resting = this.#resting.get(table);
+      if (!hasLocalFiles(table, store) || (resting?.untilMs ?? 0) > startMs) return undefined;
+      const fields = { tenant: tenant.id, table: table.lake.name };
+      try {
+        const rewrite = await compactOnce(this.#options, table, clock.nowMicros());
+        this.#resting.delete(table);
+        if (rewrite === undefined) return undefined;
+        this.#count(rewrite, clock.monotonicMs() - startMs);
+        logger.log('info', 'files of the lake were compacted', { ...fields, ...rewrite });
+        return rewrite;
+      } catch (error) {
+        if (this.#isClosed) return undefined;
+        const failures = (resting?.failures ?? 0) + 1;
+        const restMs = Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MS_MAX);
+        this.#resting.set(table, { untilMs: clock.monotonicMs() + restMs, failures });
+        this.#statistics.rewriteFailures += 1;
+        logger.log('error', 'files of the lake could not be compacted', { ...fields, error });
+        return undefined;
+      }
+    });
+  }
+
+  /** Drops the rows of a tenant that are older than their table keeps them. */
+  dropOld({ tenant, cold }: OpenTenant, dryRun = false): Promise<Record<string, DroppedFiles>> {
+    return this.#alone(async () => {
+      const { clock, logger, random, retention } = this.#options;
+      const report: Record<string, DroppedFiles> = {};
+      for (const table of cold.tables) {
+        const { name } = table.lake;
+        const dropped = await dropOldFiles(table, retention, clock.nowMicros(), random, dryRun);
+        report[name] = dropped;
+        if (dropped.files === 0 || dryRun) continue;
+        this.#statistics.droppedFiles += dropped.files;
+        this.#statistics.droppedRows += dropped.rows;
+        const fields = { tenant: tenant.id, table: name, keptDays: retention[name], ...dropped };
+        logger.log('info', 'rows older than their retention were dropped', fields);
+      }
+      return report;
+    });
+  }
+
+  /** Forgets old snapshots of a tenant's tables, collects orphans, empties the trash. */
+  tidy({ tenant, cold }: OpenTenant): Promise<UpkeepReport> {
+    return this.#alone(async () => {
+      const { clock, isDiskShort, logger, store } = this.#options;
+      for (const table of cold.tables) table.releaseOldLists();
+      const { namespace } = cold.tables[0]!.lake;
+      const ages = isDiskShort() ? SHORT_AGES : UPKEEP_AGES;
+      const report = await tidyLake(store, namespace, cold.lakeTables, clock.nowMicros(), ages);
+      this.#statistics.expiredSnapshots += report.expiredSnapshots;
+      this.#statistics.deletedObjects += report.deletedObjects;
+      this.#statistics.orphans += report.orphans;
+      logger.log('info', 'the lake was tidied', { tenant: tenant.id, ...report });
+      return report;
+    });
+  }
+
+  /** Begins nothing more, ends the job that runs and waits for all else. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#options.rewriter.close();
+    await this.#polling;
+    await this.#tasks;
+  }
+
+  #hasToWait(nowMs: number): boolean {
+    if (this.#options.busyReason() === undefined) {
+      this.#busySinceMs = undefined;
+      return false;
+    }
+    this.#busySinceMs ??= nowMs;
+    if (nowMs - this.#busySinceMs < BUSY_MS_MAX) return true;
+    this.#busySinceMs = nowMs;
+    return false;
+  }
+
+  #count(rewrite: Rewrite, elapsedMs: number): void {
+    this.#statistics.rewrites += 1;
+    this.#statistics.rewrittenFiles += rewrite.filesBefore;
+    this.#statistics.rewrittenRows += rewrite.rowsBefore;
+    this.#statistics.bytesRead += rewrite.bytesBefore;
+    this.#statistics.bytesWritten += rewrite.bytesAfter;
+    this.#statistics.rewriteMs += elapsedMs;
+  }
+
+  /** Runs a task when all earlier ones have settled. */
+  async #alone<Result>(task: () => Promise<Result>): Promise<Result> {
+    this.#taskCount += 1;
+    const result = this.#tasks.then(task);
+    this.#tasks = result.catch(() => {});
+    try {
+      return await result;
+    } finally {
+      this.#taskCount -= 1;
+    }
+  }
+}
