@@ -17,6 +17,7 @@ import { type BootstrapKeys, ControlPlane, type IssuedKeys } from '../engine/con
 import { fileControlStore } from '../engine/control-store.ts';
 import { CONTROL_FILE, IMPORTS_FILE, TENANTS_DIRECTORY } from '../engine/data-files.ts';
 import { Engine, lockDataDirectory } from '../engine/engine.ts';
+import { lakeKeeper } from '../engine/lake-keeper.ts';
 import { findMessage } from '../engine/message-search.ts';
 import type { RecoveryProgress } from '../engine/recovery.ts';
 import { ImportRegistry } from '../ingest/import-registry.ts';
@@ -177,6 +178,7 @@ export class Appliance {
         writer: (tenantId) => opened.tenant(tenantId),
         sql: queries.executor,
         lake,
+        lakeKeeper: lakeKeeper(upkeep.maintenance),
         tail: { tail: (tenantId, listener) => opened.tenant(tenantId).tail(listener) },
         messages: {
           find: (tenantId, messageId) => findMessage(opened.tenant(tenantId).hot.events, messageId),

@@ -1,10 +1,14 @@
-/** `tributary lake token`: makes, lists and ends the tokens with which other engines read the lake. */
+/**
+ * `tributary lake`: the tokens with which other engines read the lake, and what lake-tasks.ts does.
+ */
 import { ask, describeFailure, targetOf } from './client.ts';
 import { type CommandContext, parseCommandLine, requireKnownFlags } from './command-line.ts';
 import { helpFor } from './help.ts';
+import { lakeTask } from './lake-tasks.ts';
 import { formatTable } from './sql.ts';
 
 const FLAGS = ['url', 'key'];
+const SWITCHES = ['dry-run'];
 const PATH = '/v1/lake/tokens';
 
 interface Token {
@@ -16,8 +20,9 @@ interface Token {
 /** @returns the exit code. */
 export async function lake(args: readonly string[], context: CommandContext): Promise<number> {
   const line = parseCommandLine(args, FLAGS);
-  requireKnownFlags(line, FLAGS);
+  requireKnownFlags(line, [...FLAGS, ...SWITCHES]);
   const [noun, verb, word, ...rest] = line.words;
+  if (noun !== 'token' && verb === undefined) return lakeTask(noun, line, context);
   const wanted = verb === 'list' ? word === undefined : word !== undefined;
   const isKnown = ['create', 'list', 'revoke'].includes(verb ?? '');
   if (noun !== 'token' || !isKnown || !wanted || rest.length > 0) {

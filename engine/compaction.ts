@@ -24,6 +24,7 @@ import type { DataFile, LiveFile } from '../storage/lake/data-file.ts';
 import type { FileRewriter } from '../storage/lake/file-rewriter.ts';
 import { keyOf, randomUuid } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
+import type { ColdStore } from './cold-store.ts';
 import type { ColdTable } from './cold-table.ts';
 
 export interface CompactionOptions {
@@ -46,9 +47,9 @@ export interface Rewrite {
   readonly rowsAfter: number;
 }
 
-/** Whether rewriting is possible: the process reads files by their paths. */
-export function hasLocalFiles(table: ColdTable, store: ObjectStore): boolean {
-  return store.localPath(table.lake.namespace) !== undefined;
+/** Whether files can be rewritten: the process reads them by their paths. */
+export function hasLocalFiles({ directory }: ColdStore): boolean {
+  return directory !== undefined;
 }
 
 /** Does the most useful job of a table. @returns undefined when there is nothing to do. */

@@ -11,6 +11,7 @@
  * Failure: logged; a table whose compaction failed rests for a while that doubles, the others go on.
  */
 import type { Clock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { HOUR_MICROS } from '../base/units.ts';
 import {
@@ -101,6 +102,17 @@ export class Maintenance {
     this.#tidiedAtMs = options.clock.monotonicMs();
   }
 
+  /** The tenant of an id that the control plane gave. */
+  openTenant(id: string): OpenTenant {
+    const open = this.#options.tenants.find(({ tenant }) => tenant.id === id);
+    if (open === undefined) throw new TributaryError('TRIBUTARY_ENGINE_TENANT_UNKNOWN', { id });
+    return open;
+  }
+
+  get nowMicros(): number {
+    return this.#options.clock.nowMicros();
+  }
+
   get statistics(): MaintenanceStatistics {
     return this.#statistics;
   }
@@ -137,53 +149,29 @@ export class Maintenance {
         }
       }
       if (nowMs < this.#idleUntilMs || isDiskShort() || this.#hasToWait(nowMs)) return;
-      if (!(await this.compactNext())) this.#idleUntilMs = clock.monotonicMs() + IDLE_MS;
+      if (!(await this.#compactNext())) this.#idleUntilMs = clock.monotonicMs() + IDLE_MS;
     } catch (error) {
       if (!this.#isClosed) logger.log('error', 'the lake could not be looked after', { error });
     }
   }
 
-  /** Does one compaction job, of the first table that has one. @returns whether there was one. */
-  async compactNext(): Promise<boolean> {
-    for (const open of this.#options.tenants) {
-      for (const table of open.cold.tables) {
-        if (this.#isClosed) return false;
-        if ((await this.compact(open, table)) !== undefined) return true;
-      }
-    }
-    return false;
-  }
-
-  /** Does one compaction job of a table that is not resting after a failure. Never rejects. */
+  /** Does one compaction job of a table. @throws as compactOnce does. */
   compact({ tenant }: OpenTenant, table: ColdTable): Promise<Rewrite | undefined> {
-    return this.#alone(async () => {
-      const { clock, logger, store } = this.#options;
+    return this.exclusively(async () => {
+      const { clock, logger } = this.#options;
       const startMs = clock.monotonicMs();
-      const resting = this.#resting.get(table);
-      if (!hasLocalFiles(table, store) || (resting?.untilMs ?? 0) > startMs) return undefined;
-      const fields = { tenant: tenant.id, table: table.lake.name };
-      try {
-        const rewrite = await compactOnce(this.#options, table, clock.nowMicros());
-        this.#resting.delete(table);
-        if (rewrite === undefined) return undefined;
-        this.#count(rewrite, clock.monotonicMs() - startMs);
-        logger.log('info', 'files of the lake were compacted', { ...fields, ...rewrite });
-        return rewrite;
-      } catch (error) {
-        if (this.#isClosed) return undefined;
-        const failures = (resting?.failures ?? 0) + 1;
-        const restMs = Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MS_MAX);
-        this.#resting.set(table, { untilMs: clock.monotonicMs() + restMs, failures });
-        this.#statistics.rewriteFailures += 1;
-        logger.log('error', 'files of the lake could not be compacted', { ...fields, error });
-        return undefined;
-      }
+      const rewrite = await compactOnce(this.#options, table, clock.nowMicros());
+      if (rewrite === undefined) return undefined;
+      this.#count(rewrite, clock.monotonicMs() - startMs);
+      const fields = { tenant: tenant.id, table: table.lake.name, ...rewrite };
+      logger.log('info', 'files of the lake were compacted', fields);
+      return rewrite;
     });
   }
 
   /** Drops the rows of a tenant that are older than their table keeps them. */
   dropOld({ tenant, cold }: OpenTenant, dryRun = false): Promise<Record<string, DroppedFiles>> {
-    return this.#alone(async () => {
+    return this.exclusively(async () => {
       const { clock, logger, random, retention } = this.#options;
       const report: Record<string, DroppedFiles> = {};
       for (const table of cold.tables) {
@@ -202,7 +190,7 @@ export class Maintenance {
 
   /** Forgets old snapshots of a tenant's tables, collects orphans, empties the trash. */
   tidy({ tenant, cold }: OpenTenant): Promise<UpkeepReport> {
-    return this.#alone(async () => {
+    return this.exclusively(async () => {
       const { clock, isDiskShort, logger, store } = this.#options;
       for (const table of cold.tables) table.releaseOldLists();
       const { namespace } = cold.tables[0]!.lake;
@@ -225,6 +213,50 @@ export class Maintenance {
     await this.#tasks;
   }
 
+  /** Runs a task when all earlier ones have settled. */
+  async exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
+    this.#taskCount += 1;
+    const result = this.#tasks.then(task);
+    this.#tasks = result.catch(() => {});
+    try {
+      return await result;
+    } finally {
+      this.#taskCount -= 1;
+    }
+  }
+
+  /** Does one job, of the first table that has one and does not rest. @returns whether there was one. */
+  async #compactNext(): Promise<boolean> {
+    for (const open of this.#options.tenants) {
+      if (!hasLocalFiles(open.cold)) continue;
+      for (const table of open.cold.tables) {
+        if (this.#isClosed) return false;
+        if (await this.#compactUnlessResting(open, table)) return true;
+      }
+    }
+    return false;
+  }
+
+  async #compactUnlessResting(open: OpenTenant, table: ColdTable): Promise<boolean> {
+    const { clock, logger } = this.#options;
+    const resting = this.#resting.get(table);
+    if ((resting?.untilMs ?? 0) > clock.monotonicMs()) return false;
+    try {
+      const rewrite = await this.compact(open, table);
+      this.#resting.delete(table);
+      return rewrite !== undefined;
+    } catch (error) {
+      if (this.#isClosed) return false;
+      const failures = (resting?.failures ?? 0) + 1;
+      const restMs = Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MS_MAX);
+      this.#resting.set(table, { untilMs: clock.monotonicMs() + restMs, failures });
+      this.#statistics.rewriteFailures += 1;
+      const fields = { tenant: open.tenant.id, table: table.lake.name, error };
+      logger.log('error', 'files of the lake could not be compacted', fields);
+      return false;
+    }
+  }
+
   #hasToWait(nowMs: number): boolean {
     if (this.#options.busyReason() === undefined) {
       this.#busySinceMs = undefined;
@@ -243,17 +275,5 @@ export class Maintenance {
     this.#statistics.bytesRead += rewrite.bytesBefore;
     this.#statistics.bytesWritten += rewrite.bytesAfter;
     this.#statistics.rewriteMs += elapsedMs;
-  }
-
-  /** Runs a task when all earlier ones have settled. */
-  async #alone<Result>(task: () => Promise<Result>): Promise<Result> {
-    this.#taskCount += 1;
-    const result = this.#tasks.then(task);
-    this.#tasks = result.catch(() => {});
-    try {
-      return await result;
-    } finally {
-      this.#taskCount -= 1;
-    }
   }
 }

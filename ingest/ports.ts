@@ -10,6 +10,7 @@ import type {
   LakeTokenDescription,
   WritePrincipal,
 } from '../engine/control.ts';
+import type { LakeKeeper } from '../engine/lake-keeper.ts';
 import type { MessageRow } from '../engine/message-search.ts';
 import type { BatchOutcome, IncomingBatch, PublishedBatch, Source } from '../engine/types.ts';
 
@@ -114,5 +115,7 @@ export type ApplianceState =
       readonly messages?: MessageFinder;
       /** Without one, there is no lake to read. */
       readonly lake?: LakeDoor;
+      /** Without one, the lake is kept by nobody. */
+      readonly lakeKeeper?: LakeKeeper;
     }
   | { readonly phase: 'stopping' };

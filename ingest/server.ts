@@ -20,6 +20,7 @@ import type { ImportRegistry } from './import-registry.ts';
 import { serveImports } from './import-route.ts';
 import { registerIngestMetrics } from './ingest-metrics.ts';
 import { serveLake } from './lake-routes.ts';
+import { serveLakeTasks } from './lake-tasks-route.ts';
 import { serveLakeTokens } from './lake-tokens-route.ts';
 import type { Metrics } from './metrics.ts';
 import { servePixels } from './pixel-routes.ts';
@@ -108,6 +109,7 @@ export class IngestServer {
     serveTrace(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
+    serveLakeTasks(this.#app, context);
     const { lakeBucket, publicUrl } = options;
     const lake = serveLake(this.#app, { ...context, publicUrl }, lakeBucket);
     serveStatus(this.#app, state, metrics, logger);

@@ -224,9 +224,10 @@ export class IcebergTable implements LakeTable {
       let expired: readonly bigint[] = [];
       await this.#chain.advance(async (base) => {
         expired = planExpiry(base, options, new Set(this.#pins.keys()));
-        if (expired.length === 0) return undefined;
+        if (expired.length === 0 || options.dryRun === true) return undefined;
         return [{ action: 'remove-snapshots', 'snapshot-ids': expired }];
       });
+      if (options.dryRun === true) return { expiredSnapshots: expired.length, deleted: [] };
       const { store } = this.#options;
       const after = this.#metadata;
       const deleted = await deleteUnreferenced(store, this.#reader, before, after, expired);

@@ -68,6 +68,8 @@ export interface ExpiryOptions {
   readonly olderThanMicros: number;
   /** The newest so many stay whatever their age. */
   readonly keepLast: number;
+  /** True: only count what would be expired. */
+  readonly dryRun?: boolean;
 }
 
 export interface ExpiryReport {
