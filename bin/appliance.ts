@@ -188,6 +188,8 @@ export class Appliance {
             identifiers.map(({ type, value }) =>
               opened.tenant(tenantId).identity.resolveProfileId(type, value),
             ),
+          resolveRequest: (tenantId, request) =>
+            opened.tenant(tenantId).identity.resolveRequest(request),
         },
       });
       const parts = { server, engine, queries, upkeep, control };

@@ -28,6 +28,7 @@ import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './ident
 import { parseRules, reviseRules, rulesToJson } from './identity-rules-format.ts';
 import { JoinRules } from './join-rules.ts';
 import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
+import { ProfileLookup, type ResolvedRequest } from './profile-lookup.ts';
 import { ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
 import { Separations } from './separations.ts';
 
@@ -90,6 +91,8 @@ export class IdentityGraph {
   #joinRules: JoinRules;
   #resolver: EventResolver;
   #publishedNodes = 0;
+  readonly #lookup: ProfileLookup;
+  #typeList: readonly string[] = [];
   #run: RowRun | undefined;
   #row = 0;
 
@@ -121,6 +124,7 @@ export class IdentityGraph {
       nameOf: (node) => ({ type: this.typeOf(node), value: this.valueOf(node) }),
     });
     this.#joinRules = this.#joinRulesOf(DEFAULT_RULES);
+    this.#lookup = new ProfileLookup(this.#index, this.#words, this.profiles);
     this.#resolver = this.#takeRules(DEFAULT_RULES);
     this.prepare(0, 0);
   }
@@ -267,6 +271,11 @@ export class IdentityGraph {
     return profile === 0 ? null : this.profiles.profileId(profile);
   }
 
+  /** The profiles of all identifiers of a request; undefined when it is not in its plain form. */
+  resolveRequest(request: Uint8Array): ResolvedRequest | undefined {
+    return this.#lookup.answer(request, this.#typeList);
+  }
+
   /** The value of a node that was given. */
   valueOf(node: number): string {
     const value = this.#index.valueOf(node);
@@ -330,6 +339,7 @@ export class IdentityGraph {
   #takeRules(rules: IdentityRules): EventResolver {
     this.#rules = rules;
     this.#joinRules = this.#joinRulesOf(rules);
+    this.#typeList = rules.types.map(({ type }) => type);
     this.extractBy(rules);
     this.#typeNames.write(rules);
     const { profiles } = this;

@@ -58,6 +58,8 @@ export class ProfileStore {
   readonly users: Uint32Array;
   readonly sizes: Uint32Array;
   readonly heads: Uint32Array;
+  /** PROFILE_ID_BYTES each; those of published profiles are written. */
+  readonly ids: Uint8Array;
 
   readonly #arrays: { readonly array: SharedArray<ElementType>; readonly elements: number }[] = [];
   readonly #profileIds: SharedArray<'bytes'>;
@@ -90,6 +92,7 @@ export class ProfileStore {
     this.sizes = u32('profile_sizes');
     this.heads = u32('profile_heads');
     this.#profileIds = make('profile_ids', 'bytes', 1, PROFILE_ID_BYTES);
+    this.ids = this.#profileIds.allBytes();
     this.prepare(0);
   }
 

@@ -16,6 +16,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { serveDeadLetters } from './dead-letter-routes.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { serveFallbacks } from './fallback-routes.ts';
+import { serveIdentity } from './identity-routes.ts';
 import type { ImportRegistry } from './import-registry.ts';
 import { serveImports } from './import-route.ts';
 import { registerIngestMetrics } from './ingest-metrics.ts';
@@ -107,6 +108,7 @@ export class IngestServer {
     serveSettings(this.#app, authenticator, options.publicUrl);
     serveSql(this.#app, context);
     serveTrace(this.#app, context);
+    serveIdentity(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
     serveLakeTasks(this.#app, context);

@@ -21,6 +21,8 @@ export interface ReaderContext {
   readonly tails: { count: number };
 }
 
+const RESOLVED = Buffer.from('{"resolved":');
+
 type Question = Exclude<StreamRequest, { kind: 'hello' } | { kind: 'malformed' }>;
 
 interface OpenTail {
@@ -49,6 +51,21 @@ export class StreamReader {
       const refusal = asTributaryError(error).toJSON();
       this.#socket.send(JSON.stringify({ refused: question.id, error: refusal }));
     }
+  }
+
+  /**
+   * Answers a resolve request in its plain form from its bytes.
+   * @returns false when it is another, or must be refused: then it is parsed and answered as all are.
+   */
+  answerPlain(message: Uint8Array, principal: AdminPrincipal | undefined): boolean {
+    const state = this.#context.state();
+    const isOpen = principal !== undefined && state.phase === 'ready';
+    if (!isOpen || message.length > LIMITS.requestBytesMax) return false;
+    const resolved = state.identity?.resolveRequest(principal.tenantId, message);
+    if (resolved === undefined) return false;
+    const { id, profiles } = resolved;
+    this.#socket.send(Buffer.concat([RESOLVED, profiles, Buffer.from(`,"id":${id}}`)]));
+    return true;
   }
 
   /** Tells of gaps that nothing was sent after. */

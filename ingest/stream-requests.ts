@@ -5,9 +5,11 @@
  *     {"subscribe":"tail","id":1,"filters":{"type":["track"],"userId":"ada"}}
  *     {"unsubscribe":1}
  *     {"resolve":[{"type":"user_id","value":"ada"}],"id":2}
+ *     {"resolve":{"type":"user_id","values":["ada"]},"id":3}
  */
 import { LIMITS } from '../base/limits.ts';
 import type { Identifier } from './ports.ts';
+import { parseIdentifiers } from './resolve-request.ts';
 import { parseResume, RESUME_RULE, type StreamResume } from './stream-resume.ts';
 
 /** Fields of an event that a tail can be narrowed by, in the spelling of the tracking API. */
@@ -53,9 +55,9 @@ export function parseRequest(message: Uint8Array): StreamRequest {
     const id = fields['unsubscribe'];
     return isId(id) ? { kind: 'unsubscribe', id } : malformed('unsubscribe takes an id');
   }
-  return Array.isArray(fields['resolve'])
-    ? parseResolve(fields['resolve'], fields['id'])
-    : malformed(KINDS);
+  return fields['resolve'] === undefined
+    ? malformed(KINDS)
+    : parseResolve(fields['resolve'], fields['id']);
 }
 
 function parseHello(hello: Fields): StreamRequest {
@@ -85,18 +87,12 @@ function parseSubscribe({ filters = {}, id, subscribe }: Fields): StreamRequest 
   return { kind: 'subscribe', id, filters: parsed };
 }
 
-function parseResolve(given: readonly unknown[], id: unknown): StreamRequest {
+function parseResolve(given: unknown, id: unknown): StreamRequest {
   if (!isId(id)) return malformed(`an id is a number from 0 to ${ID_MAX}`);
-  if (given.length > LIMITS.resolveIdentifiersMax) {
-    return malformed(`resolve takes up to ${LIMITS.resolveIdentifiersMax} identifiers`);
-  }
-  return given.every(isIdentifier)
-    ? { kind: 'resolve', id, identifiers: given }
-    : malformed('an identifier is {"type":"…","value":"…"}');
-}
-
-function isIdentifier(value: unknown): value is Identifier {
-  return isObject(value) && isText(value['type']) && isText(value['value']);
+  const identifiers = parseIdentifiers(given);
+  return typeof identifiers === 'string'
+    ? malformed(identifiers)
+    : { kind: 'resolve', id, identifiers };
 }
 
 function isObject(value: unknown): value is Fields {

@@ -141,7 +141,7 @@ export class StreamServer {
       get unreadBytes() {
         return data.isClosed ? 0 : socket.getBufferedAmount();
       },
-      send: (text: string) => {
+      send: (text: string | Uint8Array) => {
         if (!data.isClosed) socket.send(text);
       },
       end: (code: number, reason: string) => {

@@ -19,6 +19,7 @@ import type { BatchIntake } from './batch-intake.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 import { asTributaryError } from './http-exchange.ts';
 import type { Authenticator } from './ports.ts';
+import { isResolveFrame } from './resolve-request.ts';
 import type { StreamHolder, StreamLedger, StreamRecord } from './stream-ledger.ts';
 import {
   ackFrame,
@@ -112,6 +113,8 @@ export class StreamSession implements StreamHolder {
   /** Takes one frame; `message` is read before this returns. */
   receive(message: Uint8Array, isBinary: boolean): void {
     if (this.#isClosed || this.#isEnding) return;
+    const isResolve = !isBinary && isResolveFrame(message);
+    if (isResolve && this.#reader.answerPlain(message, this.#principals?.admin)) return;
     const frame = parseFrame(message, isBinary);
     if (frame.kind === 'malformed') this.end(CLOSE.protocolError, frame.reason);
     else if (frame.kind === 'hello') this.#authenticate(frame);

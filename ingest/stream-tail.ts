@@ -18,7 +18,8 @@ import { TokenBucket } from './token-bucket.ts';
 /** The connection, as a tail needs it. */
 export interface TailSocket {
   readonly unreadBytes: number;
-  send(frame: string): void;
+  /** @param frame text, or the UTF-8 of one. */
+  send(frame: string | Uint8Array): void;
 }
 
 type Event = Readonly<Record<string, unknown>>;

@@ -22,6 +22,7 @@
         "src/json_text.cc",
         "src/identifier_extractor.cc",
         "src/identifier_index.cc",
+        "src/identifier_request.cc",
         "src/message_window.cc",
         "src/stager.cc",
         "src/stager_object.cc",

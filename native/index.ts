@@ -122,6 +122,13 @@ export interface NativeIdentifierIndex {
   resolveRows(segment: NativeRegion, row: number, count: number, out: Uint32Array): boolean;
   /** The node of a value, normalised as its type is; 0 when it was never seen. */
   lookup(type: number, value: string): number;
+  /**
+   * Looks up all identifiers of a request, in one call. Writes the request's id to `nodes[0]` and the
+   * nodes behind it. `types` has the name of type n at n - 1.
+   * @returns how many; -1 when the request is not in its plain form (identifier_request.h) or asks for
+   * more than there is room for.
+   */
+  findAll(request: Uint8Array, types: readonly string[], nodes: Uint32Array): number;
   valueOf(node: number): string | undefined;
   /** The number of a node's type, 0 for none. */
   typeOf(node: number): number;

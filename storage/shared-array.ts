@@ -122,6 +122,11 @@ export class SharedArray<Type extends ElementType> {
     this.#ensuredCount = Math.floor(this.#backedBytes / this.elementBytes);
   }
 
+  /** All bytes up to the capacity, for hot loops; only those of ensured elements may be touched. */
+  allBytes(): Uint8Array {
+    return new Uint8Array(this.#region.buffer, PAGE_BYTES, this.capacity * this.elementBytes);
+  }
+
   /** A view of `count` ensured elements from `first`, as bytes. Not for hot loops: it allocates. */
   window(first: number, count: number): Uint8Array {
     assert(first + count <= this.#ensuredCount, 'a window lies in the ensured elements');

@@ -24,6 +24,7 @@
 #include "hash.h"
 #include "huge_page_vector.h"
 #include "identifier_extractor.h"
+#include "identifier_request.h"
 #include "row_resolver.h"
 #include "segment_rows.h"
 
@@ -89,6 +90,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
                         InstanceMethod<&IdentifierIndex::Prepare>("prepare"),
                         InstanceMethod<&IdentifierIndex::ResolveRows>("resolveRows"),
                         InstanceMethod<&IdentifierIndex::Lookup>("lookup"),
+                        InstanceMethod<&IdentifierIndex::FindAll>("findAll"),
                         InstanceMethod<&IdentifierIndex::ValueOf>("valueOf"),
                         InstanceMethod<&IdentifierIndex::TypeOf>("typeOf"),
                         InstanceMethod<&IdentifierIndex::Publish>("publish"),
@@ -394,6 +396,53 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     return Napi::Number::New(info.Env(), node);
   }
 
+  // findAll(request, types, nodes): the nodes of all identifiers that a request (identifier_request.h)
+  // asks for; 0 for those never seen. Writes the request's id to nodes[0], the nodes behind it, and
+  // returns how many; -1 when the request is not plain or asks for more than there is room for.
+  Napi::Value FindAll(const Napi::CallbackInfo& info) {
+    Napi::Uint8Array request = info[0].As<Napi::Uint8Array>();
+    Napi::Array names = info[1].As<Napi::Array>();
+    Napi::Uint32Array nodes = info[2].As<Napi::Uint32Array>();
+    std::vector<std::string> types;
+    for (uint32_t i = 0; i < names.Length(); i++) types.push_back(names.Get(i).ToString());
+    const char* json = reinterpret_cast<const char*>(request.Data());
+    if (nodes.ElementLength() == 0 ||
+        !request_.Parse(json, request.ByteLength(), types, nodes.ElementLength() - 1)) {
+      return Napi::Number::New(info.Env(), -1);
+    }
+    nodes[0] = request_.id();
+    const std::vector<TypedText>& identifiers = request_.identifiers();
+    for (size_t done = 0; done < identifiers.size(); done += kBlockRows) {
+      size_t block = std::min(identifiers.size() - done, size_t{kBlockRows});
+      FindBlock(identifiers.data() + done, block, nodes.Data() + 1 + done);
+    }
+    return Napi::Number::New(info.Env(), static_cast<double>(identifiers.size()));
+  }
+
+  // Takes the mutex for itself: the stager does not wait for a whole request.
+  void FindBlock(const TypedText* identifiers, size_t count, uint32_t* nodes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    uint64_t hashes[kBlockRows];
+    Slice values[kBlockRows];
+    for (size_t i = 0; i < count; i++) {
+      values[i] = Comparable(identifiers[i].type, identifiers[i].value, &request_texts_[i]);
+      if (!values[i].present()) continue;
+      hashes[i] = HashOf(identifiers[i].type, values[i]);
+      Prefetch(hashes[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+      if (values[i].present()) PrefetchOffset(hashes[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+      if (values[i].present()) PrefetchValue(hashes[i]);
+    }
+    size_t slot;
+    for (size_t i = 0; i < count; i++) {
+      nodes[i] =
+          values[i].present() ? Find(hashes[i], identifiers[i].type, values[i], &slot) : 0;
+    }
+  }
+
   bool Known(const Napi::CallbackInfo& info, uint32_t* node) const {
     *node = info[0].As<Napi::Number>().Uint32Value();
     return *node >= 1 && *node <= __atomic_load_n(&count_, __ATOMIC_ACQUIRE);
@@ -456,6 +505,9 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   std::vector<std::string> logout_events_;
   DictionaryAnswers is_group_, is_logout_;
   std::string scratch_;
+  // Of the main thread.
+  IdentifierRequest request_;
+  std::string request_texts_[kBlockRows];
 };
 
 RowResolver* RowResolver::FromValue(const Napi::Value& value) {

@@ -52,6 +52,7 @@ const people: IdentityResolver = {
       }
       return value === 'ada' ? 'profile-of-ada' : null;
     }),
+  resolveRequest: () => undefined,
 };
 
 async function withAppliance(
