@@ -181,8 +181,11 @@ export class IdentityJournal {
     state: EdgeState,
     reason: EdgeReason,
   ): void {
+    // Written out: a spread would make every edge an object of a shape of its own.
     this.#log.append({
-      ...this.#stamp(),
+      sequence: this.#sequence,
+      receivedAtMicros: this.#moment.receivedAtMicros,
+      ruleVersion: this.#moment.ruleVersion,
       edge,
       aNode,
       bNode,
