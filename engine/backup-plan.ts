@@ -11,6 +11,7 @@
  */
 import { type FileSystem, hasErrno } from '../storage/file-system.ts';
 import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
+import { isMissing } from '../storage/lake/references.ts';
 import { readClosure, type TableClosure, tableKeysOf } from '../storage/lake/table-closure.ts';
 import { walExtents } from '../storage/wal-extent.ts';
 import {
@@ -117,5 +118,5 @@ async function sizeOf(source: BackupSource, path: string): Promise<number | unde
 
 /** Whether `error` says that a file was there when the plan was made and has gone since. */
 export function isGone(error: unknown): boolean {
-  return error instanceof SourceMovedError || hasErrno(error, 'ENOENT');
+  return error instanceof SourceMovedError || hasErrno(error, 'ENOENT') || isMissing(error);
 }

@@ -56,6 +56,7 @@ export async function addReferences(
   }
 }
 
-function isMissing(error: unknown): boolean {
+/** Whether `error` says that an object of the lake is not there. */
+export function isMissing(error: unknown): boolean {
   return error instanceof TributaryError && error.code === 'TRIBUTARY_LAKE_OBJECT_MISSING';
 }

@@ -10,7 +10,7 @@ import { keyOf } from './location.ts';
 import { type MetadataVersion, readNewestVersion } from './metadata-chain.ts';
 import { MetadataReader } from './metadata-reader.ts';
 import type { ObjectStore } from './object-store.ts';
-import { addReferences, noReferences } from './references.ts';
+import { addReferences, isMissing, noReferences } from './references.ts';
 import { toLakeSnapshot } from './snapshot-summary.ts';
 import { findSnapshot } from './table-metadata.ts';
 
@@ -44,15 +44,34 @@ export async function tableKeysOf(store: ObjectStore, namespace: string): Promis
 
 /**
  * @returns undefined for a table that has no version yet.
- * @throws TRIBUTARY_LAKE_METADATA_MALFORMED, TRIBUTARY_LAKE_OBJECT_MISSING
+ * @throws TRIBUTARY_LAKE_METADATA_MALFORMED, and TRIBUTARY_LAKE_OBJECT_MISSING when the newest version names
+ *   metadata that is not there.
  */
 export async function readClosure(
   store: ObjectStore,
   tableKey: string,
 ): Promise<TableClosure | undefined> {
   const reader = new MetadataReader(store);
-  const version = await readNewestVersion({ store, reader, tableKey });
-  if (version === undefined) return undefined;
+  let version = await readNewestVersion({ store, reader, tableKey });
+  while (version !== undefined) {
+    try {
+      return await closureOf(store, tableKey, reader, version);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      const newest = await readNewestVersion({ store, reader, tableKey });
+      if (newest?.location === version.location) throw error;
+      version = newest;
+    }
+  }
+  return undefined;
+}
+
+async function closureOf(
+  store: ObjectStore,
+  tableKey: string,
+  reader: MetadataReader,
+  version: MetadataVersion,
+): Promise<TableClosure> {
   const { metadata, location } = version;
   const references = noReferences();
   await addReferences(references, reader, metadata, metadata.snapshots, false);
