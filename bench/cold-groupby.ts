@@ -14,7 +14,6 @@ import type { OpenTenant } from '../engine/engine.ts';
 import { native } from '../native/index.ts';
 import { HOT_CATALOG } from '../query/catalog.ts';
 import { quoteText } from '../query/cold-source.ts';
-import type { Connection } from '../query/duckdb.ts';
 import { SQL_SERVICE_DEFAULTS, SqlService } from '../query/sql-service.ts';
 import { TableSnapshots } from '../query/table-snapshots.ts';
 import { keyOf } from '../storage/lake/location.ts';
@@ -23,7 +22,14 @@ import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { COLD_QUERIES } from './cold-queries.ts';
 import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
 import { type EventRun, prepareRun } from './event-run.ts';
-import { execute, openDatabase, requireSameRows, THREADS, timeInTurns } from './query-turns.ts';
+import {
+  execute,
+  openDatabase,
+  requireSameRows,
+  rowsAsPlanned,
+  THREADS,
+  timeInTurns,
+} from './query-turns.ts';
 import type { Scratch } from './scratch.ts';
 import { EVENTS_PER_SECOND, perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
@@ -118,7 +124,7 @@ async function measureQueries(
       native,
       new NodeFileSystem(),
     );
-    const ours = (sql: string): Promise<unknown[][]> => rowsOfOurs(connection, snapshots, sql);
+    const ours = (sql: string): Promise<unknown[][]> => rowsAsPlanned(connection, snapshots, sql);
     await requireSameRows(
       COLD_QUERIES,
       ({ sql }) => ours(sql('events')),
@@ -141,23 +147,6 @@ async function measureQueries(
     connection.close();
     database.close();
     process.chdir(directory);
-  }
-}
-
-/** As a statement runs in a worker, without gate and encoding. */
-async function rowsOfOurs(
-  connection: Connection,
-  snapshots: TableSnapshots,
-  sql: string,
-): Promise<unknown[][]> {
-  await connection.run('BEGIN TRANSACTION');
-  try {
-    const { statements } = await snapshots.hold(new Map([['events', 1]]), []);
-    for (const statement of statements) await connection.run(statement);
-    return await connection.rows(sql);
-  } finally {
-    await connection.run('ROLLBACK');
-    snapshots.release();
   }
 }
 

@@ -4,7 +4,7 @@ import { systemClock } from '../base/clock.ts';
 import { jsonLogger } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { GIB, MIB } from '../base/units.ts';
-import { Engine } from '../engine/engine.ts';
+import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { Tenant } from '../engine/tenant.ts';
 import { native } from '../native/index.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
@@ -25,9 +25,11 @@ export interface OpenedEngine {
   readonly tenant: Tenant;
 }
 
+/** @param settings instead of those of other workloads. */
 export async function openEngine(
   dataDirectory: string,
   hotDirectory: string,
+  settings: Partial<EngineOptions> = {},
 ): Promise<OpenedEngine> {
   const allocateAligned = (bytes: number): ArrayBuffer => native.allocateAligned(bytes);
   const engine = await Engine.open({
@@ -42,6 +44,7 @@ export async function openEngine(
     // What is measured stays hot, unless the workload flushes it.
     flush: { flushBytes: Number.POSITIVE_INFINITY, flushAgeMs: Number.POSITIVE_INFINITY },
     queueBytesMax: QUEUE_BYTES_MAX,
+    ...settings,
   });
   return { engine, tenant: engine.tenant(TENANT_ID) };
 }

@@ -11,6 +11,7 @@ import { decodeFormats } from './decode-formats.ts';
 import { hotGroupBy } from './hot-groupby.ts';
 import { identityResolve } from './identity-resolve.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
+import { ingestScale } from './ingest-scale.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
 import { recovery } from './recovery.ts';
 import { type Figure, jsonLine, tableHeader, tableLine } from './report.ts';
@@ -19,6 +20,7 @@ import type { BenchOptions, Workload } from './workload.ts';
 
 const WORKLOADS: readonly Workload[] = [
   ingestInProcess,
+  ingestScale,
   ingestWebSocket,
   ingestHttp,
   ackLatency,

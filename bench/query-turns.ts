@@ -1,8 +1,9 @@
 /** Ways to ask the same questions, timed in turns so that a slow minute of the machine hits all. */
 import { Bench } from 'tinybench';
 import { extensionPath, native } from '../native/index.ts';
-import { Database } from '../query/duckdb.ts';
+import { type Connection, Database } from '../query/duckdb.ts';
 import type { SqlService } from '../query/sql-service.ts';
+import type { TableSnapshots } from '../query/table-snapshots.ts';
 import type { HotQuery } from './hot-queries.ts';
 import { median } from './statistics.ts';
 import type { BenchOptions } from './workload.ts';
@@ -78,6 +79,23 @@ export async function requireSameRows(
 /** Sums of doubles depend on the order in which threads add them. */
 function asText(value: unknown): string {
   return typeof value === 'number' ? value.toPrecision(9) : String(value);
+}
+
+/** As a statement runs in a worker, without gate and encoding. */
+export async function rowsAsPlanned(
+  connection: Connection,
+  snapshots: TableSnapshots,
+  sql: string,
+): Promise<unknown[][]> {
+  await connection.run('BEGIN TRANSACTION');
+  try {
+    const { statements } = await snapshots.hold(new Map([['events', 1]]), []);
+    for (const statement of statements) await connection.run(statement);
+    return await connection.rows(sql);
+  } finally {
+    await connection.run('ROLLBACK');
+    snapshots.release();
+  }
 }
 
 export function execute(service: SqlService, sql: string): Promise<void> {

@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 const MAIN = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
 const WORKLOADS = [
   'ingest-inprocess',
+  'ingest-scale',
   'ingest-ws',
   'ingest-http',
   'ack-latency',

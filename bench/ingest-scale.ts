@@ -1,0 +1,173 @@
+/**
+ * Ingest as the store grows: the same rate at the last tenth of the events as at the first, with rows on
+ * their way to the lake all the time, and in the end every event there once, hot and cold together.
+ *
+ * Events are made in slices that fit memory, and only the time of their ingest counts; a flush that is under
+ * way meanwhile goes on while the next slice is made. The flushed share of a step says whether flushing keeps up.
+ */
+import { GIB, MIB } from '../base/units.ts';
+import type { OpenTenant } from '../engine/engine.ts';
+import { native } from '../native/index.ts';
+import { HOT_CATALOG } from '../query/catalog.ts';
+import { TableSnapshots } from '../query/table-snapshots.ts';
+import { NodeFileSystem } from '../storage/node-file-system.ts';
+import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
+import { type EventBatch, generateBatches } from './event-generator.ts';
+import { openDatabase, rowsAsPlanned } from './query-turns.ts';
+import { allocatedBytes } from './scratch.ts';
+import { median } from './statistics.ts';
+import { EVENTS_PER_SECOND, perSecond, type Workload, type WorkloadContext } from './workload.ts';
+
+const EVENTS = 10_000_000;
+const STEPS = 10;
+/** 100 MB of payloads. */
+const SLICE_BATCHES = 2500;
+const FLUSH = { flushBytes: 512 * MIB, flushAgeMs: 900_000 };
+const HOT_BYTES_MAX = 4 * GIB;
+
+export const ingestScale: Workload = {
+  name: 'ingest-scale',
+  summary: 'ingest of many events with flushes; its last tenth against its first',
+  async run(context) {
+    const { options, scratch, report } = context;
+    const { seed, events = EVENTS } = options;
+    const dataDirectory = scratch.makeDiskDirectory('data');
+    const settings = { flush: FLUSH, hotBytesMax: HOT_BYTES_MAX };
+    const { engine, tenant } = await openEngine(dataDirectory, scratch.hotPath('hot'), settings);
+    try {
+      const open = engine.openTenant(tenant.id);
+      const steps = await ingestInSteps(context, open, { seed, events, batchEvents: BATCH_EVENTS });
+      const rates = steps.map(({ eventsPerSecond }) => eventsPerSecond);
+      report({ metric: 'events_per_second', value: median(rates), ...EVENTS_PER_SECOND });
+      const [first, last] = [steps[0]!, steps.at(-1)!];
+      report({
+        metric: 'last_tenth',
+        value: last.eventsPerSecond,
+        ...EVENTS_PER_SECOND,
+        peer: { name: 'the first tenth', value: first.eventsPerSecond },
+      });
+      report({
+        metric: 'cpu_per_event_of_last_tenth',
+        value: last.cpuPerEvent,
+        unit: 'µs',
+        higherIsBetter: false,
+        peer: { name: 'the first tenth', value: first.cpuPerEvent },
+      });
+      await settleFlushes(open);
+      await requireExact(context, open, events);
+      const bytes = { unit: 'bytes', higherIsBetter: false };
+      const perEvent = (directory: string): number => allocatedBytes(directory) / events;
+      report({
+        metric: 'lake_bytes_per_event',
+        value: perEvent(`${dataDirectory}/lake`),
+        ...bytes,
+      });
+      report({
+        metric: 'log_bytes_per_event',
+        value: perEvent(`${dataDirectory}/tenants`),
+        ...bytes,
+      });
+    } finally {
+      await engine.close();
+    }
+  },
+};
+
+/** A tenth of the run. */
+interface Step {
+  readonly eventsPerSecond: number;
+  /** Of all threads of the process, the encoder's included, microseconds. */
+  readonly cpuPerEvent: number;
+}
+
+async function ingestInSteps(
+  { progress, report }: WorkloadContext,
+  { tenant, flusher }: OpenTenant,
+  run: Parameters<typeof generateBatches>[0],
+): Promise<Step[]> {
+  const batches = generateBatches(run);
+  const steps: Step[] = [];
+  let sent = 0;
+  for (let step = 1; step <= STEPS; step += 1) {
+    const end = Math.ceil((run.events * step) / STEPS);
+    const before = sent;
+    let elapsedMs = 0;
+    let cpuMicros = 0;
+    while (sent < end) {
+      const slice = takeSlice(batches, end - sent);
+      const cpu = process.cpuUsage();
+      const startMs = performance.now();
+      await appendAll(
+        tenant,
+        slice.map(({ payload }) => payload),
+      );
+      elapsedMs += performance.now() - startMs;
+      const { user, system } = process.cpuUsage(cpu);
+      cpuMicros += user + system;
+      sent += slice.reduce((sum, { events }) => sum + events, 0);
+    }
+    if (sent === before) continue;
+    const rate = perSecond(sent - before, elapsedMs);
+    steps.push({ eventsPerSecond: rate, cpuPerEvent: cpuMicros / (sent - before) });
+    const { rows } = flusher.statistics;
+    report({ metric: `step_${String(step).padStart(2, '0')}`, value: rate, ...EVENTS_PER_SECOND });
+    progress(`${sent} events, ${Math.round(rate)} events/s; ${rows} rows of all tables flushed`);
+  }
+  return steps;
+}
+
+/** The next batches, of `events` events or somewhat more. */
+function takeSlice(batches: Generator<EventBatch>, events: number): EventBatch[] {
+  const slice: EventBatch[] = [];
+  let count = 0;
+  while (count < events && slice.length < SLICE_BATCHES) {
+    const { done, value } = batches.next();
+    if (done === true) break;
+    slice.push(value);
+    count += value.events;
+  }
+  return slice;
+}
+
+/** Waits for the flush that runs; a run too small for one is flushed, so that something is cold. */
+async function settleFlushes({ flusher }: OpenTenant): Promise<void> {
+  await flusher.flushing;
+  if (flusher.statistics.flushes === 0) await flusher.flush();
+}
+
+/** @throws Error unless hot and cold rows together are the events, each once. */
+async function requireExact(
+  { report, progress }: WorkloadContext,
+  { tenant, cold }: OpenTenant,
+  events: number,
+): Promise<void> {
+  const directory = process.cwd();
+  // Statements name cold files relative to the tenant's directory, as in a query worker.
+  process.chdir(cold.directory!);
+  const database = await openDatabase(tenant.hotDirectory);
+  const connection = await database.connect();
+  try {
+    const fileSystem = new NodeFileSystem();
+    const snapshots = new TableSnapshots(HOT_CATALOG, tenant.hotDirectory, native, fileSystem);
+    const startMs = performance.now();
+    // A message id begins with the number of its event.
+    const [row] = await rowsAsPlanned(
+      connection,
+      snapshots,
+      `SELECT count(*), sum(CAST('0x' || message_id[1:8] AS BIGINT)),
+         max(sequence) - min(sequence) + 1 FROM events`,
+    );
+    const elapsedMs = performance.now() - startMs;
+    const expected = [events, (BigInt(events) * BigInt(events - 1)) / 2n, events].join();
+    if (row!.join() !== expected) throw new Error(`events are ${row!.join()}, not ${expected}`);
+    const files = cold.tables.find(({ hot }) => hot === tenant.hot.events)!.lake.currentSnapshot;
+    progress(
+      `count, sum and sequences are exact over ${files?.totalFiles ?? 0} files and hot rows`,
+    );
+    report({ metric: 'exact_sum', value: elapsedMs, unit: 'ms', higherIsBetter: false });
+  } finally {
+    connection.close();
+    database.close();
+    process.chdir(directory);
+  }
+}
