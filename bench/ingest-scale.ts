@@ -33,7 +33,8 @@ export const ingestScale: Workload = {
     const { seed, events = EVENTS } = options;
     const dataDirectory = scratch.makeDiskDirectory('data');
     const settings = { flush: FLUSH, hotBytesMax: HOT_BYTES_MAX };
-    const { engine, tenant } = await openEngine(dataDirectory, scratch.hotPath('hot'), settings);
+    const hotDirectory = scratch.hotPath('hot');
+    const { engine, tenant } = await openEngine(dataDirectory, hotDirectory, settings);
     try {
       const open = engine.openTenant(tenant.id);
       const steps = await ingestInSteps(context, open, { seed, events, batchEvents: BATCH_EVENTS });
@@ -66,6 +67,18 @@ export const ingestScale: Workload = {
         metric: 'log_bytes_per_event',
         value: perEvent(`${dataDirectory}/tenants`),
         ...bytes,
+      });
+      await engine.close();
+      const startMs = performance.now();
+      const again = await openEngine(dataDirectory, hotDirectory, settings);
+      const readyMs = performance.now() - startMs;
+      await again.engine.close();
+      context.progress(`ready again with ${again.tenant.identityStatistics.profiles} profiles`);
+      report({
+        metric: 'replayed',
+        value: perSecond(events, readyMs),
+        ...EVENTS_PER_SECOND,
+        peer: { name: 'live ingest', value: median(rates) },
       });
     } finally {
       await engine.close();
