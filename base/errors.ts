@@ -286,6 +286,20 @@ export const ERRORS = {
     retryable: false,
     help: 'docs/identity.md lists the types that are known from the start.',
   },
+  TRIBUTARY_IDENTITY_PROFILE_UNKNOWN: {
+    message: 'There is no profile {profile}.',
+    status: 404,
+    sqlstate: '02000',
+    retryable: false,
+    help: 'Ids of profiles come from /v1/identity/resolve and from the table profiles.',
+  },
+  TRIBUTARY_IDENTITY_IDENTIFIER_UNKNOWN: {
+    message: 'One of {a} and {b} belongs to nobody.',
+    status: 404,
+    sqlstate: '02000',
+    retryable: false,
+    help: 'It was never seen, names nobody, or is a device whose owner logged out.',
+  },
   TRIBUTARY_IDENTITY_RULES_INVALID: {
     message: 'The identity rules cannot be used: {reason}.',
     status: 400,

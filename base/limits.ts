@@ -86,6 +86,9 @@ export const LIMITS = Object.freeze({
   tailFilterValuesMax: 100,
   /** Identifiers of one resolve request. */
   resolveIdentifiersMax: 10_000,
+  /** Nodes and edges of the graph of one profile that an answer shows. */
+  graphNodesMax: 1000,
+  graphEdgesMax: 5000,
   /** Outcomes and rejections remembered of one stream, and of all; about 150 bytes each. */
   streamOutcomesMax: 4096,
   streamOutcomesTotalMax: 500_000,

@@ -20,6 +20,7 @@ import { Engine, lockDataDirectory } from '../engine/engine.ts';
 import { lakeKeeper } from '../engine/lake-keeper.ts';
 import { findMessage } from '../engine/message-search.ts';
 import type { RecoveryProgress } from '../engine/recovery.ts';
+import { drawGraph } from '../identity/graph-library.ts';
 import { ImportRegistry } from '../ingest/import-registry.ts';
 import { Metrics } from '../ingest/metrics.ts';
 import type { RateLimitOptions } from '../ingest/rate-limits.ts';
@@ -190,6 +191,11 @@ export class Appliance {
             ),
           resolveRequest: (tenantId, request) =>
             opened.tenant(tenantId).identity.resolveRequest(request),
+        },
+        graphs: {
+          graph: (tenantId, id) => opened.tenant(tenantId).identity.graphOf(id),
+          explain: (tenantId, a, b) => opened.tenant(tenantId).identity.explain(a, b),
+          draw: drawGraph,
         },
       });
       const parts = { server, engine, queries, upkeep, control };

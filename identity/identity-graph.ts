@@ -21,13 +21,20 @@ import type { EdgeLog } from './edge-log.ts';
 import { EventResolver } from './event-resolver.ts';
 import { extractionOf } from './extraction.ts';
 import { IdentifierTypeNames } from './identifier-type-names.ts';
-import type { IdentityCommand } from './identity-command.ts';
+import type { IdentityCommand, NamedIdentifier } from './identity-command.ts';
 import { IdentityJournal } from './identity-journal.ts';
 import { type CommandOutcome, IdentityOperator } from './identity-operator.ts';
 import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './identity-rules.ts';
 import { parseRules, reviseRules, rulesToJson } from './identity-rules-format.ts';
 import { JoinRules } from './join-rules.ts';
 import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
+import {
+  type Explanation,
+  explainAnchors,
+  type GraphParts,
+  graphOfProfile,
+  type ProfileGraph,
+} from './profile-graph.ts';
 import { ProfileLookup, type ResolvedRequest } from './profile-lookup.ts';
 import { ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
 import { Separations } from './separations.ts';
@@ -257,9 +264,7 @@ export class IdentityGraph {
    * @throws TributaryError TRIBUTARY_IDENTITY_TYPE_UNKNOWN
    */
   profileOf(type: string, value: string): number {
-    const node = this.#nodeOf(type, value);
-    const word = node === 0 ? 0 : this.#words[node]!;
-    return isOpen(word) && !isBlocked(word) ? this.profiles.profileOf[anchorIn(word)]! : 0;
+    return this.profiles.profileOf[this.#anchorOf(type, value)]!;
   }
 
   /**
@@ -274,6 +279,23 @@ export class IdentityGraph {
   /** The profiles of all identifiers of a request; undefined when it is not in its plain form. */
   resolveRequest(request: Uint8Array): ResolvedRequest | undefined {
     return this.#lookup.answer(request, this.#typeList);
+  }
+
+  /** The graph of the profile a public id leads to; undefined when it is none of this tenant's. */
+  graphOf(profileId: string): ProfileGraph | undefined {
+    const profile = this.profiles.profileWithId(profileId);
+    if (profile === 0) return undefined;
+    return graphOfProfile(this.profiles.currentOf(profile), this.#graphParts());
+  }
+
+  /**
+   * Why two identifiers are, or are not, one person; undefined while one of them belongs to nobody.
+   * @throws TributaryError TRIBUTARY_IDENTITY_TYPE_UNKNOWN
+   */
+  explain(a: NamedIdentifier, b: NamedIdentifier): Explanation | undefined {
+    const [from, to] = [a, b].map(({ type, value }) => this.#anchorOf(type, value));
+    if (from === 0 || to === 0) return undefined;
+    return explainAnchors(from!, to!, this.#graphParts());
   }
 
   /** The value of a node that was given. */
@@ -311,6 +333,21 @@ export class IdentityGraph {
       records[visitor * RECORD_WORDS + RECORD.link] === owner ||
       this.#edges.between(visitor, owner) !== 0;
     return isLinked ? owner : 0;
+  }
+
+  /** The anchor that takes the events of an identifier; 0 when it belongs to nobody. */
+  #anchorOf(type: string, value: string): number {
+    const node = this.#nodeOf(type, value);
+    const word = node === 0 ? 0 : this.#words[node]!;
+    return isOpen(word) && !isBlocked(word) ? anchorIn(word) : 0;
+  }
+
+  #graphParts(): GraphParts {
+    const nameOf = (node: number): NamedIdentifier => ({
+      type: this.typeOf(node),
+      value: this.valueOf(node),
+    });
+    return { profiles: this.profiles, edges: this.#edges, nameOf };
   }
 
   #nodeOf(type: string, value: string): number {

@@ -88,6 +88,43 @@ export interface IdentityResolver {
   ): { readonly id: number; readonly profiles: Uint8Array } | undefined;
 }
 
+type GraphAttributes = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Identifiers and what holds them together, as an answer shows them. */
+export interface GraphAnswer {
+  readonly nodes: readonly ({
+    readonly anchor: number;
+    readonly type: string;
+    readonly value: string;
+  } & GraphAttributes)[];
+  readonly edges: readonly ({
+    /** As `edge` in SQL. */
+    readonly edge: number;
+    readonly a: number;
+    readonly b: number;
+  } & GraphAttributes)[];
+  /** Whether that is all of it. */
+  readonly isWhole: boolean;
+}
+
+export interface ExplanationAnswer extends GraphAnswer {
+  readonly joined: boolean;
+  /** Anchors from the one to the other; empty when they are not joined. */
+  readonly path: readonly number[];
+}
+
+export interface IdentityGraphs {
+  /** The graph of a profile; undefined for an id that is none of the tenant's. */
+  graph(tenantId: string, profileId: string): GraphAnswer | undefined;
+  /**
+   * Why two identifiers are, or are not, one person; undefined while one belongs to nobody.
+   * @throws TributaryError for a type that is none.
+   */
+  explain(tenantId: string, a: Identifier, b: Identifier): ExplanationAnswer | undefined;
+  /** The text of a graph in a format of other programs. */
+  draw(graph: GraphAnswer, format: 'json' | 'gexf' | 'graphml'): string;
+}
+
 /** Finds message ids in hot rows, also in those that no query sees. */
 export interface MessageFinder {
   find(tenantId: string, messageId: string): Promise<readonly MessageRow[]>;
@@ -119,6 +156,8 @@ export type ApplianceState =
       readonly tail?: EventTail;
       /** Without one, identifiers are not resolved. */
       readonly identity?: IdentityResolver;
+      /** Without one, profiles have no graph. */
+      readonly graphs?: IdentityGraphs;
       /** Without one, traces tell only what queries see. */
       readonly messages?: MessageFinder;
       /** Without one, there is no lake to read. */
