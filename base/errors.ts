@@ -133,6 +133,13 @@ export const ERRORS = {
     retryable: false,
     help: 'Run the appliance version that wrote it, or a newer one.',
   },
+  TRIBUTARY_STORAGE_LOG_BEHIND_LAKE: {
+    message: 'The log ends at sequence {logSequence}, and the lake has rows up to {lakeSequence}.',
+    status: 503,
+    sqlstate: 'XX001',
+    retryable: false,
+    help: 'The end of the log is lost, or the two are not of one backup. Restore one, or start with --accept-data-loss to go on behind the lake.',
+  },
   TRIBUTARY_STORAGE_BACKUP_MISSING: {
     message: 'There is no backup {id} in {path}.',
     status: 404,

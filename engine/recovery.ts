@@ -58,7 +58,8 @@ export interface RecoveredState {
 
 /**
  * Folds the whole log into the fresh tables of `options.hot`, and publishes the result.
- * @throws TRIBUTARY_STORAGE_WAL_*, TRIBUTARY_STORAGE_HOT_FULL, or the file system's error.
+ * @throws TRIBUTARY_STORAGE_WAL_*, TRIBUTARY_STORAGE_LOG_BEHIND_LAKE, TRIBUTARY_STORAGE_HOT_FULL, or the file
+ *   system's error.
  */
 export async function recoverTenant(options: RecoveryOptions): Promise<RecoveredState> {
   const { hot, secret } = options;
@@ -111,7 +112,7 @@ class Replay {
 
   async run(): Promise<WalRecovery> {
     const { fileSystem, walDirectory: directory, id, acceptDataLoss } = this.#options;
-    const recovery = await readWal(
+    const read = await readWal(
       {
         fileSystem,
         directory,
@@ -123,10 +124,30 @@ class Replay {
       (record) => this.#submit(record),
     );
     await this.#stager.drained();
+    const recovery = this.#behindLake(read);
     this.#stager.continueAt(recovery.nextSequence);
     if (this.#failure !== undefined) throw this.#failure;
     this.#report();
     return recovery;
+  }
+
+  /**
+   * A log that ends before the lake does has lost its end. Going on from there would give sequences twice, and
+   * the next start would take the new rows for those that are in the lake.
+   * @throws TRIBUTARY_STORAGE_LOG_BEHIND_LAKE, unless the loss is accepted: then it goes on behind the lake.
+   */
+  #behindLake(recovery: WalRecovery): WalRecovery {
+    const { acceptDataLoss, cold } = this.#options;
+    const nextSequence = 1 + Math.max(0, ...cold.map(({ watermark }) => watermark));
+    const lostEvents = nextSequence - recovery.nextSequence;
+    if (lostEvents <= 0) return recovery;
+    if (acceptDataLoss) {
+      return { ...recovery, nextSequence, lostEvents: recovery.lostEvents + lostEvents };
+    }
+    throw new TributaryError('TRIBUTARY_STORAGE_LOG_BEHIND_LAKE', {
+      logSequence: recovery.nextSequence - 1,
+      lakeSequence: nextSequence - 1,
+    });
   }
 
   /** @returns what to wait for when the stager has no room; it is tried again then. */
