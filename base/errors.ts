@@ -314,6 +314,13 @@ export const ERRORS = {
     retryable: false,
     help: 'docs/identity.md describes every field.',
   },
+  TRIBUTARY_IDENTITY_RULES_OUTDATED: {
+    message: 'The identity rules were made from version {version}; by now there is {current}.',
+    status: 412,
+    sqlstate: '40001',
+    retryable: false,
+    help: 'Read the rules again, and make the change to those.',
+  },
   TRIBUTARY_IDENTITY_COMMAND_INVALID: {
     message: 'The identity command cannot be read: {reason}.',
     status: 400,

@@ -17,6 +17,7 @@ import { type BootstrapKeys, ControlPlane, type IssuedKeys } from '../engine/con
 import { fileControlStore } from '../engine/control-store.ts';
 import { CONTROL_FILE, IMPORTS_FILE, TENANTS_DIRECTORY } from '../engine/data-files.ts';
 import { Engine, lockDataDirectory } from '../engine/engine.ts';
+import { IdentityKeeper } from '../engine/identity-keeper.ts';
 import { lakeKeeper } from '../engine/lake-keeper.ts';
 import { findMessage } from '../engine/message-search.ts';
 import type { RecoveryProgress } from '../engine/recovery.ts';
@@ -184,6 +185,7 @@ export class Appliance {
         messages: {
           find: (tenantId, messageId) => findMessage(opened.tenant(tenantId).hot.events, messageId),
         },
+        identityKeeper: (tenantId) => new IdentityKeeper(opened.tenant(tenantId)),
         identity: {
           resolve: (tenantId, identifiers) =>
             identifiers.map(({ type, value }) =>

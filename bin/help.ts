@@ -10,6 +10,7 @@ const OVERVIEW = `tributary: a customer data platform on one machine
   tributary dead-letters export what was not accepted, as NDJSON to repair; or replay it as it is
   tributary lake token          make, list and end the tokens other engines read the lake with
   tributary lake files          files of the lake by table and day; and compact, retain, expire, orphans
+  tributary identity            undo, split, block, link, unlink who is who; read and set the rules
   tributary backup --to DIR     copy the data, while the appliance serves or not; list and verify backups
   tributary restore --from DIR  put a backup into an empty data directory
   tributary verify              read every stored byte again and hold it against its checksums
@@ -68,6 +69,25 @@ ${CLIENT_OPTIONS}, an admin key
   --dry-run        only say what a task would do
 `;
 
+const IDENTITY = `tributary identity undo MERGE
+tributary identity split PROFILE TYPE=VALUE...
+tributary identity block TYPE=VALUE [--retroactive]
+tributary identity link TYPE=VALUE TYPE=VALUE [--force]
+tributary identity unlink TYPE=VALUE TYPE=VALUE
+tributary identity rules get
+tributary identity rules set FILE
+
+undo takes a merge of the table merges back; split takes identifiers out of a profile; block makes a value name
+nobody; link makes two identifiers one person, unlink keeps them apart. The profiles before and after are printed as
+JSON, and the exit code is 1 when there was nothing to do. rules get prints the rules of identity as JSON; edit them
+and rules set FILE, or - for standard input, puts them in place unless they were changed meanwhile.
+
+${CLIENT_OPTIONS}, an admin key
+  --dry-run        only say what it would do
+  --retroactive    block: what the value joined before is taken apart as well
+  --force          link: also two known users, or beyond a limit
+`;
+
 const PLACE_OPTIONS = `  --data-dir DIR   the appliance's data_dir; --config FILE and TRIBUTARY_DATA_DIR say it too
   --lake-bucket B  its lake_bucket`;
 
@@ -117,6 +137,8 @@ export function helpFor(command: string | undefined): string | undefined {
       return DEAD_LETTERS;
     case 'lake':
       return LAKE;
+    case 'identity':
+      return IDENTITY;
     case 'backup':
       return BACKUP;
     case 'restore':

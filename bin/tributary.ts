@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   send: async () => (await import('./send.ts')).send,
   'dead-letters': async () => (await import('./dead-letters.ts')).deadLetters,
   lake: async () => (await import('./lake.ts')).lake,
+  identity: async () => (await import('./identity.ts')).identity,
   backup: async () => (await import('./backup.ts')).backup,
   restore: async () => (await import('./restore.ts')).restore,
   verify: async () => (await import('./verify.ts')).verify,

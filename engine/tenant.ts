@@ -353,7 +353,7 @@ export class Tenant {
   /**
    * Carries out what an operator says of identity; resolves when it is durable and visible. One command
    * is under way at a time. `identity.preview` shows what one would do.
-   * Rejects with TRIBUTARY_IDENTITY_TYPE_UNKNOWN, or as {@link Tenant.append} does.
+   * Rejects with TRIBUTARY_IDENTITY_TYPE_UNKNOWN, TRIBUTARY_IDENTITY_RULES_OUTDATED, or as {@link Tenant.append} does.
    */
   changeIdentity(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
     const outcome = this.#commands.then(() => this.#change(command, receivedAtMicros));
@@ -367,7 +367,7 @@ export class Tenant {
   async #change(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
     // Rows that are staged behind a change of rules are read by the new ones, none before it.
     if (command.command === 'rules') await this.#stager.drained();
-    // Names of types are checked before anything is logged.
+    // Names of types and the version of rules are checked before anything is logged.
     this.identity.preview(command);
     const bytes = Buffer.from(JSON.stringify(command));
     this.#admit(bytes.length);

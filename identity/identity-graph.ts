@@ -227,9 +227,18 @@ export class IdentityGraph {
     }
   }
 
-  /** What a command would do now. @throws TRIBUTARY_IDENTITY_TYPE_UNKNOWN */
+  /**
+   * What a command would do now.
+   * @throws TRIBUTARY_IDENTITY_TYPE_UNKNOWN; TRIBUTARY_IDENTITY_RULES_OUTDATED for rules made from others
+   * than those of now: they would give types other numbers.
+   */
   preview(command: IdentityCommand): CommandOutcome {
-    if (command.command === 'rules') return RULES_CHANGED;
+    if (command.command === 'rules') {
+      const current = this.#rules.version;
+      if (command.version === current + 1) return RULES_CHANGED;
+      const version = command.version - 1;
+      throw new TributaryError('TRIBUTARY_IDENTITY_RULES_OUTDATED', { version, current });
+    }
     return this.#operator.preview(command);
   }
 

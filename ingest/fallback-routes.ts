@@ -2,6 +2,7 @@
 import { TributaryError } from '../base/errors.ts';
 import { answerPreflight } from './cross-origin.ts';
 import { HttpExchange } from './http-exchange.ts';
+import { IDENTITY_COMMAND_PATHS, IDENTITY_RULES_PATH } from './identity-command-routes.ts';
 import { LAKE_TOKENS_PATH } from './lake-tokens-route.ts';
 import { PIXEL_PATHS, SDK_METRICS_PATH, TRACKING_PATHS } from './tracking-paths.ts';
 import type { TemplatedApp } from './uws.ts';
@@ -35,5 +36,7 @@ function methodsOf(path: string): string | undefined {
   if (PIXEL_PATHS.has(path)) return 'GET, HEAD, OPTIONS';
   if (path === '/v1/sql') return 'POST';
   if (path === LAKE_TOKENS_PATH) return 'GET, HEAD, POST';
+  if (path === IDENTITY_RULES_PATH) return 'GET, HEAD, PUT';
+  if (IDENTITY_COMMAND_PATHS.includes(path)) return 'POST';
   return GET_PATHS.includes(path) ? 'GET, HEAD' : undefined;
 }

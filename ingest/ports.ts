@@ -10,6 +10,7 @@ import type {
   LakeTokenDescription,
   WritePrincipal,
 } from '../engine/control.ts';
+import type { IdentityKeeper } from '../engine/identity-keeper.ts';
 import type { LakeKeeper } from '../engine/lake-keeper.ts';
 import type { MessageRow } from '../engine/message-search.ts';
 import type { BatchOutcome, IncomingBatch, PublishedBatch, Source } from '../engine/types.ts';
@@ -158,6 +159,8 @@ export type ApplianceState =
       readonly identity?: IdentityResolver;
       /** Without one, profiles have no graph. */
       readonly graphs?: IdentityGraphs;
+      /** Without one, identity takes no commands and shows no profiles. */
+      identityKeeper?(tenantId: string): IdentityKeeper;
       /** Without one, traces tell only what queries see. */
       readonly messages?: MessageFinder;
       /** Without one, there is no lake to read. */

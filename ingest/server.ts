@@ -16,6 +16,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { serveDeadLetters } from './dead-letter-routes.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { serveFallbacks } from './fallback-routes.ts';
+import { serveIdentityCommands } from './identity-command-routes.ts';
 import { serveIdentityGraphs } from './identity-graph-routes.ts';
 import { serveIdentity } from './identity-routes.ts';
 import type { ImportRegistry } from './import-registry.ts';
@@ -111,6 +112,7 @@ export class IngestServer {
     serveTrace(this.#app, context);
     serveIdentity(this.#app, context);
     serveIdentityGraphs(this.#app, context);
+    serveIdentityCommands(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
     serveLakeTasks(this.#app, context);

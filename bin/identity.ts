@@ -1,0 +1,120 @@
+/**
+ * `tributary identity`: says who is who where the appliance cannot know, and reads and changes the rules.
+ *
+ * Identifiers are written TYPE=VALUE. What a command did, or with --dry-run would do, is printed as JSON;
+ * one that found nothing to do ends with 1 and says why.
+ */
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { TributaryError } from '../base/errors.ts';
+import { ask, describeFailure, targetOf } from './client.ts';
+import {
+  type CommandContext,
+  type CommandLine,
+  parseCommandLine,
+  requireKnownFlags,
+} from './command-line.ts';
+import { helpFor } from './help.ts';
+
+const FLAGS = ['url', 'key'];
+const RULES_PATH = '/v1/identity/rules';
+
+/** What is asked of the appliance; `flags` are those it takes beside the common ones. */
+interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly path: string;
+  readonly flags: readonly string[];
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
+/** @returns the exit code. */
+export async function identity(args: readonly string[], context: CommandContext): Promise<number> {
+  const line = parseCommandLine(args, FLAGS);
+  const call = (await rulesCall(line, context)) ?? commandCall(line);
+  if (call === undefined) {
+    context.stderr.write(helpFor('identity')!);
+    return 2;
+  }
+  requireKnownFlags(line, [...FLAGS, ...call.flags]);
+  const isDryRun = line.flags['dry-run'] === true;
+  const body = call.body && JSON.stringify({ ...call.body, ...(isDryRun && { dry_run: true }) });
+  const response = await ask(targetOf(line, context, 'admin'), call.method, call.path, body);
+  if (!response.ok) {
+    context.stderr.write(`${await describeFailure(response)}\n`);
+    return 1;
+  }
+  const answer = (await response.json()) as { readonly obstacle?: string | null };
+  context.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
+  if (answer.obstacle === undefined || answer.obstacle === null) return 0;
+  context.stderr.write(`nothing to do: ${answer.obstacle}\n`);
+  return 1;
+}
+
+async function rulesCall(line: CommandLine, context: CommandContext): Promise<Call | undefined> {
+  const [noun, verb, file, ...rest] = line.words;
+  if (noun !== 'rules' || rest.length > 0) return undefined;
+  if (verb === 'get' && file === undefined) return { method: 'GET', path: RULES_PATH, flags: [] };
+  if (verb !== 'set' || file === undefined) return undefined;
+  const written = file === '-' ? await text(context.stdin) : await readFile(file, 'utf8');
+  return { method: 'PUT', path: RULES_PATH, flags: ['dry-run'], body: parseRulesFile(written) };
+}
+
+function commandCall({ words, flags }: CommandLine): Call | undefined {
+  const [action, first, ...others] = words;
+  if (first === undefined) return undefined;
+  const post = (path: string, body: Call['body'] = {}, ...own: string[]): Call => ({
+    ...{ method: 'POST', path, body },
+    flags: ['dry-run', ...own],
+  });
+  const [second] = others;
+  switch (action) {
+    case 'undo':
+      if (second !== undefined) return undefined;
+      return post(`/v1/identity/merges/${encodeURIComponent(first)}/undo`);
+    case 'split': {
+      if (second === undefined) return undefined;
+      const identifiers = others.map(identifierOf);
+      return post(`/v1/profiles/${encodeURIComponent(first)}/split`, { identifiers });
+    }
+    case 'block': {
+      if (second !== undefined) return undefined;
+      const body = { identifier: identifierOf(first), retroactive: flags['retroactive'] === true };
+      return post('/v1/identity/block', body, 'retroactive');
+    }
+    case 'link':
+    case 'unlink': {
+      if (second === undefined || others.length > 1) return undefined;
+      const pair = { a: identifierOf(first), b: identifierOf(second) };
+      if (action === 'unlink') return post('/v1/identity/unlink', pair);
+      return post('/v1/identity/link', { ...pair, force: flags['force'] === true }, 'force');
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** @throws TributaryError TRIBUTARY_CONFIG_INVALID_VALUE */
+function identifierOf(word: string): { readonly type: string; readonly value: string } {
+  const at = word.indexOf('=');
+  if (at > 0 && at < word.length - 1) return { type: word.slice(0, at), value: word.slice(at + 1) };
+  throw new TributaryError('TRIBUTARY_CONFIG_INVALID_VALUE', {
+    origin: 'the command line',
+    key: 'an identifier',
+    value: word,
+    expected: 'TYPE=VALUE such as email=ada@example.com',
+  });
+}
+
+/** @throws TributaryError TRIBUTARY_IDENTITY_RULES_INVALID */
+function parseRulesFile(written: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(written);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TributaryError('TRIBUTARY_IDENTITY_RULES_INVALID', { reason }, cause);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  const reason = 'the file is no JSON object';
+  throw new TributaryError('TRIBUTARY_IDENTITY_RULES_INVALID', { reason });
+}

@@ -1,0 +1,101 @@
+/**
+ * Routes for an admin key that answer one JSON document: the request is read and authenticated in its
+ * handler, where the library still holds it; the work may take its time.
+ *
+ * A failure is answered as an error; one that was not foreseen is also logged.
+ */
+import { LIMITS } from '../base/limits.ts';
+import type { Logger } from '../base/log.ts';
+import { readBody } from './body-reader.ts';
+import type { BodyWatch } from './body-watch.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import { authenticateAdmin } from './credentials.ts';
+import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
+import type { ApplianceState, Authenticator } from './ports.ts';
+import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
+
+export interface AdminContext {
+  readonly authenticator: Authenticator;
+  readonly inFlight: ByteBudget;
+  readonly bodies: BodyWatch;
+  readonly logger: Logger;
+  state(): ApplianceState;
+}
+
+export interface AdminAnswer {
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Reads what it needs of `request` before its first await. May throw or reject with a TributaryError. */
+export type AdminRead = (request: HttpRequest, tenantId: string) => Promise<AdminAnswer>;
+
+/** As {@link AdminRead}; what it returns is given the body, as text. */
+export type AdminWrite = (
+  request: HttpRequest,
+  tenantId: string,
+) => (body: string) => Promise<AdminAnswer>;
+
+export class AdminRoutes {
+  readonly #app: TemplatedApp;
+  readonly #context: AdminContext;
+
+  constructor(app: TemplatedApp, context: AdminContext) {
+    this.#app = app;
+    this.#context = context;
+  }
+
+  get(path: string, read: AdminRead): void {
+    serveGet(this.#app, path, (response, request) =>
+      this.#guard(response, request, (exchange, tenantId) =>
+        this.#answer(exchange, read(request, tenantId)),
+      ),
+    );
+  }
+
+  /** The body is at most LIMITS.requestBytesMax bytes. */
+  write(method: 'post' | 'put', path: string, write: AdminWrite): void {
+    const { bodies: watch, inFlight: budget } = this.#context;
+    this.#app[method](path, (response, request) =>
+      this.#guard(response, request, (exchange, tenantId) => {
+        const declaredBytes = Number(request.getHeader('content-length')) || 0;
+        const take = write(request, tenantId);
+        const bounds = { bytesMax: LIMITS.requestBytesMax, budget, watch };
+        readBody(exchange, declaredBytes, bounds, {
+          receive: (body, release) => {
+            const text = Buffer.from(body).toString('utf8');
+            const work = async (): Promise<AdminAnswer> => take(text);
+            this.#answer(exchange, work().finally(release));
+          },
+          refuse: (error, close) => exchange.answerError(error, { close }),
+        });
+      }),
+    );
+  }
+
+  #guard(
+    response: HttpResponse,
+    request: HttpRequest,
+    handle: (exchange: HttpExchange, tenantId: string) => void,
+  ): void {
+    const exchange = new HttpExchange(response, request);
+    try {
+      handle(exchange, authenticateAdmin(this.#context.authenticator, request).tenantId);
+    } catch (error) {
+      exchange.answerError(asTributaryError(error));
+    }
+  }
+
+  #answer(exchange: HttpExchange, work: Promise<AdminAnswer>): void {
+    work.then(
+      ({ body, headers = {} }) => exchange.answer(200, body, { headers }),
+      (error: unknown) => {
+        const answered = asTributaryError(error);
+        if (answered.status === 500) {
+          this.#context.logger.log('error', 'an admin request failed', { error });
+        }
+        exchange.answerError(answered);
+      },
+    );
+  }
+}
