@@ -24,7 +24,6 @@ import { ColdStore } from './cold-store.ts';
 import { LAKE_DIRECTORY, secretFileOf, walDirectoryOf } from './data-files.ts';
 import { Flusher, type FlushLimits } from './flush.ts';
 import { HotStore } from './hot-store.ts';
-import { LakeUpkeep } from './lake-upkeep.ts';
 import type { RecoveryProgress } from './recovery.ts';
 import { Tenant } from './tenant.ts';
 import { INITIAL_CONFIGURATION, type TenantConfiguration } from './tenant-configuration.ts';
@@ -90,7 +89,6 @@ export interface OpenTenant {
   readonly tenant: Tenant;
   readonly cold: ColdStore;
   readonly flusher: Flusher;
-  readonly upkeep: LakeUpkeep;
 }
 
 /** What the tenants of an engine share. */
@@ -169,9 +167,8 @@ export class Engine {
 }
 
 /** Ends a flush that runs first: it reads the hot files. */
-async function closeTenant({ tenant, flusher, upkeep }: OpenTenant): Promise<void> {
+async function closeTenant({ tenant, flusher }: OpenTenant): Promise<void> {
   await flusher.close();
-  await upkeep.close();
   await tenant.close();
 }
 
@@ -232,10 +229,7 @@ async function openTenant(
     // Queries read cold files by their paths on this machine.
     if (cold.directory !== undefined) flusher.start();
     else logger.log('warn', 'hot rows stay hot: the lake lies elsewhere', { tenant: id });
-    const tables = () => cold.lakeTables;
-    const upkeep = new LakeUpkeep({ tenantId: id, store, tables, clock, logger });
-    upkeep.start();
-    return { tenant, cold, flusher, upkeep };
+    return { tenant, cold, flusher };
   } catch (error) {
     hot.close();
     // Shared memory keeps them else, until somebody starts over the same data again.
