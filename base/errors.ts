@@ -126,6 +126,13 @@ export const ERRORS = {
     retryable: false,
     help: 'Restore a backup, or start with --accept-data-loss to go on without the damaged records.',
   },
+  TRIBUTARY_STORAGE_CHECKPOINT_UNUSABLE: {
+    message: 'The checkpoint {path} cannot be used: {reason}.',
+    status: 503,
+    sqlstate: 'XX001',
+    retryable: false,
+    help: 'A start goes on with an older checkpoint, or with the whole log; the file can be removed.',
+  },
   TRIBUTARY_STORAGE_WAL_VERSION: {
     message: 'The log file {file} has format version {version}, this appliance reads {supported}.',
     status: 503,

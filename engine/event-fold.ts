@@ -11,10 +11,21 @@ import { IdentityGraph } from '../identity/identity-graph.ts';
 import type { CommandOutcome } from '../identity/identity-operator.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { SegmentFile } from '../storage/segment-file.ts';
+import {
+  partOfBytes,
+  restoreBytes,
+  type StatePart,
+  type StateSource,
+} from '../storage/state-part.ts';
 import { EdgeTable } from './edge-table.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { StagedRows } from './staged-rows.ts';
-import { INITIAL_CONFIGURATION, type TenantConfiguration } from './tenant-configuration.ts';
+import {
+  INITIAL_CONFIGURATION,
+  parseConfiguration,
+  serialiseConfiguration,
+  type TenantConfiguration,
+} from './tenant-configuration.ts';
 import type { TenantSecret } from './tenant-secret.ts';
 
 export interface EventFoldOptions {
@@ -27,6 +38,9 @@ export interface EventFoldOptions {
   /** Identifiers the tenant can hold. */
   readonly nodesMax: number;
 }
+
+/** The part of a checkpoint that has the configuration, as the log has it. */
+const CONFIGURATION_PART = 'configuration';
 
 interface SegmentViews {
   readonly segment: SegmentFile;
@@ -109,6 +123,23 @@ export class EventFold {
     this.#edges.publish();
     this.#quarantine.publish();
     this.#events.publishTo(this.#appliedRows);
+  }
+
+  /** What a checkpoint keeps of all this: everything but the rows of tables. It was published. */
+  state(): StatePart[] {
+    const configuration = serialiseConfiguration(this.#configuration);
+    return [...this.identity.state(), partOfBytes(CONFIGURATION_PART, configuration)];
+  }
+
+  /**
+   * Takes over what {@link EventFold.state} was, and publishes it; this is fresh.
+   * @throws as {@link IdentityGraph.restore}, and TRIBUTARY_ENGINE_CONFIGURATION_UNKNOWN.
+   */
+  async restore(source: StateSource): Promise<void> {
+    this.#configuration = parseConfiguration(await restoreBytes(CONFIGURATION_PART, source));
+    await this.identity.restore(source);
+    this.#appliedNodes = this.identity.nodeCount;
+    this.publish();
   }
 
   /** Unmaps identity. Idempotent. */

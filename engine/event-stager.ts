@@ -14,6 +14,7 @@ import { Fifo } from '../base/fifo.ts';
 import { LIMITS } from '../base/limits.ts';
 import { type NativeIdentifierIndex, type NativeStager, native } from '../native/index.ts';
 import type { HotTable } from '../storage/hot-table.ts';
+import type { StatePart, StateSource } from '../storage/state-part.ts';
 import { WAL_CODEC } from '../storage/wal-format.ts';
 import { DECODE_REGION_FULL, DECODE_SEGMENT_FULL, decodeError } from './decode-codes.ts';
 import { PayloadRing } from './payload-ring.ts';
@@ -65,6 +66,14 @@ interface Placement {
 /** Words of one page of results, beyond the largest of which a result gets a page of its own. */
 const PAGE_WORDS = 64 * 1024;
 const NO_TEXTS = Buffer.alloc(0);
+/** Parts of a checkpoint, by their numbers in the addon: the head of the duplicate window, then its tables. */
+const WINDOW_PARTS: readonly string[] = [
+  'message_window',
+  ...[1, 2, 3, 4].flatMap((generation) => [
+    `message_hashes_${generation}`,
+    `message_fingerprints_${generation}`,
+  ]),
+];
 /** Unchanged, to NativeStager.place. */
 const SAME_WINDOW = -1;
 
@@ -173,6 +182,28 @@ export class EventStager {
   /** Settles when all that was submitted was heard of. */
   async drained(): Promise<void> {
     while (this.#underWay.length > 0) await this.progress();
+  }
+
+  /** What a checkpoint keeps of the duplicate window; nothing is under way while it is read. */
+  state(): StatePart[] {
+    return WINDOW_PARTS.map((name, part): StatePart => {
+      const read = (offset: number, target: Uint8Array): void => {
+        assert(this.#native.readWindow(part, offset, target), 'a window at rest is read');
+      };
+      return { name, bytes: this.#native.windowBytes(part), read };
+    });
+  }
+
+  /** Takes over what {@link EventStager.state} was; nothing was submitted before. */
+  async restore(source: StateSource): Promise<void> {
+    for (const [part, name] of WINDOW_PARTS.entries()) {
+      await source.copy(name, (offset, piece) => {
+        assert(
+          this.#native.writeWindow(part, offset, piece),
+          'the tables of a window fit its head',
+        );
+      });
+    }
   }
 
   /** Ends the thread; what is under way is never heard of. Idempotent. */

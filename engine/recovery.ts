@@ -3,12 +3,15 @@
  * is, so the state after a start is the state before the crash, ordinal for ordinal. The log is read and
  * checked while the stager works on what was read before.
  *
+ * It begins with the state that a checkpoint kept, where there is one, and replays what is behind it.
+ *
  * Nothing is written. What the log's own repair needs comes back in `recovery`.
  */
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
 import { parseIdentityCommand } from '../identity/identity-command.ts';
 import { native } from '../native/index.ts';
+import type { CheckpointReader } from '../storage/checkpoint-reader.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import { readWal, type WalRecord, type WalRecovery } from '../storage/wal-reader.ts';
@@ -37,6 +40,10 @@ export interface RecoveryOptions {
   readonly capacities: TenantCapacities;
   /** What of the replayed rows is in the lake already. */
   readonly cold: readonly FlooredTable[];
+  /** Where to begin; at the first record unless given. Checked whole, and the caller's to close. */
+  readonly checkpoint?: CheckpointReader | undefined;
+  /** Where to end, as of {@link readWal}; at the end of the log unless given. */
+  readonly toSequence?: number;
   /** Go on behind damaged records, which are lost. */
   readonly acceptDataLoss: boolean;
   readonly onRecoveryProgress?: (progress: RecoveryProgress) => void;
@@ -57,7 +64,7 @@ export interface RecoveredState {
 }
 
 /**
- * Folds the whole log into the fresh tables of `options.hot`, and publishes the result.
+ * Folds the log, from the checkpoint on, into the fresh tables of `options.hot`, and publishes the result.
  * @throws TRIBUTARY_STORAGE_WAL_*, TRIBUTARY_STORAGE_LOG_BEHIND_LAKE, TRIBUTARY_STORAGE_HOT_FULL, or the file
  *   system's error.
  */
@@ -72,15 +79,20 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
     secret,
     nodesMax: options.capacities.identityNodes,
   });
+  const { checkpoint } = options;
   const stager = new EventStager({
     events: hot.events,
     identifiers: fold.identity.identifiers,
-    nextSequence: 1,
+    nextSequence: checkpoint?.nextSequence ?? 1,
     dedupeWindowMicros: fold.configuration.dedupeWindowMicros,
     messageIdSecret: secret.messageIds,
     payloadBytes: options.capacities.payloadBytes,
   });
   try {
+    if (checkpoint !== undefined) {
+      await fold.restore(checkpoint);
+      await stager.restore(checkpoint);
+    }
     const recovery = await new Replay(options, stager, fold).run();
     return { stager, fold, recovery };
   } catch (error) {
@@ -112,12 +124,14 @@ class Replay {
 
   async run(): Promise<WalRecovery> {
     const { fileSystem, walDirectory: directory, id, acceptDataLoss } = this.#options;
+    const { checkpoint, toSequence } = this.#options;
     const read = await readWal(
       {
         fileSystem,
         directory,
         tenantId: uuidBytes(id),
-        fromSequence: 1,
+        fromSequence: checkpoint?.nextSequence ?? 1,
+        ...(toSequence !== undefined && { toSequence }),
         acceptDataLoss,
         crc32c: native.crc32c,
       },

@@ -11,6 +11,12 @@
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { SharedArray } from '../storage/shared-array.ts';
+import {
+  partOfArray,
+  restoreArray,
+  type StatePart,
+  type StateSource,
+} from '../storage/state-part.ts';
 
 /** Of a small store, whose edges are as many as a few events can bring. */
 const EDGES_PER_ANCHOR = 3;
@@ -157,6 +163,23 @@ export class EdgeGraph {
       edges.push(edge);
     }
     return edges.reverse();
+  }
+
+  /** What a checkpoint keeps. @param anchors there are. */
+  state(anchors: number): StatePart[] {
+    return [
+      partOfArray(this.#heads, anchors + 1),
+      partOfArray(this.#links, (this.#count + 1) * LINK_WORDS),
+      partOfArray(this.#states, (this.#count + 1) * 2),
+    ];
+  }
+
+  /** Takes over what {@link EdgeGraph.state} was; this is fresh. */
+  async restore(source: StateSource): Promise<void> {
+    assert(this.#count === 0, 'a fresh graph is restored');
+    await restoreArray(this.#heads, source);
+    await restoreArray(this.#links, source);
+    this.#count = (await restoreArray(this.#states, source)) / 2 - 1;
   }
 
   /** Unmaps everything. Idempotent. */

@@ -15,6 +15,14 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { type NativeIdentifierIndex, type NativeRegion, native } from '../native/index.ts';
 import { SharedArray } from '../storage/shared-array.ts';
+import {
+  partOfArray,
+  partOfBytes,
+  restoreArray,
+  restoreBytes,
+  type StatePart,
+  type StateSource,
+} from '../storage/state-part.ts';
 import { BlockedValues } from './blocked-values.ts';
 import { EdgeGraph } from './edge-graph.ts';
 import type { EdgeLog } from './edge-log.ts';
@@ -47,6 +55,10 @@ const EDGES_PER_NODE = 3;
 const VALUE_OVERHEAD_BYTES = 12;
 /** Words of a row in what the native index writes: four, and a list of 16 nodes. */
 const ROW_WORDS_MAX = 4 + 1 + 2 * 16;
+
+/** Parts of a checkpoint: the two arrays of the native index, and the rules as a command of the log has them. */
+const INDEX_PARTS = ['node_values', 'identifier_values'] as const;
+const RULES_PART = 'identity_rules';
 
 const RULES_CHANGED: CommandOutcome = Object.freeze({
   isChanged: true,
@@ -317,6 +329,62 @@ export class IdentityGraph {
   /** The name of the type of a node that was given. */
   typeOf(node: number): string {
     return typeName(this.#rules, this.#index.typeOf(node));
+  }
+
+  /** What a checkpoint keeps. All of it was published, and nothing is being staged. */
+  state(): StatePart[] {
+    const { version } = this.#rules;
+    const rules = JSON.stringify({ version, rules: rulesToJson(this.#rules) });
+    const ofIndex = INDEX_PARTS.map((name, part): StatePart => {
+      const read = (offset: number, target: Uint8Array): void => {
+        assert(this.#index.readPart(part, offset, target), 'a part is read within its length');
+      };
+      return { name, bytes: this.#index.partBytes(part), read };
+    });
+    return [
+      ...ofIndex,
+      partOfArray(this.#nodeAnchors, this.#index.count + 1),
+      ...this.profiles.state(),
+      ...this.#edges.state(this.profiles.anchorCount),
+      this.#journal.state(),
+      this.#separations.state(),
+      this.#operator.state(),
+      partOfBytes(RULES_PART, Buffer.from(rules)),
+    ];
+  }
+
+  /**
+   * Takes over what {@link IdentityGraph.state} was; this is fresh.
+   * @throws TRIBUTARY_IDENTITY_NODES_FULL, TRIBUTARY_STORAGE_REGION_FULL, what `source` throws, and
+   *   TRIBUTARY_IDENTITY_RULES_INVALID for rules that a newer version wrote.
+   */
+  async restore(source: StateSource): Promise<void> {
+    await this.#restoreIndex(source);
+    await restoreArray(this.#nodeAnchors, source);
+    await this.profiles.restore(source);
+    await this.#edges.restore(source);
+    await this.#journal.restore(source);
+    await this.#separations.restore(source);
+    await this.#operator.restore(source);
+    const text = Buffer.from(await restoreBytes(RULES_PART, source)).toString('utf8');
+    const { rules, version } = JSON.parse(text) as { rules: unknown; version: number };
+    this.#resolver = this.#takeRules(parseRules(rules, version));
+    this.prepare(0, 0);
+  }
+
+  async #restoreIndex(source: StateSource): Promise<void> {
+    const [offsets, values] = INDEX_PARTS;
+    const nodes = source.bytesOf(offsets) / BigUint64Array.BYTES_PER_ELEMENT - 1;
+    const reason = this.#index.beginRestore(nodes, source.bytesOf(values));
+    if (reason !== '') {
+      throw new TributaryError('TRIBUTARY_IDENTITY_NODES_FULL', { count: nodes, reason });
+    }
+    for (const [part, name] of INDEX_PARTS.entries()) {
+      await source.copy(name, (offset, piece) => {
+        assert(this.#index.writePart(part, offset, piece), 'a part is as long as was prepared');
+      });
+    }
+    assert(this.#index.endRestore(), 'the values of a checkpoint lie one behind another');
   }
 
   /** Unmaps everything. Idempotent. */

@@ -2,11 +2,20 @@
  * Writes down what identity decides: every edge and every change of profiles goes through here into the
  * arrays and, with its sequence, its time and the version of the rules, into the tables.
  */
+
+import {
+  partOfNumbers,
+  restoreNumbers,
+  type StatePart,
+  type StateSource,
+} from '../storage/state-part.ts';
 import type { EdgeGraph } from './edge-graph.ts';
 import type { EdgeKind, EdgeLog, EdgeReason, EdgeState } from './edge-log.ts';
 import { type ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
 
 const SECOND_MICROS = 1_000_000;
+/** The part of a checkpoint that has the edge of every merge, from 1. */
+const MERGE_EDGES = 'merge_edges';
 
 /** Where in the log something was decided. */
 export interface Moment {
@@ -156,6 +165,19 @@ export class IdentityJournal {
       }
     }
     return owners;
+  }
+
+  /** What a checkpoint keeps. */
+  state(): StatePart {
+    return partOfNumbers(MERGE_EDGES, this.#mergeEdges.subarray(0, this.#mergeCount + 1));
+  }
+
+  /** Takes over what {@link IdentityJournal.state} was. */
+  async restore(source: StateSource): Promise<void> {
+    const edges = await restoreNumbers(MERGE_EDGES, source);
+    this.#mergeCount = edges.length - 1;
+    this.#mergeEdges = new Uint32Array(2 * edges.length);
+    this.#mergeEdges.set(edges);
   }
 
   #append(

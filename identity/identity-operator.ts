@@ -5,6 +5,12 @@
  * - A command never fails once it is logged: what it finds nothing to do for changes nothing and says why.
  * - Counts are kept per anchor, so the profiles of a split have exactly what is their own.
  */
+import {
+  partOfNumbers,
+  restoreNumbers,
+  type StatePart,
+  type StateSource,
+} from '../storage/state-part.ts';
 import { type ComponentParts, edgesOfProfile, type Partition, partition } from './component.ts';
 import type { EdgeReason } from './edge-log.ts';
 import type { IdentityCommand, NamedIdentifier } from './identity-command.ts';
@@ -61,6 +67,9 @@ export interface OperatorOptions extends ComponentParts {
   readonly nameOf: (node: number) => NamedIdentifier;
 }
 
+/** The part of a checkpoint that has the nodes an operator blocked. */
+const BLOCKED_NODES = 'blocked_nodes';
+
 export class IdentityOperator {
   readonly #options: OperatorOptions;
   /** Nodes that an operator blocked: rules that change do not let them in again. */
@@ -72,6 +81,16 @@ export class IdentityOperator {
 
   isBlocked(node: number): boolean {
     return this.#blocked.has(node);
+  }
+
+  /** What a checkpoint keeps. */
+  state(): StatePart {
+    return partOfNumbers(BLOCKED_NODES, Uint32Array.from(this.#blocked));
+  }
+
+  /** Takes over what {@link IdentityOperator.state} was. */
+  async restore(source: StateSource): Promise<void> {
+    for (const node of await restoreNumbers(BLOCKED_NODES, source)) this.#blocked.add(node);
   }
 
   /** What a command would do now. @throws TRIBUTARY_IDENTITY_TYPE_UNKNOWN */

@@ -20,6 +20,12 @@
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import { type ElementType, SharedArray } from '../storage/shared-array.ts';
+import {
+  partOfArray,
+  restoreArray,
+  type StatePart,
+  type StateSource,
+} from '../storage/state-part.ts';
 import { USER_ID } from './identity-rules.ts';
 import { PROFILE_ID_BYTES, ProfileIds, uuidText } from './profile-ids.ts';
 
@@ -45,6 +51,13 @@ export interface ProfileStoreOptions {
   readonly anchorsMax?: number;
 }
 
+interface StoreArray {
+  readonly array: SharedArray<ElementType>;
+  /** For each anchor or profile. */
+  readonly elements: number;
+  readonly by: 'anchor' | 'profile';
+}
+
 export class ProfileStore {
   // Hot loops index these directly; they are valid below the ensured count.
   readonly profileOf: Uint32Array;
@@ -61,7 +74,7 @@ export class ProfileStore {
   /** PROFILE_ID_BYTES each; those of published profiles are written. */
   readonly ids: Uint8Array;
 
-  readonly #arrays: { readonly array: SharedArray<ElementType>; readonly elements: number }[] = [];
+  readonly #arrays: StoreArray[] = [];
   readonly #profileIds: SharedArray<'bytes'>;
   readonly #profileOf: SharedArray<'u32'>;
   readonly #ids: ProfileIds;
@@ -74,24 +87,32 @@ export class ProfileStore {
   /** Creates the arrays, empty. @throws TRIBUTARY_STORAGE_REGION_FULL */
   constructor(options: ProfileStoreOptions) {
     const { directory, secret, anchorsMax = LIMITS.identityAnchorsMax } = options;
-    const make = <Type extends ElementType>(name: string, type: Type, elements = 1, bytes = 1) => {
+    const make = <Type extends ElementType>(
+      by: 'anchor' | 'profile',
+      name: string,
+      type: Type,
+      elements = 1,
+      bytes = 1,
+    ) => {
       const capacity = (anchorsMax + 1) * elements;
       const array = SharedArray.create({ directory, name, type, capacity, elementBytes: bytes });
-      this.#arrays.push({ array, elements });
+      this.#arrays.push({ array, elements, by });
       return array;
     };
-    const u32 = (name: string, elements = 1): Uint32Array => make(name, 'u32', elements).values;
+    const ofAnchors = (name: string, elements: number): Uint32Array =>
+      make('anchor', name, 'u32', elements).values;
+    const ofProfiles = (name: string): Uint32Array => make('profile', name, 'u32').values;
     this.#ids = new ProfileIds(secret);
-    this.#profileOf = make('profile_of', 'u32');
+    this.#profileOf = make('anchor', 'profile_of', 'u32');
     this.profileOf = this.#profileOf.values;
-    this.records = u32('anchor_records', RECORD_WORDS);
-    const times = u32('anchor_times', 4);
+    this.records = ofAnchors('anchor_records', RECORD_WORDS);
+    const times = ofAnchors('anchor_times', 4);
     this.times = new Int32Array(times.buffer, times.byteOffset, times.length);
-    this.origins = u32('anchor_origins', 2);
-    this.users = u32('profile_users');
-    this.sizes = u32('profile_sizes');
-    this.heads = u32('profile_heads');
-    this.#profileIds = make('profile_ids', 'bytes', 1, PROFILE_ID_BYTES);
+    this.origins = ofAnchors('anchor_origins', 2);
+    this.users = ofProfiles('profile_users');
+    this.sizes = ofProfiles('profile_sizes');
+    this.heads = ofProfiles('profile_heads');
+    this.#profileIds = make('profile', 'profile_ids', 'bytes', 1, PROFILE_ID_BYTES);
     this.ids = this.#profileIds.allBytes();
     this.prepare(0);
   }
@@ -264,6 +285,27 @@ export class ProfileStore {
     this.#writeIds();
     this.#profileOf.publish(this.#anchorCount + 1);
     this.#profileIds.publish(this.#profileCount + 1);
+  }
+
+  /** What a checkpoint keeps; all of it was published. */
+  state(): StatePart[] {
+    assert(this.#idsWritten === this.#profileCount, 'what a checkpoint keeps was published');
+    const counts = { anchor: this.#anchorCount + 1, profile: this.#profileCount + 1 };
+    return this.#arrays.map(({ array, elements, by }) => partOfArray(array, counts[by] * elements));
+  }
+
+  /** Takes over what {@link ProfileStore.state} was; this is fresh. */
+  async restore(source: StateSource): Promise<void> {
+    assert(this.#anchorCount + this.#profileCount === 0, 'a fresh store is restored');
+    const counts = { anchor: 0, profile: 0 };
+    for (const { array, elements, by } of this.#arrays) {
+      counts[by] = (await restoreArray(array, source)) / elements - 1;
+    }
+    this.#anchorCount = counts.anchor;
+    this.#profileCount = counts.profile;
+    this.#idsWritten = counts.profile;
+    this.#preparedCount = 0;
+    this.prepare(0);
   }
 
   /** Unmaps the arrays and leaves their files. Idempotent. */

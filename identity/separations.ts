@@ -1,4 +1,14 @@
 /** Pairs of identifiers that an operator declared to be different people, whatever arrives. */
+import {
+  partOfNumbers,
+  restoreNumbers,
+  type StatePart,
+  type StateSource,
+} from '../storage/state-part.ts';
+
+/** The part of a checkpoint that has the pairs, each once. */
+const SEPARATIONS = 'separations';
+
 export class Separations {
   readonly #partners = new Map<number, Set<number>>();
   #count = 0;
@@ -41,6 +51,21 @@ export class Separations {
       }
     }
     return false;
+  }
+
+  /** What a checkpoint keeps. */
+  state(): StatePart {
+    const pairs: number[] = [];
+    for (const [node, partners] of this.#partners) {
+      for (const partner of partners) if (node < partner) pairs.push(node, partner);
+    }
+    return partOfNumbers(SEPARATIONS, Uint32Array.from(pairs));
+  }
+
+  /** Takes over what {@link Separations.state} was. */
+  async restore(source: StateSource): Promise<void> {
+    const pairs = await restoreNumbers(SEPARATIONS, source);
+    for (let at = 0; at + 1 < pairs.length; at += 2) this.add(pairs[at]!, pairs[at + 1]!);
   }
 
   #partnersOf(node: number): Set<number> {

@@ -134,6 +134,15 @@ export interface NativeIdentifierIndex {
   typeOf(node: number): number;
   /** Lets readers see the nodes up to that one. */
   publish(nodes: number): void;
+  /** For a checkpoint, at rest: part 0 says where the value of each node is, part 1 holds the values. */
+  partBytes(part: number): number;
+  /** Copies a range of a part. @returns false when it lies outside. */
+  readPart(part: number, offset: number, target: Uint8Array): boolean;
+  /** Makes an empty index as large as the parts that are written next. @returns '' or why not. */
+  beginRestore(nodes: number, valueBytes: number): string;
+  writePart(part: number, offset: number, source: Uint8Array): boolean;
+  /** @returns false, and an empty index, when the parts are not those of an index. */
+  endRestore(): boolean;
   close(): void;
   readonly count: number;
   readonly memoryBytes: number;
@@ -186,6 +195,12 @@ export interface NativeStager {
   readonly failure: string;
   /** Of the duplicate window. */
   readonly memoryBytes: number;
+  /** For a checkpoint, while nothing is under way: part 0 of the window is its head, 1 to 8 its tables. */
+  windowBytes(part: number): number;
+  /** Copies a range of a part. @returns false when it lies outside, or something is under way. */
+  readWindow(part: number, offset: number, target: Uint8Array): boolean;
+  /** Writing the head makes empty tables of its sizes. @returns false also for a head that none can have. */
+  writeWindow(part: number, offset: number, source: Uint8Array): boolean;
   /** Ends the thread; what was submitted and not taken is dropped. Idempotent. */
   close(): void;
 }

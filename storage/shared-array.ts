@@ -45,6 +45,7 @@ export interface SharedArrayOptions<Type extends ElementType> {
 }
 
 export class SharedArray<Type extends ElementType> {
+  readonly name: string;
   readonly capacity: number;
   readonly elementBytes: number;
   /** All elements up to the capacity; only those below `ensuredCount` may be touched. */
@@ -64,17 +65,17 @@ export class SharedArray<Type extends ElementType> {
     assert(reservedBytes <= 4 * GIB, 'a shared array is at most 4 GiB long');
     const region = native.createRegion(path, reservedBytes, PAGE_BYTES);
     if (typeof region === 'string') throw regionFull(path, PAGE_BYTES, region);
-    return new SharedArray(path, region, options.type, elementBytes, options.capacity);
+    return new SharedArray(path, region, options, elementBytes);
   }
 
   private constructor(
     path: string,
     region: NativeRegion,
-    type: Type,
+    { name, type, capacity }: SharedArrayOptions<Type>,
     elementBytes: number,
-    capacity: number,
   ) {
     this.#path = path;
+    this.name = name;
     this.#region = region;
     this.capacity = capacity;
     this.elementBytes = elementBytes;

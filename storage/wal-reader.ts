@@ -52,6 +52,11 @@ export interface WalReadOptions {
   readonly tenantId: Uint8Array;
   /** The first sequence the caller has no other source for; records wholly below are checked only. */
   readonly fromSequence: number;
+  /**
+   * Reading ends before the first record that reaches beyond the sequences below this one; all unless
+   * given. What is below is durable: so a log that is being written can be read.
+   */
+  readonly toSequence?: number;
   readonly acceptDataLoss?: boolean;
   readonly crc32c?: Crc32c;
 }
@@ -105,7 +110,10 @@ export async function readWal(options: WalReadOptions, visit: WalVisitor): Promi
     (name) => parseWalFileName(name) !== undefined,
   );
   const reader = new WalReader(options, visit);
-  for (const name of names) await reader.readFile(name);
+  for (const name of names) {
+    if (reader.isDone) break;
+    await reader.readFile(name);
+  }
   return reader.recovery(parseWalFileName(names.at(-1) ?? walFileName(0))! + 1);
 }
 
@@ -120,6 +128,7 @@ class WalReader {
   readonly #options: WalReadOptions;
   readonly #crc32c: Crc32c;
   readonly #visit: WalVisitor;
+  readonly #toSequence: number;
   readonly #window: WalWindow;
   readonly #record: { -readonly [Key in keyof WalRecord]: WalRecord[Key] };
   readonly #files: WalFileSummary[] = [];
@@ -134,6 +143,8 @@ class WalReader {
   #lostEvents = 0;
   /** Whether a loss was accepted: groups are then no longer expected to follow one another. */
   #isDamaged = false;
+  /** Whether `toSequence` was reached. */
+  #isDone = false;
 
   // The place in the file being read.
   #isFileStart = true;
@@ -144,6 +155,7 @@ class WalReader {
     this.#options = options;
     this.#crc32c = options.crc32c ?? referenceCrc32c;
     this.#visit = visit;
+    this.#toSequence = options.toSequence ?? Number.POSITIVE_INFINITY;
     this.#window = new WalWindow(this.#crc32c);
     this.#record = {
       buffer: new Uint8Array(0),
@@ -157,6 +169,10 @@ class WalReader {
       eventCount: 0,
       defaultType: 0,
     };
+  }
+
+  get isDone(): boolean {
+    return this.#isDone;
   }
 
   recovery(nextOrdinal: number): WalRecovery {
@@ -247,12 +263,12 @@ class WalReader {
     let problem: string | undefined;
     const accept = (index: number, position: number): boolean | Promise<boolean> => {
       problem = this.#orderProblem(name, index, position);
-      if (problem !== undefined) return false;
+      if (problem !== undefined || this.#endsBefore(index)) return false;
       const taken = this.#accept(index);
       return taken === undefined ? true : taken.then(() => true);
     };
     let position = await this.#window.walk(WAL_BLOCK_BYTES, accept);
-    while (position < fileBytes) {
+    while (position < fileBytes && !this.#isDone) {
       const damaged = position;
       const group = this.#groupEnded ? this.#group + 1 : this.#group;
       const later = await this.#window.find(damaged + 8, group + 1);
@@ -266,6 +282,13 @@ class WalReader {
       problem = undefined;
       position = await this.#window.walk(next, accept);
     }
+  }
+
+  /** Whether reading ends before this record, which is due. */
+  #endsBefore(index: number): boolean {
+    const events = walRecord.eventCount(this.#window.buffer.view, index);
+    this.#isDone = this.#expected + events > this.#toSequence;
+    return this.#isDone;
   }
 
   /** Why an intact record cannot stand where it does; undefined when it can. */

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "huge_page_vector.h"
+#include "state_part.h"
 
 namespace tributary {
 
@@ -32,6 +33,23 @@ class FingerprintMap {
     count_++;
   }
   uint64_t bytes() const { return hashes_.size() * 12; }
+
+  uint64_t slots() const { return hashes_.size(); }
+  uint64_t count() const { return count_; }
+  // The tables as they stand, for a checkpoint: copied into a map of as many slots they are the same map.
+  StatePart hash_part() { return {reinterpret_cast<char*>(hashes_.data()), hashes_.size() * 8}; }
+  StatePart fingerprint_part() {
+    return {reinterpret_cast<char*>(fingerprints_.data()), fingerprints_.size() * 4};
+  }
+  // Empty tables of so many slots, whose content follows. False for what no map can have.
+  bool Restore(uint64_t slots, uint64_t count) {
+    constexpr uint64_t kSlotsMax = uint64_t{1} << 36;
+    if (slots == 0 || slots > kSlotsMax || (slots & (slots - 1)) != 0 || count * 2 > slots) return false;
+    hashes_ = HugePageVector<uint64_t>(slots, 0);
+    fingerprints_ = HugePageVector<uint32_t>(slots, 0);
+    count_ = count;
+    return true;
+  }
 
  private:
   void Place(uint64_t hash, uint32_t fingerprint) {

@@ -27,6 +27,7 @@
 #include "identifier_request.h"
 #include "row_resolver.h"
 #include "segment_rows.h"
+#include "state_part.h"
 
 namespace tributary {
 
@@ -94,6 +95,11 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
                         InstanceMethod<&IdentifierIndex::ValueOf>("valueOf"),
                         InstanceMethod<&IdentifierIndex::TypeOf>("typeOf"),
                         InstanceMethod<&IdentifierIndex::Publish>("publish"),
+                        InstanceMethod<&IdentifierIndex::PartBytes>("partBytes"),
+                        InstanceMethod<&IdentifierIndex::ReadState>("readPart"),
+                        InstanceMethod<&IdentifierIndex::WriteState>("writePart"),
+                        InstanceMethod<&IdentifierIndex::BeginRestore>("beginRestore"),
+                        InstanceMethod<&IdentifierIndex::EndRestore>("endRestore"),
                         InstanceMethod<&IdentifierIndex::Close>("close"),
                         InstanceAccessor<&IdentifierIndex::Count>("count"),
                         InstanceAccessor<&IdentifierIndex::MemoryBytes>("memoryBytes")});
@@ -472,6 +478,70 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     values_.Publish(nodes == 0 ? 0 : EndOf(nodes));
     offsets_.Publish(nodes + 1);
     return info.Env().Undefined();
+  }
+
+  // What a checkpoint keeps, at rest: part 0 is node_values, part 1 identifier_values. The hash table is
+  // made anew from them.
+  StatePart PartOf(const Napi::CallbackInfo& info) const {
+    if (info[0].As<Napi::Number>().Uint32Value() != 0) return {values_.data<char>(), values_used_};
+    return {offsets_.data<char>(), (uint64_t{count_} + 1) * 8};
+  }
+  // partBytes(part), readPart(part, offset, target), writePart(part, offset, source): state_part.h.
+  Napi::Value PartBytes(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return Napi::Number::New(info.Env(), static_cast<double>(PartOf(info).bytes));
+  }
+  Napi::Value ReadState(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return ReadPart(info, PartOf(info));
+  }
+  Napi::Value WriteState(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return WritePart(info, PartOf(info));
+  }
+
+  // beginRestore(nodes, bytes): an empty index makes room for exactly the nodes whose parts are written
+  // next. Returns "" or why there is none. Nothing may be looked up before endRestore().
+  Napi::Value BeginRestore(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    uint64_t nodes = static_cast<uint64_t>(info[0].ToNumber().Int64Value());
+    uint64_t bytes = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
+    std::string failure = count_ != 0 ? "the index is not empty" : Ensure(nodes, bytes);
+    if (failure.empty()) {
+      count_ = static_cast<uint32_t>(nodes);
+      values_used_ = bytes;
+    }
+    return Napi::String::New(info.Env(), failure);
+  }
+
+  // endRestore(): makes the hash table. False, and an empty index, when values do not lie one behind
+  // another as they were written.
+  Napi::Value EndRestore(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    size_t slots = 1 << 16;
+    while ((uint64_t{count_} + 1) * 8 > slots * 5) slots *= 2;
+    slots_.assign(slots, 0);
+    const uint64_t* offsets = offsets_.data<uint64_t>();
+    uint64_t end = 0;
+    bool sound = true;
+    for (uint32_t node = 1; node <= count_; node++) {
+      // An entry is 8 bytes at least, so its length can be read.
+      sound = offsets[node] == end && end + 8 <= values_used_;
+      if (sound) sound = (end = EndOf(node)) <= values_used_;
+      if (!sound) break;
+      Slice value = ValueAt(node);
+      uint64_t hash = HashOf(static_cast<uint8_t>(value.data[value.length]), value);
+      size_t slot = SlotOf(hash);
+      while (slots_[slot] != 0) slot = (slot + 1) & (slots - 1);
+      slots_[slot] = (hash & 0xffffffffu) << 32 | node;
+    }
+    sound = sound && end == values_used_;
+    if (!sound) {
+      count_ = 0;
+      values_used_ = 0;
+      slots_.assign(1 << 16, 0);
+    }
+    return Napi::Boolean::New(info.Env(), sound);
   }
 
   Napi::Value Close(const Napi::CallbackInfo& info) {

@@ -53,10 +53,41 @@ uint32_t MessageWindow::HideDuplicates(SegmentRows* rows, uint32_t first, uint32
     }
     done += block;
   }
+  NoteMemory();
+  return hidden;
+}
+
+void MessageWindow::NoteMemory() {
   uint64_t bytes = 0;
   for (const FingerprintMap& generation : generations_) bytes += generation.bytes();
   memory_bytes_.store(bytes, std::memory_order_relaxed);
-  return hidden;
+}
+
+MessageWindow::Head MessageWindow::head() const {
+  Head head{span_micros_, span_ends_, current_, {}, {}};
+  for (uint32_t i = 0; i < kGenerations; i++) {
+    head.slots[i] = generations_[i].slots();
+    head.counts[i] = generations_[i].count();
+  }
+  return head;
+}
+
+bool MessageWindow::Restore(const Head& head) {
+  if (head.current >= kGenerations || head.span_micros < 1) return false;
+  for (uint32_t i = 0; i < kGenerations; i++) {
+    if (!generations_[i].Restore(head.slots[i], head.counts[i])) return false;
+  }
+  span_micros_ = head.span_micros;
+  span_ends_ = head.span_ends;
+  current_ = static_cast<uint32_t>(head.current);
+  NoteMemory();
+  return true;
+}
+
+StatePart MessageWindow::TablePart(uint32_t part) {
+  if (part < 1 || part >= kStateParts) return {};
+  FingerprintMap& generation = generations_[(part - 1) / 2];
+  return part % 2 == 1 ? generation.hash_part() : generation.fingerprint_part();
 }
 
 const uint32_t* MessageWindow::Find(uint64_t hash) const {

@@ -31,14 +31,26 @@ class MessageWindow {
   uint32_t HideDuplicates(SegmentRows* rows, uint32_t first, uint32_t count, int64_t received_at,
                           std::vector<uint32_t>* differing);
 
+  // What a checkpoint keeps of the window, at rest: a head, and two tables of each generation.
+  static constexpr uint32_t kGenerations = 4;
+  static constexpr uint32_t kStateParts = 1 + 2 * kGenerations;
+  struct Head {
+    int64_t span_micros, span_ends;
+    uint64_t current, slots[kGenerations], counts[kGenerations];
+  };
+  Head head() const;
+  // Makes tables of the sizes in `head`, whose content follows through TablePart(). False for what no window can have.
+  bool Restore(const Head& head);
+  // Of a table, from 1; nothing for another number.
+  StatePart TablePart(uint32_t part);
+
   uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr uint32_t kGenerations = 4;
-
   const uint32_t* Find(uint64_t hash) const;
   uint32_t FingerprintOf(const SegmentRows& rows, uint32_t row) const;
   void RotateTo(int64_t received_at);
+  void NoteMemory();
 
   FingerprintMap generations_[kGenerations];
   uint32_t current_ = 0;

@@ -101,6 +101,9 @@ class Stager {
   }
 
   uint64_t memory_bytes() const { return window_.memory_bytes(); }
+  // The duplicate window, for a checkpoint. Only while nothing is under way: then the thread sleeps, and
+  // the mutex that every result and submission passes orders its accesses and the caller's.
+  MessageWindow& window() { return window_; }
 
  private:
   struct Item {

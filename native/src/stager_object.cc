@@ -21,6 +21,9 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
                         InstanceMethod<&StagerObject::Place>("place"),
                         InstanceMethod<&StagerObject::Attach>("attach"),
                         InstanceMethod<&StagerObject::Take>("take"),
+                        InstanceMethod<&StagerObject::WindowBytes>("windowBytes"),
+                        InstanceMethod<&StagerObject::ReadWindow>("readWindow"),
+                        InstanceMethod<&StagerObject::WriteWindow>("writeWindow"),
                         InstanceMethod<&StagerObject::Close>("close"),
                         InstanceAccessor<&StagerObject::Texts>("texts"),
                         InstanceAccessor<&StagerObject::Failure>("failure"),
@@ -154,6 +157,30 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
     return Napi::Number::New(info.Env(), static_cast<double>(taken));
   }
 
+  // windowBytes(part): the length of a part of the duplicate window; part 0 is its head, which says how
+  // long the others are.
+  Napi::Value WindowBytes(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(WindowPart(info).bytes));
+  }
+
+  // readWindow(part, offset, target), writeWindow(part, offset, source): see state_part.h. Writing the
+  // head makes empty tables; false when no window can have it.
+  Napi::Value ReadWindow(const Napi::CallbackInfo& info) { return ReadPart(info, WindowPart(info)); }
+  Napi::Value WriteWindow(const Napi::CallbackInfo& info) {
+    Napi::Value written = WritePart(info, WindowPart(info));
+    bool is_head = info[0].As<Napi::Number>().Uint32Value() == 0;
+    if (!is_head || !written.As<Napi::Boolean>().Value()) return written;
+    return Napi::Boolean::New(info.Env(), stager_->window().Restore(head_));
+  }
+
+  StatePart WindowPart(const Napi::CallbackInfo& info) {
+    if (stager_ == nullptr || under_way_ > 0) return {};
+    uint32_t part = info[0].As<Napi::Number>().Uint32Value();
+    if (part > 0) return stager_->window().TablePart(part);
+    head_ = stager_->window().head();
+    return {reinterpret_cast<char*>(&head_), sizeof(head_)};
+  }
+
   Napi::Value Close(const Napi::CallbackInfo& info) {
     End();
     return info.Env().Undefined();
@@ -187,6 +214,7 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
   napi_threadsafe_function wake_ = nullptr;
   std::unique_ptr<Stager> stager_;
   uint64_t under_way_ = 0;
+  MessageWindow::Head head_{};  // while it is copied
   std::string texts_, failure_;  // of the result taken last
 };
 
