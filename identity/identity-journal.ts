@@ -133,7 +133,9 @@ export class IdentityJournal {
     }
     this.#mergeEdges[merge] = edge;
     this.#log.appendMerge({
-      ...this.#stamp(),
+      sequence: this.#sequence,
+      receivedAtMicros: this.#moment.receivedAtMicros,
+      ruleVersion: this.#moment.ruleVersion,
       kind: 'merged',
       merge,
       survivor,
@@ -154,7 +156,9 @@ export class IdentityJournal {
       if (index === 0) continue;
       for (const anchor of anchors) {
         this.#log.appendMerge({
-          ...this.#stamp(),
+          sequence: this.#sequence,
+          receivedAtMicros: this.#moment.receivedAtMicros,
+          ruleVersion: this.#moment.ruleVersion,
           kind: 'split',
           merge: undone,
           survivor: owners[index]!,
@@ -217,10 +221,5 @@ export class IdentityJournal {
       state,
       reason,
     });
-  }
-
-  #stamp(): Moment {
-    const { receivedAtMicros, ruleVersion } = this.#moment;
-    return { sequence: this.#sequence, receivedAtMicros, ruleVersion };
   }
 }
