@@ -9,6 +9,7 @@ import { ackLatency } from './ack-latency.ts';
 import { coldGroupBy } from './cold-groupby.ts';
 import { decodeFormats } from './decode-formats.ts';
 import { hotGroupBy } from './hot-groupby.ts';
+import { identityComponents } from './identity-components.ts';
 import { identityResolve } from './identity-resolve.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestScale } from './ingest-scale.ts';
@@ -29,6 +30,7 @@ const WORKLOADS: readonly Workload[] = [
   coldGroupBy,
   recovery,
   identityResolve,
+  identityComponents,
 ];
 
 const FLAGS = {

@@ -144,7 +144,11 @@ export class ProfileStore {
   addProfile(node: number, type: number, openedSeconds: number): number {
     const anchor = this.#addAnchor(node, type, openedSeconds);
     const profile = ++this.#profileCount;
-    this.#formRing([anchor], profile);
+    this.profileOf[anchor] = profile;
+    this.#setNext(anchor, anchor);
+    this.users[profile] = type === USER_ID ? node : 0;
+    this.sizes[profile] = 1;
+    this.heads[profile] = anchor;
     return anchor;
   }
 

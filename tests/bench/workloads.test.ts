@@ -20,6 +20,7 @@ const WORKLOADS = [
   'cold-groupby',
   'recovery',
   'identity-resolve',
+  'identity-components',
 ];
 const OWN_KEYS = ['workload', 'metric', 'value', 'unit', 'higherIsBetter'];
 const PEER_KEYS = ['peer', 'peerValue', 'ratio'];

@@ -1,0 +1,184 @@
+/**
+ * The same edges into Kùzu and into our graph with rules off, from the same CSV files: who finds the
+ * components faster. Every round asserts that both give the components of a plain union-find.
+ *
+ * Ours keeps components up to date as edges come, so its time is that of taking the edges; Kùzu loads
+ * them and then runs its algorithm. Both keep the edges, and neither syncs.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { seededRandom } from '../base/random.ts';
+import { EdgeGraph } from '../identity/edge-graph.ts';
+import { IdentityJournal } from '../identity/identity-journal.ts';
+import { ProfileStore } from '../identity/profile-store.ts';
+import { isKuzuInstalled, kuzuComponents } from './kuzu.ts';
+import { median } from './statistics.ts';
+import { perSecond, type Workload } from './workload.ts';
+
+const EDGES = 1_000_000;
+const PERSON_IDENTIFIERS_MAX = 12;
+const EDGES_PER_IDENTIFIER = 1.5;
+const EXTERNAL_ID = 5;
+/** Room is made for so many at once, as for a batch of events. */
+const BATCH_EDGES = 1024;
+const LINE_FEED = 0x0a;
+const COMMA = 0x2c;
+
+export interface RandomEdges {
+  readonly nodes: number;
+  /** Pairs: from 2i to 2i + 1. Nodes count from 1. */
+  readonly pairs: Uint32Array;
+}
+
+/** People of 1 to 12 identifiers, with edges between identifiers of one person, some of them repeated. */
+export function randomEdges(edges: number, seed: number): RandomEdges {
+  const random = seededRandom(seed);
+  const pairs = new Uint32Array(edges * 2);
+  let nodes = 0;
+  for (let at = 0; at < edges; ) {
+    const size = 1 + Math.floor(random() * PERSON_IDENTIFIERS_MAX);
+    for (let count = Math.ceil(size * EDGES_PER_IDENTIFIER); count > 0 && at < edges; count -= 1) {
+      const a = Math.floor(random() * size);
+      const b = Math.floor(random() * size);
+      if (a === b) continue;
+      pairs[at * 2] = nodes + 1 + a;
+      pairs[at * 2 + 1] = nodes + 1 + b;
+      at += 1;
+    }
+    nodes += size;
+  }
+  return { nodes, pairs };
+}
+
+/** The component of node n at n, named by its lowest node: the slow obvious way. */
+export function plainComponents({ nodes, pairs }: RandomEdges): Uint32Array {
+  const parents = Uint32Array.from({ length: nodes + 1 }, (_, node) => node);
+  const rootOf = (node: number): number => {
+    let root = node;
+    while (parents[root] !== root) root = parents[root]!;
+    for (let at = node; at !== root; ) [at, parents[at]] = [parents[at]!, root];
+    return root;
+  };
+  for (let at = 0; at < pairs.length; at += 2) {
+    const [a, b] = [rootOf(pairs[at]!), rootOf(pairs[at + 1]!)];
+    parents[Math.max(a, b)] = Math.min(a, b);
+  }
+  return parents.map((_, node) => rootOf(node));
+}
+
+/** Names each component by its lowest node, so that two ways can be compared. */
+export function canonical(components: Uint32Array): Uint32Array {
+  const lowest = new Map<number, number>();
+  return components.map((component, node) => {
+    if (node === 0) return 0;
+    if (!lowest.has(component)) lowest.set(component, node);
+    return lowest.get(component)!;
+  });
+}
+
+/** Takes the edges of a CSV file into a new graph. @returns the profile of node n at n. */
+export function graphComponents(directory: string, nodes: number, edgesPath: string): Uint32Array {
+  const profiles = new ProfileStore({ directory, secret: Buffer.alloc(16), anchorsMax: nodes });
+  const edges = new EdgeGraph({ directory, anchorsMax: nodes });
+  const journal = new IdentityJournal({ append() {}, appendMerge() {} }, edges, profiles);
+  try {
+    profiles.prepare(nodes);
+    for (let node = 1; node <= nodes; node += 1) profiles.addProfile(node, EXTERNAL_ID, 0);
+    const bytes = readFileSync(edgesPath);
+    let a = 0;
+    let number = 0;
+    let room = 0;
+    for (let at = 0; at < bytes.length; at += 1) {
+      const byte = bytes[at]!;
+      if (byte === COMMA) {
+        a = number;
+        number = 0;
+      } else if (byte === LINE_FEED) {
+        if (room === 0) edges.prepare(nodes + 1, BATCH_EDGES);
+        room = room === 0 ? BATCH_EDGES - 1 : room - 1;
+        takeEdge(a, number, profiles, edges, journal);
+        number = 0;
+      } else number = number * 10 + byte - 0x30;
+    }
+    return profiles.profileOf.slice(0, nodes + 1);
+  } finally {
+    edges.close();
+    profiles.close();
+  }
+}
+
+/** What the resolver does for an edge that no rule speaks against. The anchor of node n is n. */
+function takeEdge(
+  a: number,
+  b: number,
+  { profileOf }: ProfileStore,
+  edges: EdgeGraph,
+  journal: IdentityJournal,
+): void {
+  const joins = profileOf[a] !== profileOf[b];
+  if (!joins && edges.between(a, b) !== 0) return;
+  const edge = journal.addEdge(a, b, 'observed', 'active', joins ? 'joined' : 'confirmed');
+  if (joins) journal.merge(profileOf[a]!, profileOf[b]!, edge);
+}
+
+export function writeCsv(directory: string, { nodes, pairs }: RandomEdges): [string, string] {
+  const [nodesPath, edgesPath] = [join(directory, 'nodes.csv'), join(directory, 'edges.csv')];
+  const lines: string[] = [];
+  for (let node = 1; node <= nodes; node += 1) lines.push(`${node}\n`);
+  writeFileSync(nodesPath, lines.join(''));
+  lines.length = 0;
+  for (let at = 0; at < pairs.length; at += 2) lines.push(`${pairs[at]},${pairs[at + 1]}\n`);
+  writeFileSync(edgesPath, lines.join(''));
+  return [nodesPath, edgesPath];
+}
+
+export const identityComponents: Workload = {
+  name: 'identity-components',
+  summary: 'edges into components of people; against Kùzu, a graph database',
+  async run({ options, scratch, report, progress }) {
+    const { seed, events: count = EDGES } = options;
+    const isHeldAgainst = options.peers && isKuzuInstalled();
+    if (options.peers && !isHeldAgainst)
+      progress('Kùzu is not installed in bench/peers: without it');
+    const drawn = randomEdges(count, seed);
+    const expected = plainComponents(drawn);
+    const [nodesPath, edgesPath] = writeCsv(scratch.makeDiskDirectory('csv'), drawn);
+    progress(`${count} edges between ${drawn.nodes} identifiers`);
+    const ours: number[] = [];
+    const kuzu: number[] = [];
+    const kuzuAlgorithm: number[] = [];
+    while (ours.length < options.rounds) {
+      const hot = scratch.hotPath('graph');
+      mkdirSync(hot);
+      const startMs = performance.now();
+      const found = graphComponents(hot, drawn.nodes, edgesPath);
+      ours.push(performance.now() - startMs);
+      assertSame('ours', canonical(found), expected);
+      scratch.discard(hot);
+      progress(`round ${ours.length}: ours ${Math.round(ours.at(-1)!)} ms`);
+      if (!isHeldAgainst) continue;
+      const directory = scratch.makeDiskDirectory('kuzu');
+      const peer = await kuzuComponents(directory, nodesPath, edgesPath);
+      scratch.discard(directory);
+      assertSame('Kùzu', canonical(peer.components), expected);
+      kuzu.push(peer.loadMs + peer.componentsMs);
+      kuzuAlgorithm.push(peer.componentsMs);
+      const parts = `${Math.round(peer.loadMs)} + ${Math.round(peer.componentsMs)} ms`;
+      progress(`round ${ours.length}: Kùzu ${peer.version} ${parts}`);
+    }
+    const ms = { unit: 'ms', higherIsBetter: false } as const;
+    const peer = (name: string, values: readonly number[]): object =>
+      isHeldAgainst ? { peer: { name, value: median(values) } } : {};
+    const elapsed = median(ours);
+    report({ metric: 'load_and_components', value: elapsed, ...ms, ...peer('Kùzu', kuzu) });
+    const algorithm = peer('Kùzu, loaded', kuzuAlgorithm);
+    report({ metric: 'load_against_algorithm_alone', value: elapsed, ...ms, ...algorithm });
+    const rate = { unit: 'edges/s', higherIsBetter: true } as const;
+    report({ metric: 'edges_per_second', value: perSecond(count, elapsed), ...rate });
+  },
+};
+
+function assertSame(who: string, found: Uint32Array, expected: Uint32Array): void {
+  const isSame = Buffer.from(found.buffer).equals(Buffer.from(expected.buffer));
+  if (!isSame) throw new Error(`${who} found other components`);
+}
