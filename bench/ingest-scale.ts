@@ -113,7 +113,9 @@ async function ingestInSteps(
       const cpu = process.cpuUsage();
       const startMs = performance.now();
       // Producers that are told 503 (hot storage is full) wait, and so do these: it is part of the time.
-      while (flusher.unflushedBytes > UNFLUSHED_BYTES_MAX) await flusher.flush();
+      while (flusher.unflushedBytes > UNFLUSHED_BYTES_MAX) {
+        await (flusher.flushing ?? flusher.flush());
+      }
       await appendAll(
         tenant,
         slice.map(({ payload }) => payload),
