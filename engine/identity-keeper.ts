@@ -24,6 +24,16 @@ export interface RulesChange {
   readonly isDryRun: boolean;
 }
 
+/** What identity knows of a profile by itself; all else about it is in its anchors' events. */
+export interface KnownProfile {
+  readonly profile: string;
+  readonly identifiers: readonly NamedIdentifier[];
+  /** Ascending. */
+  readonly anchors: readonly number[];
+  /** Event times of its first and last event, microseconds since 1970; null without events. */
+  readonly seen: { readonly firstMicros: number; readonly lastMicros: number } | null;
+}
+
 export class IdentityKeeper {
   readonly #tenant: Tenant;
 
@@ -43,6 +53,45 @@ export class IdentityKeeper {
     for (const identifier of identifiersOf(parsed)) requireLength(identifier);
     if (isDryRun) return this.#tenant.identity.preview(parsed);
     return this.#tenant.changeIdentity(parsed, nowMicros);
+  }
+
+  /**
+   * The profile an identifier belongs to today; undefined when it was never seen or names nobody.
+   * @throws TRIBUTARY_IDENTITY_TYPE_UNKNOWN
+   */
+  profileOf({ type, value }: NamedIdentifier): KnownProfile | undefined {
+    return this.#describe(this.#tenant.identity.profileOf(type, value));
+  }
+
+  /** The profile that an id leads to today, its own or a former one; undefined when it is none. */
+  profileWithId(id: string): KnownProfile | undefined {
+    const { profiles } = this.#tenant.identity;
+    const profile = profiles.profileWithId(id);
+    return this.#describe(profile === 0 ? 0 : profiles.currentOf(profile));
+  }
+
+  /** The id that an id, former or not, leads to today; undefined when it is none. */
+  currentId(id: string): string | undefined {
+    const { profiles } = this.#tenant.identity;
+    const profile = profiles.profileWithId(id);
+    return profile === 0 ? undefined : profiles.idOf(profiles.currentOf(profile));
+  }
+
+  #describe(profile: number): KnownProfile | undefined {
+    if (profile === 0) return undefined;
+    const { identity } = this.#tenant;
+    const { profiles } = identity;
+    const anchors = profiles.anchorsOf(profile);
+    const nodes = [...new Set(anchors.map((anchor) => profiles.nodeOf(anchor)))];
+    return {
+      profile: profiles.idOf(profile),
+      identifiers: nodes.map((node) => ({
+        type: identity.typeOf(node),
+        value: identity.valueOf(node),
+      })),
+      anchors,
+      seen: profiles.seenMicros(anchors),
+    };
   }
 
   /** The JSON form of the rules, with their version. */

@@ -267,6 +267,18 @@ export class ProfileStore {
     records[at] = records[at]! + 1;
   }
 
+  /** When the first and the last event of `anchors` happened; null without events. */
+  seenMicros(anchors: readonly number[]): { firstMicros: number; lastMicros: number } | null {
+    const { records, times } = this;
+    const micros = (word: number): number => times[word + 1]! * 2 ** 32 + (times[word]! >>> 0);
+    const used = anchors.filter((anchor) => records[anchor * RECORD_WORDS + RECORD.events]! > 0);
+    if (used.length === 0) return null;
+    return {
+      firstMicros: Math.min(...used.map((anchor) => micros(anchor * 4))),
+      lastMicros: Math.max(...used.map((anchor) => micros(anchor * 4 + 2))),
+    };
+  }
+
   /** The public id of any profile, published or not. */
   idOf(profile: number): string {
     return uuidText(this.#ids.idsOf(profile, 1));

@@ -23,7 +23,8 @@ export interface AdminContext {
 }
 
 export interface AdminAnswer {
-  readonly body: unknown;
+  /** JSON. */
+  readonly text: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -88,7 +89,8 @@ export class AdminRoutes {
 
   #answer(exchange: HttpExchange, work: Promise<AdminAnswer>): void {
     work.then(
-      ({ body, headers = {} }) => exchange.answer(200, body, { headers }),
+      ({ text, headers = {} }) =>
+        exchange.answerBytes(200, 'application/json', Buffer.from(`${text}\n`), { headers }),
       (error: unknown) => {
         const answered = asTributaryError(error);
         if (answered.status === 500) {

@@ -4,6 +4,7 @@ import { answerPreflight } from './cross-origin.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { IDENTITY_COMMAND_PATHS, IDENTITY_RULES_PATH } from './identity-command-routes.ts';
 import { LAKE_TOKENS_PATH } from './lake-tokens-route.ts';
+import { PROFILES_PATH } from './profile-routes.ts';
 import { PIXEL_PATHS, SDK_METRICS_PATH, TRACKING_PATHS } from './tracking-paths.ts';
 import type { TemplatedApp } from './uws.ts';
 
@@ -38,5 +39,6 @@ function methodsOf(path: string): string | undefined {
   if (path === LAKE_TOKENS_PATH) return 'GET, HEAD, POST';
   if (path === IDENTITY_RULES_PATH) return 'GET, HEAD, PUT';
   if (IDENTITY_COMMAND_PATHS.includes(path)) return 'POST';
+  if (path === PROFILES_PATH) return 'GET, HEAD';
   return GET_PATHS.includes(path) ? 'GET, HEAD' : undefined;
 }

@@ -50,7 +50,7 @@ export function serveIdentityCommands(app: TemplatedApp, context: IdentityComman
 
   routes.get(IDENTITY_RULES_PATH, async (_request, tenantId) => {
     const { rules } = identityKeeper(context.state(), tenantId);
-    return { body: rules, headers: etagOf(rules.version) };
+    return { text: JSON.stringify(rules), headers: etagOf(rules.version) };
   });
   routes.write('put', IDENTITY_RULES_PATH, (request, tenantId) => {
     const ifMatch = request.getHeader('if-match');
@@ -74,7 +74,8 @@ async function obey(
   const keeper = identityKeeper(state(), tenantId);
   const outcome = await keeper.obey(command, isDryRun, clock.nowMicros());
   const { isChanged, obstacle, before, after } = outcome;
-  return { body: { dry_run: isDryRun, changed: isChanged, obstacle, before, after } };
+  const body = { dry_run: isDryRun, changed: isChanged, obstacle, before, after };
+  return { text: JSON.stringify(body) };
 }
 
 async function changeRules(
@@ -85,7 +86,8 @@ async function changeRules(
   const { isDryRun } = change;
   const keeper = identityKeeper(state(), tenantId);
   const version = await keeper.changeRules(change, clock.nowMicros());
-  return { body: { dry_run: isDryRun, version }, headers: isDryRun ? {} : etagOf(version) };
+  const text = JSON.stringify({ dry_run: isDryRun, version });
+  return { text, headers: isDryRun ? {} : etagOf(version) };
 }
 
 function etagOf(version: number): Readonly<Record<string, string>> {

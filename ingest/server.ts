@@ -28,6 +28,7 @@ import { serveLakeTokens } from './lake-tokens-route.ts';
 import type { Metrics } from './metrics.ts';
 import { servePixels } from './pixel-routes.ts';
 import type { ApplianceState, Authenticator, LakeTokenKeeper } from './ports.ts';
+import { serveProfiles } from './profile-routes.ts';
 import { type RateLimitOptions, RateLimits } from './rate-limits.ts';
 import { serveSdkMetrics } from './sdk-metrics-route.ts';
 import { serveSettings } from './settings-route.ts';
@@ -113,6 +114,7 @@ export class IngestServer {
     serveIdentity(this.#app, context);
     serveIdentityGraphs(this.#app, context);
     serveIdentityCommands(this.#app, context);
+    serveProfiles(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
     serveLakeTasks(this.#app, context);

@@ -48,7 +48,7 @@ interface Trace {
 async function trace(context: TraceContext, request: HttpRequest): Promise<Trace> {
   const { tenantId } = authenticateAdmin(context.authenticator, request);
   const messageId = decodeParameter(request.getParameter(0) ?? '');
-  const since = readSince(request);
+  const since = readTime(request, 'since');
   const { messages, sql } = requireReady(context.state());
   const hotRows = (await messages?.find(tenantId, messageId)) ?? [];
   const query = traceQuery(messageId, since, LIMITS.traceRowsMax);
@@ -73,12 +73,12 @@ function decodeParameter(text: string): string {
   throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason });
 }
 
-/** @throws TRIBUTARY_INGEST_REQUEST_INVALID */
-export function readSince(request: HttpRequest): string | undefined {
-  const text = request.getQuery('since');
+/** A time in the query, as ISO 8601 in UTC. @throws TRIBUTARY_INGEST_REQUEST_INVALID */
+export function readTime(request: HttpRequest, name: string): string | undefined {
+  const text = request.getQuery(name);
   if (text === undefined || text === '') return undefined;
   const milliseconds = Date.parse(text);
   if (!Number.isNaN(milliseconds)) return new Date(milliseconds).toISOString();
-  const reason = '`since` is not an ISO 8601 time';
+  const reason = `\`${name}\` is not an ISO 8601 time`;
   throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason });
 }
