@@ -77,6 +77,11 @@ export class IdentityKeeper {
     return profile === 0 ? undefined : profiles.idOf(profiles.currentOf(profile));
   }
 
+  /** When the first and the last event of `anchors` happened, microseconds since 1970; null without. */
+  seenMicros(anchors: readonly number[]): KnownProfile['seen'] {
+    return this.#tenant.identity.profiles.seenMicros(anchors);
+  }
+
   #describe(profile: number): KnownProfile | undefined {
     if (profile === 0) return undefined;
     const { identity } = this.#tenant;

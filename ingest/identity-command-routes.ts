@@ -11,11 +11,20 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
-import type { CommandName, IdentityKeeper, RulesChange } from '../engine/identity-keeper.ts';
+import { MIB } from '../base/units.ts';
+import type {
+  CommandName,
+  CommandOutcome,
+  IdentityKeeper,
+  RulesChange,
+} from '../engine/identity-keeper.ts';
 import { type AdminAnswer, type AdminContext, AdminRoutes } from './admin-routes.ts';
 import { requireReady } from './batch-intake.ts';
+import { eventTimes } from './event-times.ts';
 import { type CommandRequest, readCommandRequest, readRulesRequest } from './identity-request.ts';
 import type { ApplianceState } from './ports.ts';
+import { queryRows, type Row } from './sql-rows.ts';
+import { summaryText, traitsQuery } from './trait-preview.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 export const IDENTITY_RULES_PATH = '/v1/identity/rules';
@@ -23,6 +32,8 @@ export const IDENTITY_RULES_PATH = '/v1/identity/rules';
 export const IDENTITY_COMMAND_PATHS: readonly string[] = ['block', 'link', 'unlink'].map(
   (name) => `/v1/identity/${name}`,
 );
+/** Of the traits that a dry run shows. */
+const LIMITS_OF_QUERY = { bytesMax: 16 * MIB, timeoutMs: 30_000 } as const;
 
 export interface IdentityCommandContext extends AdminContext {
   readonly clock: Clock;
@@ -74,8 +85,26 @@ async function obey(
   const keeper = identityKeeper(state(), tenantId);
   const outcome = await keeper.obey(command, isDryRun, clock.nowMicros());
   const { isChanged, obstacle, before, after } = outcome;
-  const body = { dry_run: isDryRun, changed: isChanged, obstacle, before, after };
-  return { text: JSON.stringify(body) };
+  const rows = isDryRun ? await traitsOf(state(), tenantId, keeper, outcome) : undefined;
+  const list = (summaries: typeof before): string =>
+    rows === undefined
+      ? JSON.stringify(summaries)
+      : `[${summaries.map((summary) => summaryText(summary, rows)).join(',')}]`;
+  const head = JSON.stringify({ dry_run: isDryRun, changed: isChanged, obstacle });
+  return { text: `${head.slice(0, -1)},"before":${list(before)},"after":${list(after)}}` };
+}
+
+/** What the anchors of all profiles that a command is about say of traits. */
+async function traitsOf(
+  state: ApplianceState,
+  tenantId: string,
+  keeper: IdentityKeeper,
+  { before, after }: CommandOutcome,
+): Promise<readonly Row[]> {
+  const anchors = [...new Set([...before, ...after].flatMap((summary) => summary.anchors))];
+  if (anchors.length === 0) return [];
+  const query = traitsQuery(anchors, eventTimes(keeper.seenMicros(anchors)));
+  return queryRows(requireReady(state).sql, tenantId, { ...query, ...LIMITS_OF_QUERY });
 }
 
 async function changeRules(

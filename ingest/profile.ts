@@ -7,6 +7,7 @@
  * - Values pass through as the text of JSON: no integer loses a digit.
  */
 import type { KnownProfile } from '../engine/identity-keeper.ts';
+import { eventTimes } from './event-times.ts';
 import type { Row } from './sql-rows.ts';
 
 export interface ProfileQuery {
@@ -42,16 +43,10 @@ const SQL = `
   SELECT 'former', id::VARCHAR, NULL, NULL, NULL, NULL, NULL FROM former
   ORDER BY part, name`;
 
-/** The year 1, before which ISO 8601 and DuckDB write years differently. */
-const FIRST_YEAR_MS = -62_135_596_800_000;
-
 /** The query whose rows {@link profileText} takes. @param asOf leaves out what happened after it. */
 export function profileQuery(known: KnownProfile, asOf: string | undefined): ProfileQuery {
-  const { firstMicros, lastMicros } = known.seen ?? { firstMicros: 0, lastMicros: 0 };
-  const last = Math.ceil(lastMicros / 1000);
-  const until = asOf === undefined ? last : Math.min(last, Date.parse(asOf));
-  const times = [Math.floor(firstMicros / 1000), until].map(timeText);
-  return { sql: SQL, params: [`[${known.anchors.join(',')}]`, ...times, known.profile] };
+  const { since, until } = eventTimes(known.seen, asOf);
+  return { sql: SQL, params: [`[${known.anchors.join(',')}]`, since, until, known.profile] };
 }
 
 /**
@@ -90,8 +85,4 @@ export function profileText(
 function traitText([, trait, value, sequence, timestamp, , source]: Row): string {
   const origin = JSON.stringify({ timestamp, sequence, source }).slice(1);
   return `{"trait":${JSON.stringify(trait)},"value":${String(value)},${origin}`;
-}
-
-function timeText(milliseconds: number): string {
-  return milliseconds < FIRST_YEAR_MS ? '-infinity' : new Date(milliseconds).toISOString();
 }

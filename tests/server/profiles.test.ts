@@ -57,6 +57,15 @@ async function command(path: string, body: object): Promise<void> {
   assert.equal(((await response.json()) as { changed: boolean }).changed, true);
 }
 
+async function dryRun(path: string, body: object): Promise<Record<'before' | 'after', Profile[]>> {
+  const response = await fetch(appliance.url + path, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${ADMIN_KEY}` },
+    body: JSON.stringify({ ...body, dry_run: true }),
+  });
+  return (await response.json()) as Record<'before' | 'after', Profile[]>;
+}
+
 const identify = (userId: string, timestamp: string, traits: object): object => ({
   ...{ type: 'identify', userId, timestamp, traits },
 });
@@ -129,6 +138,22 @@ test('a merge brings the traits of both and a former id; undone, each has its ow
     assert.deepEqual(own, expected);
     assert.deepEqual(former, profile === id ? [] : [id]);
   }
+});
+
+test('a dry run shows the traits that each profile would have, and then has', async () => {
+  await send(
+    identify('sue', '2026-01-01T00:00:00Z', { name: 'Sue', old: 1 }),
+    identify('sam', '2026-01-02T00:00:00Z', { name: 'Sam', old: null }),
+  );
+  const pair = { a: named('user_id', 'sue'), b: named('user_id', 'sam') };
+  const body = { ...pair, force: true };
+  const shown = await dryRun('/v1/identity/link', body);
+  assert.deepEqual(shown.before.map(traitsOf), [{ name: 'Sue', old: 1 }, { name: 'Sam' }]);
+  assert.deepEqual(shown.after.map(traitsOf), [{ name: 'Sam' }]);
+  await command('/v1/identity/link', body);
+  assert.deepEqual(traitsOf(await profileOf('user_id', 'sue')), { name: 'Sam' });
+  const undone = await dryRun('/v1/identity/unlink', pair);
+  assert.deepEqual(undone.after.map(traitsOf), [{ name: 'Sue', old: 1 }, { name: 'Sam' }]);
 });
 
 test('integers keep their digits, and names are data whatever they are', async () => {
