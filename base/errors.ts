@@ -356,6 +356,13 @@ export const ERRORS = {
     retryable: false,
     help: 'Run the appliance version that wrote it, or a newer one.',
   },
+  TRIBUTARY_ENGINE_CHECKPOINT_FAILED: {
+    message: 'A checkpoint could not be made: {reason}.',
+    status: 503,
+    sqlstate: '58000',
+    retryable: true,
+    help: 'It is tried again; until then a start replays more of the log.',
+  },
   TRIBUTARY_ENGINE_CLOSED: {
     message: 'The appliance is shutting down.',
     status: 503,

@@ -64,6 +64,21 @@ export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
     'Time that flushes took.',
     sum(({ flusher }) => flusher.statistics.elapsedMs / 1000),
   );
+  metrics.counter(
+    'tributary_checkpoints_total',
+    'Checkpoints that were made.',
+    sum(({ checkpointer }) => checkpointer?.statistics.checkpoints ?? 0),
+  );
+  metrics.counter(
+    'tributary_checkpoint_failures_total',
+    'Checkpoints that could not be made; those before stayed.',
+    sum(({ checkpointer }) => checkpointer?.statistics.failures ?? 0),
+  );
+  metrics.gauge(
+    'tributary_checkpoint_bytes',
+    'Size of the last checkpoints that were made, of all tenants.',
+    sum(({ checkpointer }) => checkpointer?.statistics.bytes ?? 0),
+  );
 }
 
 /** What maintenance did, and how long the disk's room lasts. */

@@ -146,6 +146,7 @@ export class Appliance {
           flushBytes: configuration.flush_bytes,
           flushAgeMs: configuration.flush_age_seconds * 1000,
         },
+        checkpointLogBytes: configuration.checkpoint_log_bytes,
         store: lakeStore,
         queueBytesMax: configuration.queue_bytes_max,
         configuration: { dedupeWindowMicros: configuration.dedupe_window_hours * HOUR_MICROS },

@@ -156,6 +156,11 @@ export const OPTIONS = {
     900,
     'Time after which hot rows are flushed to the lake, however few they are.',
   ),
+  checkpoint_log_bytes: option(
+    bytes(MIB),
+    GIB,
+    'Growth of the log after which a checkpoint is made, so that a start replays less of it.',
+  ),
   queue_bytes_max: option(bytes(4 * MIB), 64 * MIB, 'Bytes of batches one tenant may have queued.'),
   in_flight_bytes_max: option(
     bytes(8 * MIB),

@@ -9,11 +9,15 @@
  */
 import { TributaryError } from '../base/errors.ts';
 import { native } from '../native/index.ts';
+import { parseCheckpointFileName } from '../storage/checkpoint-format.ts';
 import { CheckpointReader, listCheckpoints } from '../storage/checkpoint-reader.ts';
 import { writeCheckpoint } from '../storage/checkpoint-writer.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import type { StatePart } from '../storage/state-part.ts';
 import type { RecoveredState } from './recovery.ts';
+
+/** A newer one that decays leaves one to start from. */
+const CHECKPOINTS_KEPT = 2;
 
 export interface CheckpointPlace {
   readonly fileSystem: FileSystem;
@@ -42,15 +46,18 @@ export function saveCheckpoint(place: CheckpointPlace, state: RecoveredState): P
 
 /**
  * Opens the newest checkpoint that is sound.
- * @param onUnusable is told of each newer one, which is passed over.
+ * @param sequenceMax the last that it may have: rows up to there are in the lake.
+ * @param onUnusable is told of each damaged one that is newer, which is passed over.
  * @returns undefined when there is none; else the caller's to close. @throws the file system's error.
  */
 export async function openNewestCheckpoint(
   { fileSystem, directory, tenantId }: CheckpointPlace,
+  sequenceMax: number,
   onUnusable: (error: TributaryError) => void,
 ): Promise<CheckpointReader | undefined> {
   const { crc32c } = native;
   for (const name of await listCheckpoints(fileSystem, directory)) {
+    if (parseCheckpointFileName(name)! > sequenceMax + 1) continue;
     const path = `${directory}/${name}`;
     try {
       return await CheckpointReader.open({ fileSystem, path, tenantId, crc32c });
@@ -60,4 +67,15 @@ export async function openNewestCheckpoint(
     }
   }
   return undefined;
+}
+
+/** Removes all but the newest checkpoints. @throws the file system's error. */
+export async function removeOldCheckpoints({
+  fileSystem,
+  directory,
+}: CheckpointPlace): Promise<void> {
+  const names = await listCheckpoints(fileSystem, directory);
+  for (const name of names.slice(CHECKPOINTS_KEPT)) {
+    await fileSystem.unlink(`${directory}/${name}`);
+  }
 }

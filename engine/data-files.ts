@@ -6,6 +6,7 @@
  *   imports.json                  how far bulk imports are; a convenience, may be missing
  *   tenants/<id>/secret           28 bytes
  *   tenants/<id>/wal/wal-…        the log
+ *   tenants/<id>/checkpoints/…   what a start begins with; made anew from the log where missing
  *   lake/<id>/<table>-<8 hex>/…   cold rows, docs/lake.md
  */
 export const CONTROL_FILE = 'control.json';
@@ -15,6 +16,10 @@ export const LAKE_DIRECTORY = 'lake';
 
 export function secretFileOf(tenantId: string): string {
   return `${TENANTS_DIRECTORY}/${tenantId}/secret`;
+}
+
+export function checkpointDirectoryOf(tenantId: string): string {
+  return `${TENANTS_DIRECTORY}/${tenantId}/checkpoints`;
 }
 
 export function walDirectoryOf(tenantId: string): string {

@@ -20,8 +20,15 @@ import type { ObjectStore } from '../storage/lake/object-store.ts';
 import type { ParquetEncoder } from '../storage/parquet-encoder.ts';
 import { ParquetThread } from '../storage/parquet-thread.ts';
 import { capacitiesWithin, type TenantCapacities } from './capacities.ts';
+import { openNewestCheckpoint } from './checkpoint.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { ColdStore } from './cold-store.ts';
-import { LAKE_DIRECTORY, secretFileOf, walDirectoryOf } from './data-files.ts';
+import {
+  checkpointDirectoryOf,
+  LAKE_DIRECTORY,
+  secretFileOf,
+  walDirectoryOf,
+} from './data-files.ts';
 import { Flusher, type FlushLimits } from './flush.ts';
 import { HotStore } from './hot-store.ts';
 import type { RecoveryProgress } from './recovery.ts';
@@ -47,6 +54,8 @@ export interface EngineOptions {
    * is the most that may wait.
    */
   readonly flush?: Partial<FlushLimits>;
+  /** How much each log grows between two checkpoints, bytes; none is made unless given. */
+  readonly checkpointLogBytes?: number;
   /** The objects of the lake; on the local disk, in `lake/` of the data directory, unless given. */
   readonly store?: ObjectStore;
   /** Encodes what is flushed; a thread of its own unless given. */
@@ -89,6 +98,8 @@ export interface OpenTenant {
   readonly tenant: Tenant;
   readonly cold: ColdStore;
   readonly flusher: Flusher;
+  /** Undefined where none are made. */
+  readonly checkpointer: Checkpointer | undefined;
 }
 
 /** What the tenants of an engine share. */
@@ -167,7 +178,8 @@ export class Engine {
 }
 
 /** Ends a flush that runs first: it reads the hot files. */
-async function closeTenant({ tenant, flusher }: OpenTenant): Promise<void> {
+async function closeTenant({ tenant, flusher, checkpointer }: OpenTenant): Promise<void> {
+  await checkpointer?.close();
   await flusher.close();
   await tenant.close();
 }
@@ -182,11 +194,10 @@ async function openTenant(
   const capacities = options.capacities ?? capacitiesWithin(hotBytesMax);
   const walDirectory = join(options.dataDirectory, walDirectoryOf(id));
   await makeDirectoryDurable(fileSystem, walDirectory);
-  const secret = await openTenantSecret(
-    fileSystem,
-    join(options.dataDirectory, secretFileOf(id)),
-    random,
-  );
+  const checkpointDirectory = join(options.dataDirectory, checkpointDirectoryOf(id));
+  await makeDirectoryDurable(fileSystem, checkpointDirectory);
+  const secretFile = join(options.dataDirectory, secretFileOf(id));
+  const secret = await openTenantSecret(fileSystem, secretFile, random);
   const hot = new HotStore(join(options.hotDirectory, id), options.hotBytesMax, capacities);
   try {
     const cold = await ColdStore.open({
@@ -199,7 +210,14 @@ async function openTenant(
       logger,
       queryGraceMs: QUERY_GRACE_MS,
     });
-    const tenant = await Tenant.open({
+    // Once the events of a sequence are in the lake, so are all rows that came of them.
+    const flushedSequence = (): number => cold.tables.at(-1)!.watermark;
+    const checkpoint = await openNewestCheckpoint(
+      { fileSystem, directory: checkpointDirectory, tenantId: id },
+      flushedSequence(),
+      (error) => logger.log('error', 'a checkpoint is passed over', { tenant: id, error }),
+    );
+    const opening = Tenant.open({
       id,
       sources,
       secret,
@@ -207,6 +225,7 @@ async function openTenant(
       walDirectory,
       hot,
       cold: cold.tables,
+      checkpoint,
       capacities,
       clock,
       random,
@@ -216,6 +235,7 @@ async function openTenant(
       acceptDataLoss: options.acceptDataLoss ?? false,
       ...(options.onRecoveryProgress && { onRecoveryProgress: options.onRecoveryProgress }),
     });
+    const tenant = await opening.finally(() => checkpoint?.close());
     const flush = { ...FLUSH_DEFAULTS, ...options.flush };
     const flusher = new Flusher({
       flushBytes: Math.min(flush.flushBytes, options.hotBytesMax / 2),
@@ -229,7 +249,22 @@ async function openTenant(
     // Queries read cold files by their paths on this machine.
     if (cold.directory !== undefined) flusher.start();
     else logger.log('warn', 'hot rows stay hot: the lake lies elsewhere', { tenant: id });
-    return { tenant, cold, flusher };
+    const { checkpointLogBytes } = options;
+    const hotDirectory = `${hot.directory}-checkpoint`;
+    const order = { tenantId: id, sources, secretFile, walDirectory, checkpointDirectory };
+    const checkpointer =
+      checkpointLogBytes === undefined
+        ? undefined
+        : new Checkpointer({
+            order: { ...order, hotDirectory, capacities },
+            logBytes: checkpointLogBytes,
+            loggedBytes: () => tenant.recovery.bytes + tenant.statistics.payloadBytes,
+            flushedSequence,
+            clock,
+            logger,
+          });
+    checkpointer?.start();
+    return { tenant, cold, flusher, checkpointer };
   } catch (error) {
     hot.close();
     // Shared memory keeps them else, until somebody starts over the same data again.
