@@ -16,6 +16,7 @@ import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
+import { MIB } from '../base/units.ts';
 import type { IdentityCommand } from '../identity/identity-command.ts';
 import type { CommandOutcome } from '../identity/identity-operator.ts';
 import { parseRules } from '../identity/identity-rules-format.ts';
@@ -43,6 +44,8 @@ import {
 
 /** No valid event is shorter: `{"event":"a","userId":"b"}` sent to /v1/track. */
 const EVENT_BYTES_MIN = 24;
+/** Batches identity makes room for ahead, bytes, at most: asking it waits for the stager's batch. */
+const IDENTITY_ROOM_BYTES_MAX = MIB;
 /** Rows take about as much memory as their JSON; heaps and values are backed ahead of need. */
 const HOT_BYTES_PER_BYTE = 2;
 
@@ -126,6 +129,9 @@ export class Tenant {
   #commands: Promise<void> = Promise.resolve();
   readonly #syncListeners = new Set<(milliseconds: number) => void>();
   #pendingBytes = 0;
+  /** Bytes of batches to come that identity has room for, besides those that are pending. */
+  #identityRoomBytes = 0;
+  readonly #identityRoomStep: number;
   #lastSequence = 0;
   #appliedSequence = 0;
   #isPoisonLogged = false;
@@ -140,6 +146,8 @@ export class Tenant {
     this.#wal = wal;
     this.#logger = options.logger;
     this.#queueBytesMax = options.queueBytesMax;
+    // A store that holds few identifiers keeps little of itself free.
+    this.#identityRoomStep = Math.min(IDENTITY_ROOM_BYTES_MAX, options.capacities.identityNodes);
     this.#lastSequence = state.recovery.nextSequence - 1;
     this.#appliedSequence = this.#lastSequence;
   }
@@ -313,8 +321,16 @@ export class Tenant {
     if (this.#pendingBytes + bytes > this.#queueBytesMax) throw this.#queueFull();
     const pending = this.#pendingBytes + bytes;
     this.hot.budget.require(HOT_BYTES_PER_BYTE * pending);
-    this.#fold.identity.prepare(Math.ceil(pending / EVENT_BYTES_MIN), pending);
+    if (bytes > this.#identityRoomBytes) this.#prepareIdentity(pending, bytes);
     if (!this.#wal.promise(bytes)) throw this.#queueFull();
+    this.#identityRoomBytes -= bytes;
+  }
+
+  /** Makes room for `pending` bytes of batches, the `admitted` ones among them, and for some to come. */
+  #prepareIdentity(pending: number, admitted: number): void {
+    const bytes = pending + this.#identityRoomStep;
+    this.#fold.identity.prepare(Math.ceil(bytes / EVENT_BYTES_MIN), bytes);
+    this.#identityRoomBytes = this.#identityRoomStep + admitted;
   }
 
   /** A batch the stager found to be none. */
@@ -370,6 +386,8 @@ export class Tenant {
     // Names of types and the version of rules are checked before anything is logged.
     this.identity.preview(command);
     const bytes = Buffer.from(JSON.stringify(command));
+    // A command takes the room for one with it: the next needs its own.
+    this.#identityRoomBytes = 0;
     this.#admit(bytes.length);
     return new Promise((resolve, reject) => {
       this.#stager.place((sequence) => {
