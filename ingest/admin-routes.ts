@@ -23,6 +23,8 @@ export interface AdminContext {
 }
 
 export interface AdminAnswer {
+  /** 200 unless given. */
+  readonly status?: number;
   /** JSON. */
   readonly text: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -47,11 +49,11 @@ export class AdminRoutes {
   }
 
   get(path: string, read: AdminRead): void {
-    serveGet(this.#app, path, (response, request) =>
-      this.#guard(response, request, (exchange, tenantId) =>
-        this.#answer(exchange, read(request, tenantId)),
-      ),
-    );
+    serveGet(this.#app, path, this.#reading(path, read));
+  }
+
+  delete(path: string, read: AdminRead): void {
+    this.#app.del(path, this.#reading(path, read));
   }
 
   /** The body is at most LIMITS.requestBytesMax bytes. */
@@ -66,12 +68,19 @@ export class AdminRoutes {
           receive: (body, release) => {
             const text = Buffer.from(body).toString('utf8');
             const work = async (): Promise<AdminAnswer> => take(text);
-            this.#answer(exchange, work().finally(release));
+            this.#answer(path, exchange, work().finally(release));
           },
           refuse: (error, close) => exchange.answerError(error, { close }),
         });
       }),
     );
+  }
+
+  #reading(path: string, read: AdminRead): (response: HttpResponse, request: HttpRequest) => void {
+    return (response, request) =>
+      this.#guard(response, request, (exchange, tenantId) =>
+        this.#answer(path, exchange, read(request, tenantId)),
+      );
   }
 
   #guard(
@@ -87,14 +96,14 @@ export class AdminRoutes {
     }
   }
 
-  #answer(exchange: HttpExchange, work: Promise<AdminAnswer>): void {
+  #answer(path: string, exchange: HttpExchange, work: Promise<AdminAnswer>): void {
     work.then(
-      ({ text, headers = {} }) =>
-        exchange.answerBytes(200, 'application/json', Buffer.from(`${text}\n`), { headers }),
+      ({ status = 200, text, headers = {} }) =>
+        exchange.answerBytes(status, 'application/json', Buffer.from(`${text}\n`), { headers }),
       (error: unknown) => {
         const answered = asTributaryError(error);
         if (answered.status === 500) {
-          this.#context.logger.log('error', 'an admin request failed', { error });
+          this.#context.logger.log('error', 'an admin request failed', { path, error });
         }
         exchange.answerError(answered);
       },

@@ -7,7 +7,6 @@
  * - An event keeps the source it came from. It counts against the rates of the source's tenant like any.
  * - A batch holds letters of one source; nothing is undone when a later batch is refused: ask again.
  */
-import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { AdminPrincipal } from '../engine/control.ts';
 import { type BatchIntake, describeOutcome } from './batch-intake.ts';
@@ -19,6 +18,7 @@ import {
   readFilter,
   type StoredDeadLetter,
 } from './dead-letters.ts';
+import { parseJson } from './json-body.ts';
 import { type Member, membersOf, partsOf } from './json-parts.ts';
 import type { Authenticator, SqlExecutor } from './ports.ts';
 
@@ -201,13 +201,7 @@ function batchesOf(events: readonly ReplayedEvent[]): ReplayedEvent[][] {
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TributaryError('TRIBUTARY_INGEST_JSON_MALFORMED', { reason }, cause);
-  }
+  const value = parseJson(text);
   if (!isObject(value)) throw invalid('the body is not an object');
   return { ...value };
 }

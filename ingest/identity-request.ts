@@ -5,6 +5,7 @@
  */
 import { TributaryError } from '../base/errors.ts';
 import type { CommandName, RulesChange } from '../engine/identity-keeper.ts';
+import { parseJson } from './json-body.ts';
 
 /** The members of each command's body, beside `dry_run`; what is in its path comes as `fixed`. */
 const MEMBERS: Readonly<Record<CommandName, readonly string[]>> = {
@@ -63,13 +64,7 @@ export function readRulesRequest(body: string, ifMatch: string): RulesChange {
 }
 
 function parseObject(body: string): Fields {
-  let value: unknown;
-  try {
-    value = JSON.parse(body.trim() === '' ? '{}' : body);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TributaryError('TRIBUTARY_INGEST_JSON_MALFORMED', { reason }, cause);
-  }
+  const value = parseJson(body.trim() === '' ? '{}' : body);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   throw invalid('the body is not a JSON object');
 }

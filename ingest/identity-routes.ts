@@ -16,6 +16,7 @@ import type { BodyWatch } from './body-watch.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { authenticateAdmin } from './credentials.ts';
 import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
+import { parseJson } from './json-body.ts';
 import type { ApplianceState, Authenticator, IdentityResolver } from './ports.ts';
 import { parseIdentifiers } from './resolve-request.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
@@ -88,16 +89,6 @@ function profilesOf(resolver: IdentityResolver, tenantId: string, body: Uint8Arr
   const identifiers = parseIdentifiers(parseJson(body));
   if (typeof identifiers === 'string') throw invalid(identifiers);
   return Buffer.from(`${JSON.stringify({ profiles: resolver.resolve(tenantId, identifiers) })}\n`);
-}
-
-/** @throws TRIBUTARY_INGEST_JSON_MALFORMED */
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TributaryError('TRIBUTARY_INGEST_JSON_MALFORMED', { reason }, cause);
-  }
 }
 
 /** @throws TRIBUTARY_INGEST_REQUEST_INVALID */

@@ -8,69 +8,24 @@
  * A task waits for those that run: at most one works in the whole appliance.
  */
 import { TributaryError } from '../base/errors.ts';
-import { LIMITS } from '../base/limits.ts';
-import type { Logger } from '../base/log.ts';
 import { LAKE_TASKS, type LakeKeeper, type LakeTask } from '../engine/lake-keeper.ts';
+import { type AdminContext, AdminRoutes } from './admin-routes.ts';
 import { requireReady } from './batch-intake.ts';
-import { readBody } from './body-reader.ts';
-import type { BodyWatch } from './body-watch.ts';
-import type { ByteBudget } from './byte-budget.ts';
-import { authenticateAdmin } from './credentials.ts';
-import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
-import type { ApplianceState, Authenticator } from './ports.ts';
+import { parseJson } from './json-body.ts';
 import type { TemplatedApp } from './uws.ts';
 
-export interface LakeTasksContext {
-  readonly authenticator: Authenticator;
-  readonly inFlight: ByteBudget;
-  readonly bodies: BodyWatch;
-  readonly logger: Logger;
-  state(): ApplianceState;
-}
-
-export function serveLakeTasks(app: TemplatedApp, context: LakeTasksContext): void {
-  const { authenticator, bodies: watch, inFlight: budget, logger } = context;
-  const answer = (exchange: HttpExchange, work: () => Promise<object>): void => {
-    const answered = async (): Promise<void> => exchange.answer(200, await work());
-    answered().catch((error: unknown) => {
-      const named = asTributaryError(error);
-      if (named.status === 500) logger.log('error', 'a task of the lake failed', { error });
-      exchange.answerError(named);
-    });
-  };
-  serveGet(app, '/v1/lake/files', (response, request) => {
-    const exchange = new HttpExchange(response, request);
-    try {
-      const { tenantId } = authenticateAdmin(authenticator, request);
-      answer(exchange, () => keeperOf(context).files(tenantId));
-    } catch (error) {
-      exchange.answerError(asTributaryError(error));
-    }
-  });
-  app.post('/v1/lake/tasks', (response, request) => {
-    const exchange = new HttpExchange(response, request);
-    try {
-      const { tenantId } = authenticateAdmin(authenticator, request);
-      const declaredBytes = Number(request.getHeader('content-length')) || 0;
-      const bounds = { bytesMax: LIMITS.requestBytesMax, budget, watch };
-      readBody(exchange, declaredBytes, bounds, {
-        receive(body, release) {
-          const text = Buffer.from(body).toString('utf8');
-          release();
-          answer(exchange, async () => {
-            const { task, dryRun } = readTask(text);
-            return keeperOf(context).run(tenantId, task, dryRun);
-          });
-        },
-        refuse: (error, close) => exchange.answerError(error, { close }),
-      });
-    } catch (error) {
-      exchange.answerError(asTributaryError(error));
-    }
+export function serveLakeTasks(app: TemplatedApp, context: AdminContext): void {
+  const routes = new AdminRoutes(app, context);
+  routes.get('/v1/lake/files', async (_request, tenantId) => ({
+    text: JSON.stringify(await keeperOf(context).files(tenantId)),
+  }));
+  routes.write('post', '/v1/lake/tasks', (_request, tenantId) => async (body) => {
+    const { task, dryRun } = readTask(body);
+    return { text: JSON.stringify(await keeperOf(context).run(tenantId, task, dryRun)) };
   });
 }
 
-function keeperOf({ state }: LakeTasksContext): LakeKeeper {
+function keeperOf({ state }: AdminContext): LakeKeeper {
   const { lakeKeeper } = requireReady(state());
   if (lakeKeeper === undefined) throw new TributaryError('TRIBUTARY_LAKE_ABSENT', {});
   return lakeKeeper;
@@ -78,13 +33,7 @@ function keeperOf({ state }: LakeTasksContext): LakeKeeper {
 
 /** @throws TributaryError TRIBUTARY_INGEST_JSON_MALFORMED, TRIBUTARY_INGEST_REQUEST_INVALID */
 function readTask(text: string): { task: LakeTask; dryRun: boolean } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TributaryError('TRIBUTARY_INGEST_JSON_MALFORMED', { reason }, cause);
-  }
+  const value = parseJson(text);
   const fields = typeof value === 'object' && value !== null ? value : {};
   const { task: named, dry_run: dryRun = false } = fields as Record<string, unknown>;
   const task = LAKE_TASKS.find((known) => known === named);

@@ -5,7 +5,7 @@
  * - A client that goes away cancels its query.
  * - A failure after the first byte cuts the connection, so that no client takes half a result for whole.
  */
-import { TributaryError } from '../base/errors.ts';
+import type { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import { requireReady } from './batch-intake.ts';
@@ -14,6 +14,7 @@ import type { BodyWatch } from './body-watch.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { authenticateAdmin } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
+import { parseJson } from './json-body.ts';
 import type { ApplianceState, Authenticator, SqlSink } from './ports.ts';
 import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
 
@@ -72,16 +73,6 @@ function formatOfHead(request: HttpRequest): string | undefined {
 function withFormat(value: unknown, format: string | undefined): unknown {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   return isObject && format !== undefined ? { format, ...value } : value;
-}
-
-/** @throws TributaryError TRIBUTARY_INGEST_JSON_MALFORMED */
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TributaryError('TRIBUTARY_INGEST_JSON_MALFORMED', { reason }, cause);
-  }
 }
 
 /** A result on its way into one response. */

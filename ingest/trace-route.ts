@@ -6,12 +6,9 @@
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { Logger } from '../base/log.ts';
 import { MIB } from '../base/units.ts';
+import { type AdminContext, AdminRoutes } from './admin-routes.ts';
 import { requireReady } from './batch-intake.ts';
-import { authenticateAdmin } from './credentials.ts';
-import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
-import type { ApplianceState, Authenticator } from './ports.ts';
 import { queryRows } from './sql-rows.ts';
 import { assembleTrace, type Occurrence, traceQuery } from './trace.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
@@ -19,24 +16,10 @@ import type { HttpRequest, TemplatedApp } from './uws.ts';
 const TIMEOUT_MS = 30_000;
 const RESULT_BYTES_MAX = 4 * MIB;
 
-export interface TraceContext {
-  readonly authenticator: Authenticator;
-  readonly logger: Logger;
-  state(): ApplianceState;
-}
-
-export function serveTrace(app: TemplatedApp, context: TraceContext): void {
-  serveGet(app, '/v1/trace/:messageId', (response, request) => {
-    const exchange = new HttpExchange(response, request);
-    trace(context, request).then(
-      (body) => exchange.answer(200, body),
-      (error: unknown) => {
-        const answered = asTributaryError(error);
-        if (answered.status === 500) context.logger.log('error', 'a trace failed', { error });
-        exchange.answerError(answered);
-      },
-    );
-  });
+export function serveTrace(app: TemplatedApp, context: AdminContext): void {
+  new AdminRoutes(app, context).get('/v1/trace/:messageId', async (request, tenantId) => ({
+    text: JSON.stringify(await trace(context, request, tenantId)),
+  }));
 }
 
 interface Trace {
@@ -45,8 +28,11 @@ interface Trace {
 }
 
 /** Reads the request before its first await. */
-async function trace(context: TraceContext, request: HttpRequest): Promise<Trace> {
-  const { tenantId } = authenticateAdmin(context.authenticator, request);
+async function trace(
+  context: AdminContext,
+  request: HttpRequest,
+  tenantId: string,
+): Promise<Trace> {
   const messageId = decodeParameter(request.getParameter(0) ?? '');
   const since = readTime(request, 'since');
   const { messages, sql } = requireReady(context.state());
