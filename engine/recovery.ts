@@ -19,6 +19,7 @@ import type { TenantCapacities } from './capacities.ts';
 import { EventFold } from './event-fold.ts';
 import { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
+import { IdentityRoom } from './identity-room.ts';
 import { Quarantine } from './quarantine.ts';
 import { type FlooredTable, ReplayFloors } from './replay-floors.ts';
 import type { StagedRows } from './staged-rows.ts';
@@ -60,6 +61,7 @@ export interface RecoveryProgress {
 export interface RecoveredState {
   readonly stager: EventStager;
   readonly fold: EventFold;
+  readonly room: IdentityRoom;
   readonly recovery: WalRecovery;
 }
 
@@ -93,8 +95,9 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
       await fold.restore(checkpoint);
       await stager.restore(checkpoint);
     }
-    const recovery = await new Replay(options, stager, fold).run();
-    return { stager, fold, recovery };
+    const room = new IdentityRoom(fold.identity, options.capacities.identityNodes);
+    const recovery = await new Replay(options, { stager, fold, room }).run();
+    return { stager, fold, room, recovery };
   } catch (error) {
     stager.close();
     fold.close();
@@ -106,17 +109,18 @@ class Replay {
   readonly #options: RecoveryOptions;
   readonly #stager: EventStager;
   readonly #fold: EventFold;
+  readonly #room: IdentityRoom;
   readonly #sourceNames: ReadonlyMap<number, string>;
   readonly #floors: ReplayFloors;
   readonly #progress;
-  #pendingEvents = 0;
   #reportedBytes = 0;
   #failure: TributaryError | undefined;
 
-  constructor(options: RecoveryOptions, stager: EventStager, fold: EventFold) {
+  constructor(options: RecoveryOptions, state: Omit<RecoveredState, 'recovery'>) {
     this.#options = options;
-    this.#stager = stager;
-    this.#fold = fold;
+    this.#stager = state.stager;
+    this.#fold = state.fold;
+    this.#room = state.room;
     this.#floors = new ReplayFloors(options.cold);
     this.#sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
     this.#progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };
@@ -182,7 +186,7 @@ class Replay {
     if (record.type === WAL_RECORD_TYPE.identity) {
       if (this.#stager.isBusy) return this.#stager.progress().then(() => this.#submit(record));
       const command = parseIdentityCommand(JSON.parse(Buffer.from(bytes).toString('utf8')));
-      this.#fold.identity.prepare(0, 0);
+      this.#room.takeCommand(length, length);
       this.#stager.continueAt(sequence);
       this.#stager.place(() => {
         this.#passFloors(sequence);
@@ -190,10 +194,8 @@ class Replay {
       });
       return undefined;
     }
-    this.#fold.identity.prepare(
-      this.#pendingEvents + eventCount,
-      this.#stager.pendingBytes + length,
-    );
+    const again = (): Promise<void> => this.#stager.progress().then(() => this.#submit(record));
+    if (!this.#takeRoom(length)) return again();
     this.#stager.continueAt(sequence);
     const isTaken = this.#stager.submit(
       {
@@ -204,7 +206,6 @@ class Replay {
         typeOfPath: record.defaultType === 0 ? EVENT_TYPES.length : record.defaultType - 1,
       },
       (result) => {
-        this.#pendingEvents -= eventCount;
         if (result instanceof TributaryError) this.#failure ??= result;
         if (this.#failure !== undefined || result instanceof TributaryError) return;
         const isSame = result.count === eventCount && result.sequence === sequence;
@@ -212,9 +213,18 @@ class Replay {
         this.#apply(result, length);
       },
     );
-    if (!isTaken) return this.#stager.progress().then(() => this.#submit(record));
-    this.#pendingEvents += eventCount;
-    return undefined;
+    return isTaken ? undefined : again();
+  }
+
+  /** @returns false when identity, nearly full, may have it once less is under way. */
+  #takeRoom(bytes: number): boolean {
+    try {
+      this.#room.take(bytes, this.#stager.pendingBytes + bytes);
+      return true;
+    } catch (error) {
+      if (this.#stager.isBusy) return false;
+      throw error;
+    }
   }
 
   #apply(rows: StagedRows, bytes: number): void {

@@ -16,7 +16,6 @@ import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
-import { MIB } from '../base/units.ts';
 import type { IdentityCommand } from '../identity/identity-command.ts';
 import type { CommandOutcome } from '../identity/identity-operator.ts';
 import { parseRules } from '../identity/identity-rules-format.ts';
@@ -27,6 +26,7 @@ import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
 import type { EventFold } from './event-fold.ts';
 import type { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
+import type { IdentityRoom } from './identity-room.ts';
 import { LiveTail, type WatchedBatch } from './live-tail.ts';
 import { type RecoveredState, type RecoveryOptions, recoverTenant, uuidBytes } from './recovery.ts';
 import type { StagedRows } from './staged-rows.ts';
@@ -42,10 +42,6 @@ import {
   type PublishedBatch,
 } from './types.ts';
 
-/** No valid event is shorter: `{"event":"a","userId":"b"}` sent to /v1/track. */
-const EVENT_BYTES_MIN = 24;
-/** Batches identity makes room for ahead, bytes, at most: asking it waits for the stager's batch. */
-const IDENTITY_ROOM_BYTES_MAX = MIB;
 /** Rows take about as much memory as their JSON; heaps and values are backed ahead of need. */
 const HOT_BYTES_PER_BYTE = 2;
 
@@ -110,6 +106,7 @@ export class Tenant {
   readonly recovery: WalRecovery;
   readonly #stager: EventStager;
   readonly #fold: EventFold;
+  readonly #room: IdentityRoom;
   /** Read-only outside the write path. */
   readonly hot: HotStore;
   readonly #wal: WalWriter<Pending>;
@@ -129,9 +126,6 @@ export class Tenant {
   #commands: Promise<void> = Promise.resolve();
   readonly #syncListeners = new Set<(milliseconds: number) => void>();
   #pendingBytes = 0;
-  /** Bytes of batches to come that identity has room for, besides those that are pending. */
-  #identityRoomBytes = 0;
-  readonly #identityRoomStep: number;
   #lastSequence = 0;
   #appliedSequence = 0;
   #isPoisonLogged = false;
@@ -142,12 +136,11 @@ export class Tenant {
     this.recovery = state.recovery;
     this.#stager = state.stager;
     this.#fold = state.fold;
+    this.#room = state.room;
     this.hot = options.hot;
     this.#wal = wal;
     this.#logger = options.logger;
     this.#queueBytesMax = options.queueBytesMax;
-    // A store that holds few identifiers keeps little of itself free.
-    this.#identityRoomStep = Math.min(IDENTITY_ROOM_BYTES_MAX, options.capacities.identityNodes);
     this.#lastSequence = state.recovery.nextSequence - 1;
     this.#appliedSequence = this.#lastSequence;
   }
@@ -298,7 +291,7 @@ export class Tenant {
     const { bytes, codec, source, receivedAtMicros } = batch;
     const typeOfPath =
       batch.typeOfPath === undefined ? EVENT_TYPES.length : EVENT_TYPES.indexOf(batch.typeOfPath);
-    this.#admit(bytes.length);
+    this.#admit(bytes.length, 'batch');
     const watched = this.#tail.watch(batch);
     const admitted = { batch, bytes: bytes.length, typeOfPath, watched, resolve, reject };
     const input = { codec, bytes, receivedAtMicros, sourceName: source.name, typeOfPath };
@@ -315,22 +308,15 @@ export class Tenant {
     this.#pendingBytes += bytes.length;
   }
 
-  /** Refuses a batch for which there is no room, before anything is touched. */
-  #admit(bytes: number): void {
+  /** Refuses what there is no room for, before anything is touched. */
+  #admit(bytes: number, kind: 'batch' | 'command'): void {
     if (this.#closing !== undefined) throw new TributaryError('TRIBUTARY_ENGINE_CLOSED');
     if (this.#pendingBytes + bytes > this.#queueBytesMax) throw this.#queueFull();
     const pending = this.#pendingBytes + bytes;
     this.hot.budget.require(HOT_BYTES_PER_BYTE * pending);
-    if (bytes > this.#identityRoomBytes) this.#prepareIdentity(pending, bytes);
+    if (kind === 'batch') this.#room.take(bytes, pending);
+    else this.#room.takeCommand(bytes, pending);
     if (!this.#wal.promise(bytes)) throw this.#queueFull();
-    this.#identityRoomBytes -= bytes;
-  }
-
-  /** Makes room for `pending` bytes of batches, the `admitted` ones among them, and for some to come. */
-  #prepareIdentity(pending: number, admitted: number): void {
-    const bytes = pending + this.#identityRoomStep;
-    this.#fold.identity.prepare(Math.ceil(bytes / EVENT_BYTES_MIN), bytes);
-    this.#identityRoomBytes = this.#identityRoomStep + admitted;
   }
 
   /** A batch the stager found to be none. */
@@ -386,9 +372,7 @@ export class Tenant {
     // Names of types and the version of rules are checked before anything is logged.
     this.identity.preview(command);
     const bytes = Buffer.from(JSON.stringify(command));
-    // A command takes the room for one with it: the next needs its own.
-    this.#identityRoomBytes = 0;
-    this.#admit(bytes.length);
+    this.#admit(bytes.length, 'command');
     return new Promise((resolve, reject) => {
       this.#stager.place((sequence) => {
         this.#wal.commitRecord(
