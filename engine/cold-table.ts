@@ -11,6 +11,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { native } from '../native/index.ts';
 import {
   type ColdColumn,
   coldFileOf,
@@ -252,7 +253,8 @@ export class ColdTable {
 
   async #store(file: EncodedFile): Promise<DataFile> {
     const { store } = this.#options;
-    const location = this.#lake.newDataFile(file.day);
+    const crc = native.crc32c(file.bytes, 0, file.bytes.length, 0);
+    const location = this.#lake.newDataFile(file.day, crc);
     const result = await store.put(keyOf(store.bucket, location), file.bytes, {
       ifNoneMatch: true,
     });

@@ -14,6 +14,8 @@ import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { RandomSource } from '../base/random.ts';
 import { DAY_MICROS } from '../base/units.ts';
+import { native } from '../native/index.ts';
+import { crcOfFile } from '../storage/file-checksum.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import {
   COMPACTION_LIMITS,
@@ -129,7 +131,7 @@ async function rewriteFiles(
     const fileBytes = (await fileSystem.status(output))?.bytes ?? 0;
     const add: DataFile[] = [];
     if (written.rows > 0) {
-      const location = lake.newDataFile(day);
+      const location = lake.newDataFile(day, await crcOfFile(fileSystem, output, native.crc32c));
       const result = await store.putFile(keyOf(store.bucket, location), output);
       assert(result === 'stored', 'a new data file has a name of its own');
       const { rows: recordCount, columns, splitOffsets } = written;

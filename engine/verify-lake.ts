@@ -1,14 +1,20 @@
 /**
- * Reads one table of the lake to its last byte: the checksums of its metadata, and of every data file that a
- * retained snapshot holds the length, the footer and all columns, decoded, with their counts.
+ * Reads one table of the lake to its last byte: the checksums of its metadata and of every data file that a
+ * retained snapshot holds, and what the files hold, decoded, with their counts.
  *
- * Parquet has no checksum of ours: a bit that turned inside a compressed page is found where the page does
- * not decompress or decode any more, or gives another number of values. A backup's checksums find all.
+ * - A file is decoded only when its checksum is right, so that nothing has to make sense of damaged pages.
+ * - A file that was named without a checksum is decoded only: a bit that turned inside a compressed page is
+ *   found where the page does not decode any more, or gives another number of values.
  *
  * A table may be tidied while it is read. What is missing counts when a newer version still names it.
  */
 import { TributaryError } from '../base/errors.ts';
+import { native } from '../native/index.ts';
+import { formatCrc } from '../storage/crc32c.ts';
+import { crcOfFile } from '../storage/file-checksum.ts';
+import type { FileSystem } from '../storage/file-system.ts';
 import type { DataFile } from '../storage/lake/data-file.ts';
+import { crcOfName } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import { readClosure, type TableClosure } from '../storage/lake/table-closure.ts';
 import { LAKE_DIRECTORY } from './data-files.ts';
@@ -28,6 +34,7 @@ export interface DataFileDecoder {
 
 /** Where tables lie, and what reads their files. */
 export interface LakeSource {
+  readonly fileSystem: FileSystem;
   readonly store: ObjectStore;
   readonly dataDirectory: string;
   readonly decoder: DataFileDecoder;
@@ -118,10 +125,15 @@ async function verifyDataFile(
 
 /** @returns what is not as the manifest says. @throws what the decoder throws. */
 async function problemOf(
-  { decoder, dataDirectory }: LakeSource,
+  { decoder, dataDirectory, fileSystem }: LakeSource,
   path: string,
   file: DataFile,
 ): Promise<string | undefined> {
+  const named = crcOfName(path);
+  if (named !== undefined) {
+    const crc = await crcOfFile(fileSystem, `${dataDirectory}/${path}`, native.crc32c);
+    if (crc !== named) return `its checksum is ${formatCrc(crc)}`;
+  }
   const { rows, nulls } = await decoder.decode(`${dataDirectory}/${path}`);
   if (rows !== file.recordCount) return `it has ${rows} rows, its table says ${file.recordCount}`;
   for (const [id, { nullCount }] of file.columns) {

@@ -96,7 +96,7 @@ async function verifyLake(
   for (const tableKey of await tableKeysOf(store, tenantId)) {
     highest = Math.max(
       highest,
-      await verifyTable({ store, dataDirectory, decoder }, tableKey, tally),
+      await verifyTable({ fileSystem, store, dataDirectory, decoder }, tableKey, tally),
     );
   }
   return highest;

@@ -26,7 +26,7 @@ import type {
   SchemaChange,
   SnapshotPin,
 } from './lake-table.ts';
-import { formatDay, keyOf, randomUuid, tableKey } from './location.ts';
+import { dataFileName, formatDay, keyOf, randomUuid, tableKey } from './location.ts';
 import type { ManifestEntry } from './manifest.ts';
 import { MetadataChain } from './metadata-chain.ts';
 import { MetadataReader } from './metadata-reader.ts';
@@ -141,11 +141,11 @@ export class IcebergTable implements LakeTable {
     return this.#chain.current.metadata;
   }
 
-  newDataFile(day: number | null): string {
+  newDataFile(day: number | null, crc: number): string {
     const field = dayField(this.#metadata);
     assert((field === undefined) === (day === null), 'a file has a day where its table has days');
     const folder = field === undefined ? '' : `${field.name}=${formatDay(day!)}/`;
-    return `${this.location}/data/${folder}${randomUuid(this.#options.random)}.parquet`;
+    return `${this.location}/data/${folder}${dataFileName(crc, this.#options.random)}`;
   }
 
   async liveFiles(snapshotId?: bigint): Promise<readonly LiveFile[]> {

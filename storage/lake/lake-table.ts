@@ -114,8 +114,11 @@ export interface LakeTable {
   /** Retained ones, oldest first. */
   readonly snapshots: readonly LakeSnapshot[];
 
-  /** A location for a file of that day (null for a table of one partition), never given before. */
-  newDataFile(day: number | null): string;
+  /**
+   * A location for a file of that day (null for a table of one partition), never given before.
+   * @param crc the CRC-32C of its content, which becomes part of its name.
+   */
+  newDataFile(day: number | null, crc: number): string;
   /**
    * The files of a snapshot, the current one when absent, in order of their commit.
    * @throws TRIBUTARY_LAKE_SNAPSHOT_UNKNOWN when it has expired.

@@ -2,7 +2,7 @@
  * Names of the lake's objects. Metadata names them by location, `s3://<lake>/<key>`, whatever they lie
  * on; the object store knows them by key.
  *
- *   <namespace>/<table>-<8hex>/data/<column>_day=2026-11-20/<uuid>.parquet
+ *   <namespace>/<table>-<8hex>/data/<column>_day=2026-11-20/<uuid>-<crc>.parquet
  *   <namespace>/<table>-<8hex>/metadata/v<N>.metadata.json        the table, as of commit N
  *   <namespace>/<table>-<8hex>/metadata/snap-<id>-<uuid>.avro     manifest list of a snapshot
  *   <namespace>/<table>-<8hex>/metadata/<uuid>.avro               manifest
@@ -11,6 +11,8 @@
  *
  * - The eight hex digits are the start of SHA-256 of `<namespace>/<table>`: they keep the prefix of one
  *   table from being the prefix of another's (`edges`, `edges_old`), and need no catalog to be found.
+ * - A data file has the CRC-32C of its content in its name. Every engine passes a name on as it is, so the
+ *   checksum goes where the file goes: into manifests, backups, other stores, the trash.
  * - Keys are ASCII without empty, `.` or `..` parts, so that a key is a relative path as it stands and
  *   a location has one spelling. What does not fit is refused, never mended.
  */
@@ -18,11 +20,14 @@ import { createHash } from 'node:crypto';
 import { assert } from '../../base/assert.ts';
 import { TributaryError } from '../../base/errors.ts';
 import type { RandomSource } from '../../base/random.ts';
+import { formatCrc } from '../crc32c.ts';
 
 const NAME = /^[a-z0-9_][a-z0-9_-]{0,62}$/;
 const KEY_PART = /^[A-Za-z0-9_=.-]{1,200}$/;
 /** Hadoop's names for the same stores; foreign engines write them. */
 const SCHEME = /^s3[an]?:\/\//;
+/** Behind the last group of the UUID, which has twelve digits. */
+const DATA_FILE = /-([0-9a-f]{8})\.parquet$/;
 const DAY_MS = 86_400_000;
 
 /** Whether `key` may name an object. */
@@ -55,6 +60,17 @@ export function keyOf(bucket: string, location: string): string {
     throw new TributaryError('TRIBUTARY_LAKE_LOCATION_FOREIGN', { location });
   }
   return key;
+}
+
+/** The name of a new data file, and what its content is checked against. */
+export function dataFileName(crc: number, random: RandomSource): string {
+  return `${randomUuid(random)}-${formatCrc(crc)}.parquet`;
+}
+
+/** The CRC-32C that a data file has in its name; undefined for one that was named without. */
+export function crcOfName(location: string): number | undefined {
+  const [, digits] = DATA_FILE.exec(location) ?? [];
+  return digits === undefined ? undefined : Number.parseInt(digits, 16);
 }
 
 /** Where an orphan waits for its end; `key` lies in `namespace`. */

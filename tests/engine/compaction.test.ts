@@ -10,7 +10,9 @@ import { DAY_MICROS, GIB, MIB } from '../../base/units.ts';
 import type { ColdTable } from '../../engine/cold-table.ts';
 import { type CompactionOptions, compactOnce, eraseAnchors } from '../../engine/compaction.ts';
 import { RewriteProcess } from '../../query/rewrite-process.ts';
+import { crc32c } from '../../storage/crc32c.ts';
 import { COMPACTION_LIMITS } from '../../storage/lake/compaction-plan.ts';
+import { crcOfName, keyOf } from '../../storage/lake/location.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
@@ -113,6 +115,11 @@ describe('compaction', () => {
     assert.deepEqual(await allValues(lake), expected);
 
     const compacted = await lake.events.lake.liveFiles();
+    for (const { location } of [...files, ...compacted]) {
+      const path = lake.options.store.localPath(keyOf(lake.options.store.bucket, location))!;
+      const bytes = readFileSync(path);
+      assert.equal(crcOfName(location), crc32c(bytes, 0, bytes.length, 0));
+    }
     assert.deepEqual(
       compacted.map(({ sorted, recordCount }) => [sorted, recordCount]),
       [

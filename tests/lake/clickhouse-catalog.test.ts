@@ -14,6 +14,8 @@ import { systemRandom } from '../../base/random.ts';
 import { ClickHouse } from '../../bench/peers.ts';
 import { lakeNamespace } from '../../engine/lake-namespace.ts';
 import { LakeDoor } from '../../query/lake/lake-door.ts';
+import { crc32c } from '../../storage/crc32c.ts';
+import { crcOfFile } from '../../storage/file-checksum.ts';
 import { IcebergTable } from '../../storage/lake/iceberg-table.ts';
 import { LocalObjectStore } from '../../storage/lake/local-object-store.ts';
 import { keyOf } from '../../storage/lake/location.ts';
@@ -104,7 +106,7 @@ describe('ClickHouse by the catalog', { skip: skipReason() }, () => {
           'user-' || (i % 17) AS user_id
         FROM range(${first}, ${first + 1000}) AS numbers(i)
       ) TO '${path}' (FORMAT parquet, COMPRESSION zstd, FIELD_IDS {${ids.join(', ')}})`);
-    const location = table.newDataFile(day);
+    const location = table.newDataFile(day, await crcOfFile(new NodeFileSystem(), path, crc32c));
     const key = keyOf(BUCKET, location);
     await store.putFile(key, path);
     const fileBytes = (await store.head(key))!.bytes;

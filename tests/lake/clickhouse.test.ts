@@ -13,6 +13,8 @@ import { GIB, MIB } from '../../base/units.ts';
 import { ClickHouse } from '../../bench/peers.ts';
 import { parquetSource } from '../../query/cold-source.ts';
 import { rewriteFiles } from '../../query/rewrite-files.ts';
+import { crc32c } from '../../storage/crc32c.ts';
+import { crcOfFile } from '../../storage/file-checksum.ts';
 import type { ColumnMetrics, DataFile } from '../../storage/lake/data-file.ts';
 import type { LakeTable } from '../../storage/lake/lake-table.ts';
 import { LocalObjectStore } from '../../storage/lake/local-object-store.ts';
@@ -100,7 +102,7 @@ describe('ClickHouse by path', { skip: skipReason() }, () => {
     );
     const [recordCount, lower, upper] = counted.getRows()[0] as [number, bigint, bigint];
     const metrics: ColumnMetrics = { valueCount: recordCount, nullCount: 0, lower, upper };
-    const location = table.newDataFile(day);
+    const location = table.newDataFile(day, await crcOfFile(new NodeFileSystem(), path, crc32c));
     const key = keyOf(store.bucket, location);
     await store.putFile(key, path);
     const fileBytes = (await store.head(key))!.bytes;
@@ -216,7 +218,7 @@ describe('ClickHouse by path', { skip: skipReason() }, () => {
       },
       { memoryBytesMax: 256 * MIB, spillBytesMax: GIB },
     );
-    const location = table.newDataFile(day);
+    const location = table.newDataFile(day, await crcOfFile(new NodeFileSystem(), output, crc32c));
     await store.putFile(keyOf(store.bucket, location), output);
     const fileBytes = (await store.head(keyOf(store.bucket, location)))!.bytes;
     const file = { location, day, recordCount: rows, fileBytes, columns, splitOffsets };

@@ -167,7 +167,7 @@ describe('a lake table', () => {
   it('a file that is not in the store, or has another size, is not committed', async () => {
     const opened = await openTable(new MemoryFileSystem());
     const file = await addFile(opened, 3);
-    const missing = { ...file, location: opened.table.newDataFile(DAY) };
+    const missing = { ...file, location: opened.table.newDataFile(DAY, 0) };
     for (const bad of [missing, { ...file, fileBytes: file.fileBytes + 1 }]) {
       await assert.rejects(
         opened.table.commit(appending('bad', [bad])),

@@ -3,6 +3,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/log.ts';
 import { seededRandomSource } from '../../base/random.ts';
+import { crc32c } from '../../storage/crc32c.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
 import type { ColumnMetrics, DataFile } from '../../storage/lake/data-file.ts';
 import { IcebergTable } from '../../storage/lake/iceberg-table.ts';
@@ -70,8 +71,8 @@ export async function addFile(
   columns: ReadonlyMap<number, ColumnMetrics> = new Map(),
   day: number | null = DAY,
 ): Promise<DataFile> {
-  const location = table.newDataFile(day);
   const bytes = new TextEncoder().encode(`${recordCount} rows`);
+  const location = table.newDataFile(day, crc32c(bytes, 0, bytes.length, 0));
   await store.put(keyOf(store.bucket, location), bytes, { ifNoneMatch: true });
   const fileBytes = bytes.length;
   return { location, day, recordCount, fileBytes, columns, splitOffsets: [4], sorted: false };
