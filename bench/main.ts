@@ -11,6 +11,7 @@ import { decodeFormats } from './decode-formats.ts';
 import { hotGroupBy } from './hot-groupby.ts';
 import { identityComponents } from './identity-components.ts';
 import { identityResolve } from './identity-resolve.ts';
+import { identityScale } from './identity-scale.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestScale } from './ingest-scale.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
@@ -31,11 +32,13 @@ const WORKLOADS: readonly Workload[] = [
   recovery,
   identityResolve,
   identityComponents,
+  identityScale,
 ];
 
 const FLAGS = {
   json: { type: 'boolean', default: false },
   events: { type: 'string' },
+  identifiers: { type: 'string' },
   seconds: { type: 'string', default: '2' },
   seed: { type: 'string', default: '1' },
   rounds: { type: 'string', default: '3' },
@@ -51,6 +54,7 @@ ${WORKLOADS.map(({ name, summary }) => `  ${name.padEnd(20)}${summary}`).join('\
 
   --json              one JSON object a figure
   --events N          events of one round; each workload has its default
+  --identifiers N     identifiers to be reached by identity-scale
   --seconds N         how long each repeated query runs (${FLAGS.seconds.default})
   --rounds N          rounds of which figures are the median (${FLAGS.rounds.default})
   --seed N            of the generated events (${FLAGS.seed.default})
@@ -75,7 +79,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const options: BenchOptions = {
-    events: values.events === undefined ? undefined : wholeNumber('events', values.events, 1),
+    events: wholeNumberIfGiven('events', values.events),
+    identifiers: wholeNumberIfGiven('identifiers', values.identifiers),
     seconds: wholeNumber('seconds', values.seconds, 0),
     seed: wholeNumber('seed', values.seed, 0),
     rounds: wholeNumber('rounds', values.rounds, 1),
@@ -109,6 +114,10 @@ async function runWorkload(
     process.off('exit', cleanUp);
     cleanUp();
   }
+}
+
+function wholeNumberIfGiven(flag: string, written: string | undefined): number | undefined {
+  return written === undefined ? undefined : wholeNumber(flag, written, 1);
 }
 
 function wholeNumber(flag: string, written: string, minimum: number): number {

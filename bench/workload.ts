@@ -5,6 +5,8 @@ import type { Scratch } from './scratch.ts';
 export interface BenchOptions {
   /** Events of one round; undefined for the workload's own default. */
   readonly events: number | undefined;
+  /** Identifiers to be reached; undefined for the workload's own default. */
+  readonly identifiers: number | undefined;
   /** How long each repeated query runs. */
   readonly seconds: number;
   readonly seed: number;

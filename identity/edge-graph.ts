@@ -10,7 +10,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
-import { SharedArray } from '../storage/shared-array.ts';
+import { type ArrayMemory, memoryOf, SharedArray } from '../storage/shared-array.ts';
 import {
   partOfArray,
   restoreArray,
@@ -59,8 +59,8 @@ export class EdgeGraph {
     return this.#count;
   }
 
-  get memoryBytes(): number {
-    return this.#heads.backedBytes + this.#links.backedBytes + this.#states.backedBytes;
+  get memory(): readonly ArrayMemory[] {
+    return [this.#heads, this.#links, this.#states].map(memoryOf);
   }
 
   /** Makes room for anchors below `anchors` and `edges` more edges. @throws TRIBUTARY_STORAGE_REGION_FULL */

@@ -14,7 +14,7 @@ import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { type NativeIdentifierIndex, type NativeRegion, native } from '../native/index.ts';
-import { SharedArray } from '../storage/shared-array.ts';
+import { type ArrayMemory, memoryOf, SharedArray } from '../storage/shared-array.ts';
 import {
   partOfArray,
   partOfBytes,
@@ -157,13 +157,19 @@ export class IdentityGraph {
     return this.#rules;
   }
 
+  /** What it takes, by array. */
+  get memory(): readonly ArrayMemory[] {
+    const names = [...INDEX_PARTS, 'identifier_table'];
+    return [
+      ...names.map((name, part) => ({ name, bytes: this.#index.memoryOf(part) })),
+      memoryOf(this.#nodeAnchors),
+      ...this.profiles.memory,
+      ...this.#edges.memory,
+    ];
+  }
+
   get memoryBytes(): number {
-    return (
-      this.#index.memoryBytes +
-      this.#nodeAnchors.backedBytes +
-      this.profiles.memoryBytes +
-      this.#edges.memoryBytes
-    );
+    return this.memory.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /**

@@ -19,7 +19,12 @@
  */
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
-import { type ElementType, SharedArray } from '../storage/shared-array.ts';
+import {
+  type ArrayMemory,
+  type ElementType,
+  memoryOf,
+  SharedArray,
+} from '../storage/shared-array.ts';
 import {
   partOfArray,
   restoreArray,
@@ -126,8 +131,8 @@ export class ProfileStore {
     return this.#profileCount;
   }
 
-  get memoryBytes(): number {
-    return this.#arrays.reduce((sum, { array }) => sum + array.backedBytes, 0);
+  get memory(): readonly ArrayMemory[] {
+    return this.#arrays.map(({ array }) => memoryOf(array));
   }
 
   /** Makes room for `count` more anchors and profiles. @throws TRIBUTARY_STORAGE_REGION_FULL */

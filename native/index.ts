@@ -145,7 +145,8 @@ export interface NativeIdentifierIndex {
   endRestore(): boolean;
   close(): void;
   readonly count: number;
-  readonly memoryBytes: number;
+  /** Bytes that node_values (0), identifier_values (1) or the hash table (2) take. */
+  memoryOf(part: number): number;
 }
 
 /** What a {@link NativeStager} begins with. */

@@ -44,6 +44,16 @@ export interface SharedArrayOptions<Type extends ElementType> {
   readonly elementBytes?: number;
 }
 
+/** What an array takes. */
+export interface ArrayMemory {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export function memoryOf({ name, backedBytes }: SharedArray<ElementType>): ArrayMemory {
+  return { name, bytes: backedBytes };
+}
+
 export class SharedArray<Type extends ElementType> {
   readonly name: string;
   readonly capacity: number;

@@ -101,8 +101,8 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
                         InstanceMethod<&IdentifierIndex::BeginRestore>("beginRestore"),
                         InstanceMethod<&IdentifierIndex::EndRestore>("endRestore"),
                         InstanceMethod<&IdentifierIndex::Close>("close"),
-                        InstanceAccessor<&IdentifierIndex::Count>("count"),
-                        InstanceAccessor<&IdentifierIndex::MemoryBytes>("memoryBytes")});
+                        InstanceMethod<&IdentifierIndex::MemoryOf>("memoryOf"),
+                        InstanceAccessor<&IdentifierIndex::Count>("count")});
   }
 
   // new IdentifierIndex(directory, nodesMax, valuesBytesMax)
@@ -558,10 +558,13 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     return Napi::Number::New(info.Env(), count_);
   }
 
-  Napi::Value MemoryBytes(const Napi::CallbackInfo& info) {
+  // memoryOf(part): bytes that node_values, identifier_values or the hash table (2) take.
+  Napi::Value MemoryOf(const Napi::CallbackInfo& info) {
     std::lock_guard<std::mutex> lock(mutex_);
-    uint64_t bytes = offsets_.backed_bytes() + values_.backed_bytes() + slots_.size() * sizeof(uint64_t);
-    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+    uint64_t bytes[] = {offsets_.backed_bytes(), values_.backed_bytes(),
+                        slots_.size() * sizeof(uint64_t)};
+    uint32_t part = info[0].As<Napi::Number>().Uint32Value();
+    return Napi::Number::New(info.Env(), part < 3 ? static_cast<double>(bytes[part]) : 0);
   }
 
   std::mutex mutex_;

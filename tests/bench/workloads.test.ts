@@ -21,6 +21,7 @@ const WORKLOADS = [
   'recovery',
   'identity-resolve',
   'identity-components',
+  'identity-scale',
 ];
 const OWN_KEYS = ['workload', 'metric', 'value', 'unit', 'higherIsBetter'];
 const PEER_KEYS = ['peer', 'peerValue', 'ratio'];
@@ -32,7 +33,18 @@ function bench(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   return promisify(execFile)(process.execPath, [MAIN, '--directory', directory, ...args]);
 }
 
-const SMALL = ['--events', '2000', '--rounds', '1', '--seconds', '0', '--no-peers', '--json'];
+const SMALL = [
+  '--events',
+  '2000',
+  '--identifiers',
+  '2000',
+  '--rounds',
+  '1',
+  '--seconds',
+  '0',
+  '--no-peers',
+  '--json',
+];
 
 for (const workload of WORKLOADS) {
   test(`${workload} prints one well-formed line a figure and leaves nothing behind`, async () => {
