@@ -107,6 +107,30 @@ char* PlaceDigits(char* to, const char* digits, int count, int exponent) {
   return to;
 }
 
+// Writes a positive number that has up to six decimals and 15 digits, which most have, at `to`. Returns
+// nullptr for any other. No two decimals of 15 digits are the same double, so the one that reads back as
+// `value` has the fewest digits of all that do.
+char* ShortDecimal(char* to, double value) {
+  constexpr int kDecimals = 6;
+  constexpr double kScale = 1e6;
+  constexpr double kScaledEnd = 1e15;
+  constexpr double kPlainFrom = 1e-6;  // with an exponent below
+  if (!(value >= kPlainFrom && value < kScaledEnd / kScale)) return nullptr;
+  uint64_t scaled = static_cast<uint64_t>(value * kScale + 0.5);
+  if (static_cast<double>(scaled) / kScale != value) return nullptr;
+  uint64_t whole = scaled / 1000000, fraction = scaled % 1000000;
+  to = std::to_chars(to, to + kNumberBytesMax, whole).ptr;
+  if (fraction == 0) return to;
+  int decimals = kDecimals;
+  for (; fraction % 100 == 0; fraction /= 100) decimals -= 2;
+  if (fraction % 10 == 0) {
+    fraction /= 10;
+    decimals--;
+  }
+  *to++ = '.';
+  return Digits(to, fraction, decimals);
+}
+
 }  // namespace
 
 MsgpackJsonText::~MsgpackJsonText() { free(data_); }
@@ -148,6 +172,8 @@ void MsgpackJsonText::Double(double value) {
     return Finish(std::to_chars(to, to + kNumberBytesMax, static_cast<int64_t>(value)).ptr);
   }
   if (value < 0) *to++ = '-';
+  char* end_of_short = ShortDecimal(to, std::fabs(value));
+  if (end_of_short != nullptr) return Finish(end_of_short);
   // "d.ddde±xx" with the fewest digits that read back as the same number; 17 at most.
   char scientific[kNumberBytesMax];
   const char* end = std::to_chars(scientific, scientific + kNumberBytesMax, std::fabs(value),

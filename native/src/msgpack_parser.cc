@@ -10,9 +10,8 @@ namespace tributary {
 
 namespace {
 
-// msgpackr's record ids: 0x40 to 0x7f in one byte; the upper half of them may go on in a second byte,
+// msgpackr's record ids: kRecordIdMin to 0x7f in one byte; the upper half of them may go on in a second byte,
 // which counts in steps of 32.
-constexpr uint8_t kRecordIdMin = 0x40;
 constexpr uint32_t kRecordIdMask = 0x3f;
 constexpr uint32_t kSecondByteIdMin = 32;
 constexpr uint32_t kSecondByteStep = 32;
@@ -58,43 +57,8 @@ char WalkedAt(uint32_t depth, bool is_inherited, bool has_inheritance) {
   }
 }
 
-// What PlainMembers takes: short strings, and how much text and payload one member has at most.
-constexpr uint32_t kPlainStringBytesMax = 64;
-constexpr size_t kPlainKeyBytesMax = 35;  // 31, its quotes and the colon
-constexpr size_t kPlainMemberBytesMax = 128;
+// Plain members are written so many at a time: what is reserved for their text.
 constexpr uint32_t kPlainMembersMax = 32;
-
-// Writes a short string, a small number, a boolean or nil from `in` to `to`, and moves both behind it.
-// False, with nothing moved, for anything else. Inlined into loops that keep both in registers.
-inline bool PlainValue(const uint8_t** in, char** to, bool has_records) {
-  const uint8_t* at = *in;
-  char* text = *to;
-  uint8_t token = *at++;
-  if ((token & 0xe0) == 0xa0 || token == 0xd9) {
-    uint32_t length = token == 0xd9 ? *at++ : token & 0x1fu;
-    if (length > kPlainStringBytesMax) return false;
-    *text++ = '"';
-    if (!CopyPlain(text, at, length)) return false;
-    text += length;
-    *text++ = '"';
-    at += length;
-  } else if (token < kRecordIdMin || (token < 100 && !has_records)) {
-    *text = static_cast<char>('0' + token / 10);
-    text += token >= 10;
-    *text++ = static_cast<char>('0' + token % 10);
-  } else if (token == 0xc0 || token == 0xc3) {
-    memcpy(text, token == 0xc0 ? "null" : "true", 4);
-    text += 4;
-  } else if (token == 0xc2) {
-    memcpy(text, "false", 5);
-    text += 5;
-  } else {
-    return false;
-  }
-  *in = at;
-  *to = text;
-  return true;
-}
 
 bool IsInherited(const Slice& key) {
   return (key.length == 7 && memcmp(key.data, "context", 7) == 0) ||
@@ -123,7 +87,7 @@ DecodeFailure MsgpackParser::Parse(const uint8_t* payload, uint32_t length) {
 void MsgpackParser::Read(const uint8_t* payload, uint32_t length) {
   in_ = MsgpackReader(payload, length);
   out_.Truncate(0);
-  outline_.Clear();
+  outline_.Begin(payload, length);
   keys_.Truncate(0);
   fields_.clear();
   has_records_ = false;
@@ -271,12 +235,11 @@ MsgpackParser::Outcome MsgpackParser::Map(uint32_t count, uint32_t depth, bool i
   size_t opened = Open('{', is_walked);
   bool is_first = true;
   for (uint32_t i = 0; i < count; i++) {
-    if (!is_walked) {
-      uint32_t plain = PlainMembers(count - i, is_first, depth);
-      i += plain;
-      is_first = is_first && plain == 0;
-      if (i == count) break;
-    }
+    uint32_t plain = is_walked ? PlainMembers<true>(MapKeys(), count - i, is_first, depth)
+                               : PlainMembers<false>(MapKeys(), count - i, is_first, depth);
+    i += plain;
+    is_first = is_first && plain == 0;
+    if (i == count) break;
     size_t start = out_.length();
     if (!Key(is_first, depth)) return Outcome::kFailed;
     Outcome value = Member(start, is_first, depth, is_walked);
@@ -286,10 +249,12 @@ MsgpackParser::Outcome MsgpackParser::Map(uint32_t count, uint32_t depth, bool i
   return Close('}', is_walked, opened, count);
 }
 
-// The short way for what most objects consist of, with both cursors in registers. Ends before the first
-// member that is anything else, and near the end of the payload, so that no length needs a look.
-uint32_t MsgpackParser::PlainMembers(uint32_t count, bool is_first, uint32_t depth) {
-  if (depth + 1 >= limits_.depth_max) return 0;
+// The short way for what most objects consist of. Ends before the first member that is anything else, and
+// near the end of the payload, so that no length needs a look. Of an object that is walked it takes strings
+// only, and nothing at the root, where keys have a meaning to this parser.
+template <bool kIsWalked, typename Keys>
+uint32_t MsgpackParser::PlainMembers(Keys keys, uint32_t count, bool is_first, uint32_t depth) {
+  if ((kIsWalked && depth == 0) || depth + 1 >= limits_.depth_max) return 0;
   count = std::min(count, kPlainMembersMax);
   const uint8_t* in = in_.at();
   const uint8_t* end = in + in_.remaining();
@@ -297,20 +262,22 @@ uint32_t MsgpackParser::PlainMembers(uint32_t count, bool is_first, uint32_t dep
   char* out = out_.Reserve(count * kPlainMemberBytesMax);
   uint32_t done = 0;
   for (; done < count && end - in >= static_cast<ptrdiff_t>(kPlainMemberBytesMax); done++) {
-    uint8_t token = *in;
-    if ((token & 0xe0) != 0xa0) break;
-    uint32_t length = token & 0x1fu;
-    const uint8_t* at = in + 1;
+    const uint8_t* at = in;
     char* to = out;
     *to = ',';
     to += !is_first;
-    *to++ = '"';
-    if (!CopyPlain(to, at, length)) break;
-    to += length;
-    *to++ = '"';
-    *to++ = ':';
-    at += length;
-    if (!PlainValue(&at, &to, has_records)) break;
+    Slice key;
+    if (!keys.Write(&at, &to, &key)) break;
+    if (kIsWalked) {
+      char* value = to;
+      if (!IsPlainStringToken(*at) || !PlainString(&at, &to)) break;
+      uint32_t length = static_cast<uint32_t>(to - value) - 2;
+      outline_.StringMember(static_cast<uint32_t>(out - out_.data()), is_first, key,
+                            static_cast<uint32_t>(value - out_.data()),
+                            {reinterpret_cast<const char*>(at) - length, length});
+    } else if (!PlainValue(&at, &to, has_records)) {
+      break;
+    }
     in = at;
     out = to;
     is_first = false;
@@ -526,12 +493,13 @@ MsgpackParser::Outcome MsgpackParser::Record(const Shape& defined, uint32_t dept
   size_t opened = Open('{', is_walked);
   bool is_first = true;
   for (uint32_t i = 0; i < shape.count; i++) {
-    if (!is_walked) {
-      uint32_t plain = PlainFields(shape, i, is_first, depth);
-      i += plain;
-      is_first = is_first && plain == 0;
-      if (i == shape.count) break;
-    }
+    uint32_t left = shape.count - i;
+    RecordKeys keys(fields_.data() + shape.first + i, keys_.data());
+    uint32_t plain = is_walked ? PlainMembers<true>(keys, left, is_first, depth)
+                               : PlainMembers<false>(keys, left, is_first, depth);
+    i += plain;
+    is_first = is_first && plain == 0;
+    if (i == shape.count) break;
     size_t start = out_.length();
     const RecordField& field = fields_[shape.first + i];
     out_.QuotedKey(is_first, keys_.data() + field.offset, field.length);
@@ -541,34 +509,6 @@ MsgpackParser::Outcome MsgpackParser::Record(const Shape& defined, uint32_t dept
     is_first = is_first && value == Outcome::kUndefined;
   }
   return Close('}', is_walked, opened, shape.count);
-}
-
-// PlainMembers of a record, from its field `first` on.
-uint32_t MsgpackParser::PlainFields(const Shape& shape, uint32_t first, bool is_first,
-                                    uint32_t depth) {
-  if (depth + 1 >= limits_.depth_max) return 0;
-  uint32_t count = std::min(shape.count - first, kPlainMembersMax);
-  const RecordField* fields = fields_.data() + shape.first + first;
-  const char* keys = keys_.data();
-  const uint8_t* in = in_.at();
-  const uint8_t* end = in + in_.remaining();
-  char* out = out_.Reserve(count * kPlainMemberBytesMax);
-  uint32_t done = 0;
-  for (; done < count && end - in >= static_cast<ptrdiff_t>(kPlainMemberBytesMax); done++) {
-    const RecordField& field = fields[done];
-    if (field.length > kPlainKeyBytesMax) break;
-    char* to = out;
-    *to = ',';
-    to += !is_first;
-    CopyShort(to, keys + field.offset, field.length);
-    to += field.length;
-    if (!PlainValue(&in, &to, true)) break;
-    out = to;
-    is_first = false;
-  }
-  in_.Advance(static_cast<size_t>(in - in_.at()));
-  out_.Finish(out);
-  return done;
 }
 
 template <typename T>

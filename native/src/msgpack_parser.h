@@ -20,6 +20,7 @@
 
 #include "decode_failure.h"
 #include "msgpack_json_text.h"
+#include "msgpack_plain.h"
 #include "msgpack_reader.h"
 #include "payload_outline.h"
 
@@ -49,10 +50,6 @@ class MsgpackParser {
   struct Shape {
     uint32_t generation, first, count;
     bool has_second_byte;  // its id goes on in the byte behind
-  };
-  struct RecordField {
-    size_t offset, length;  // of the quoted key and its colon in keys_
-    Slice key;              // in the payload
   };
 
   // Reads the payload into out_ and outline_, or sets failure_.
@@ -85,10 +82,9 @@ class MsgpackParser {
   // The value of the member that begins at `start` and whose key is written and is string_. Nothing is
   // left of a member whose value is undefined.
   Outcome Member(size_t start, bool is_first, uint32_t depth, bool is_walked);
-  // Writes up to `count` members of an object that nobody walks. Returns how many; the next one needs the
-  // long way.
-  uint32_t PlainMembers(uint32_t count, bool is_first, uint32_t depth);
-  uint32_t PlainFields(const Shape& shape, uint32_t first, bool is_first, uint32_t depth);
+  // Writes up to `count` members the short way. Returns how many; the next one needs the long way.
+  template <bool kIsWalked, typename Keys>
+  uint32_t PlainMembers(Keys keys, uint32_t count, bool is_first, uint32_t depth);
   // Reads a string into string_; the next token is one of a string.
   bool TakeString() {
     const uint8_t* text;

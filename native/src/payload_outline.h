@@ -24,7 +24,10 @@ class PayloadOutline {
     size_t tape, strings, structurals;
   };
 
-  void Clear() {
+  // Begins the outline of a text made from `source`, which outlives the outline's use.
+  void Begin(const uint8_t* source, uint32_t length) {
+    source_ = source;
+    source_length_ = length;
     Rewind({0, 0, 0});
     Reserve();
     PutTape('r', 0);
@@ -53,14 +56,29 @@ class PayloadOutline {
     PutTape(0, 0);  // where simdjson has the value
     PutStructural(offset);
   }
-  // `text` is unescaped; 16 bytes behind it are read.
+  // `text` is unescaped; 16 bytes behind it are read. Not copied where it stands in the source.
   void String(uint32_t offset, const Slice& text) {
-    PutTape('"', strings_.length());
     PutStructural(offset);
+    if (PlaceOf(text) < source_length_ && text.length <= kStringInPlaceBytesMax) {
+      return PutTape('"', InPlace(text));
+    }
+    PutTape('"', strings_.length());
     uint8_t* to = strings_.Reserve(sizeof(uint32_t) + text.length + kVectorBytes);
     memcpy(to, &text.length, sizeof(uint32_t));
     CopyShort(to + sizeof(uint32_t), text.data, text.length);
     strings_.SetLength(strings_.length() + sizeof(uint32_t) + text.length);
+  }
+  // A member that begins at `start` with its comma, unless it is the first, and whose value is at `value`;
+  // both strings stand in the source.
+  void StringMember(uint32_t start, bool is_first, const Slice& key, uint32_t value,
+                    const Slice& text) {
+    Reserve();
+    if (!is_first) PutStructural(start++);
+    PutTape('"', InPlace(key));
+    PutStructural(start);
+    PutStructural(value - 1);
+    PutTape('"', InPlace(text));
+    PutStructural(value);
   }
   // An object or array whose members follow. Returns what Close() takes.
   size_t Open(char bracket, uint32_t offset) {
@@ -83,7 +101,8 @@ class PayloadOutline {
   }
 
   ParsedPayload Parsed(const char* text, uint32_t length) const {
-    return {tape_.data(), strings_.data(), structurals_.data(), text, length};
+    return {tape_.data(), strings_.data(), structurals_.data(), text, length,
+            reinterpret_cast<const char*>(source_)};
   }
 
  private:
@@ -91,6 +110,13 @@ class PayloadOutline {
   static constexpr size_t kTapeWordsMax = 3;     // a key and a number
   static constexpr size_t kStructuralsMax = 5;  // a comma, a key, a colon, and two brackets
 
+  // Of what stands elsewhere it is beyond any length.
+  size_t PlaceOf(const Slice& text) const {
+    return reinterpret_cast<uintptr_t>(text.data) - reinterpret_cast<uintptr_t>(source_);
+  }
+  uint64_t InPlace(const Slice& text) const {
+    return kStringInPlace | uint64_t{text.length} << 32 | PlaceOf(text);
+  }
   void PutTape(char type, uint64_t value) {
     tape_.Put(uint64_t{static_cast<uint8_t>(type)} << 56 | value);
   }
@@ -98,6 +124,8 @@ class PayloadOutline {
     structurals_.Put(offset);
   }
 
+  const uint8_t* source_ = nullptr;
+  size_t source_length_ = 0;
   GrowingArray<uint64_t> tape_;
   GrowingArray<uint8_t> strings_;
   GrowingArray<uint32_t> structurals_;

@@ -1,7 +1,5 @@
 #include "payload_walker.h"
 
-#include <cstring>
-
 namespace tributary {
 
 namespace {
@@ -17,13 +15,6 @@ struct DepthSteps {
 constexpr DepthSteps kDepthSteps;
 
 }  // namespace
-
-Slice PayloadWalker::string_at(uint64_t tape) const {
-  const uint8_t* at = strings_ + (tape_[tape] & 0x00ffffffffffffffull);
-  uint32_t length;
-  memcpy(&length, at, 4);
-  return {reinterpret_cast<const char*>(at + 4), length};
-}
 
 Slice PayloadWalker::RawBetween(uint32_t structural, uint32_t after) const {
   uint32_t start = structurals_[structural];

@@ -8,6 +8,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace tributary {
 
@@ -26,7 +27,13 @@ struct ParsedPayload {
   const uint32_t* structurals;  // offsets in the text of brackets, colons, commas and scalars
   const char* text;
   uint32_t length;
+  const char* source = nullptr;  // what StringInPlace words of the tape point into
 };
+
+// A word of the tape that simdjson never writes: a string that stands unescaped in the source of the
+// text. The offset is in the low 32 bits, the length in the 23 above, and this bit tells it apart.
+constexpr uint64_t kStringInPlace = 1ull << 55;
+constexpr uint32_t kStringInPlaceBytesMax = (1u << 23) - 1;
 
 // Where the walk is: an index into the tape and the index of the same token among the structurals.
 struct Position {
@@ -40,13 +47,24 @@ class PayloadWalker {
       : tape_(payload.tape),
         strings_(payload.strings),
         structurals_(payload.structurals),
-        payload_(payload.text) {}
+        payload_(payload.text),
+        source_(payload.source) {}
 
   Position root() const { return {1, 0}; }
   char type_at(Position at) const { return static_cast<char>(tape_[at.tape] >> 56); }
   // Elements of the array at `at`.
   uint32_t count_at(Position at) const { return (tape_[at.tape] >> 32) & 0xffffff; }
-  Slice string_at(uint64_t tape) const;
+  Slice string_at(uint64_t tape) const {
+    uint64_t word = tape_[tape];
+    if (word & kStringInPlace) {
+      return {source_ + static_cast<uint32_t>(word),
+              static_cast<uint32_t>(word >> 32) & kStringInPlaceBytesMax};
+    }
+    const uint8_t* at = strings_ + (word & 0x00ffffffffffffffull);
+    uint32_t length;
+    memcpy(&length, at, sizeof(length));
+    return {reinterpret_cast<const char*>(at + sizeof(length)), length};
+  }
   uint32_t offset_of(uint32_t structural) const { return structurals_[structural]; }
   // The text from `at` up to the token `after`, without trailing white space.
   Slice RawBetween(uint32_t structural, uint32_t after) const;
@@ -91,6 +109,7 @@ class PayloadWalker {
   const uint8_t* strings_;
   const uint32_t* structurals_;
   const char* payload_;
+  const char* source_;
 };
 
 }  // namespace tributary

@@ -115,6 +115,14 @@ test('numbers are written as JavaScript writes them', () => {
       assert.equal(textOf(packr.pack(value)), JSON.stringify(value));
     }),
   );
+  // Prices and the like: few decimals, and doubles just beside them.
+  const parts = fc.tuple(fc.maxSafeInteger(), fc.nat(9), fc.integer({ min: -1, max: 1 }));
+  fc.assert(
+    fc.property(parts, ([digits, decimals, beside]) => {
+      const value = (digits / 10 ** decimals) * (1 + beside * Number.EPSILON);
+      assert.equal(textOf(packr.pack(value)), JSON.stringify(value));
+    }),
+  );
 });
 
 test('a double that JSON would take for an integer beyond 64 bits is refused as in JSON', () => {
