@@ -31,6 +31,7 @@
         "src/duckdb_api.cc",
         "src/duckdb_scan.cc",
         "src/duckdb_functions.cc",
+        "src/duckdb_anchors.cc",
         "src/trusted_json.cc",
         "../node_modules/simdjson/simdjson/src/simdjson.cpp"
       ],

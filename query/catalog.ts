@@ -90,6 +90,15 @@ export const HOT_CATALOG: Catalog = {
       boundColumns: [],
     },
     {
+      name: 'identities',
+      select: `SELECT profile_id(profile) AS profile_id,
+        identifier_type(node) AS type, identifier_value(node) AS value, is_current,
+        opened_at, first_seen, last_seen, event_count, anchor
+        FROM hot_anchors()`,
+      scans: [],
+      boundColumns: [],
+    },
+    {
       name: 'edges',
       select: `SELECT sequence, received_at, edge,
         identifier_type(a_node) AS a_type, identifier_value(a_node) AS a_value,

@@ -18,6 +18,7 @@ enum class DuckdbState : int { kSuccess = 0, kError = 1 };
 
 // Numbers of DUCKDB_TYPE.
 enum class DuckdbType : int {
+  kBoolean = 1,
   kBigint = 5,
   kUinteger = 8,
   kUbigint = 9,
@@ -136,8 +137,9 @@ struct DuckdbApi {
 // Filled before any function of the extension is registered, and never changed again.
 extern DuckdbApi duckdb;
 
-// Registers the functions of duckdb_scan.cc and duckdb_functions.cc. False when DuckDB refuses one.
+// Registers the functions of duckdb_scan.cc, duckdb_functions.cc, … False when DuckDB refuses one.
 bool RegisterScan(DuckdbConnection connection);
+bool RegisterAnchors(DuckdbConnection connection);
 bool RegisterFunctions(DuckdbConnection connection);
 bool RegisterTrustedJson(DuckdbConnection connection);
 

@@ -193,15 +193,6 @@ constexpr struct {
 constexpr uint32_t kChunkRows = 2048;
 constexpr uint64_t kUnitProfiles = 64 * kChunkRows;
 
-// What is counted is counted per anchor; a profile adds its anchors up. Shared with
-// identity/profile-store.ts.
-struct AnchorRecord {
-  uint32_t events, next, node, link;
-};
-struct AnchorTimes {
-  int64_t first, last;  // valid with events > 0
-};
-
 struct ProfileScan {
   MappedArray ids, users, sizes, heads, records, times;
   IdentifierValues identifiers;

@@ -117,11 +117,38 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 //   profile_users     u32   [profile] -> node of the user_id, 0 while anonymous
 //   profile_sizes     u32   [profile] -> anchors of the profile, 0 when it became part of another
 //   profile_heads     u32   [profile] -> an anchor of its ring
-//   anchor_records    16 B  [anchor]  -> u32 events, next anchor of the ring, node, linked anchor
-//   anchor_times      16 B  [anchor]  -> i64 first seen, last seen, microseconds; valid with events
+//   anchor_records    16 B  [anchor]  -> AnchorRecord
+//   anchor_times      16 B  [anchor]  -> AnchorTimes
+//   anchor_origins     8 B  [anchor]  -> AnchorOrigin
+//   node_anchors      u32   [node]    -> the anchor that takes its events, and NodeWord bits
 //   identifier_types  64 B  [type]    -> name, ended by a zero
 //   node_values       u64   [node]    -> byte offset of the value in identifier_values
 //   identifier_values 1 B   per value: u32 length, the UTF-8 bytes, u8 type, padded to 8
-// profile_ids publishes the count of profiles; a reader takes that as the number for all profile_*.
+// profile_ids publishes the count of profiles, profile_of that of anchors; a reader takes these as the
+// numbers for all profile_* and anchor_*.
+
+// What is counted is counted per anchor; a profile adds its anchors up. Shared with identity/profile-store.ts.
+struct AnchorRecord {
+  uint32_t events;
+  uint32_t next;                 // anchor of the ring
+  uint32_t node;
+  uint32_t link;                 // the anchor its first edge leads to
+};
+
+struct AnchorTimes {
+  int64_t first, last;           // microseconds; valid with events > 0
+};
+
+struct AnchorOrigin {
+  uint32_t opened;               // seconds since 1970
+  uint32_t type;
+};
+
+// Shared with identity/node-words.ts.
+enum NodeWord : uint32_t {
+  kNodeAnchorMask = (1u << 28) - 1,
+  kNodeClosed = 1u << 28,
+  kNodeBlocked = 1u << 30,
+};
 
 }  // namespace tributary

@@ -158,6 +158,45 @@ describe('profile functions', () => {
     ]);
   });
 
+  it('hot_anchors shows anchors that have a profile, and which takes the events of its node', async () => {
+    assert.deepEqual(await rows(`SELECT * FROM hot_anchors()`), []);
+    const CLOSED = 2 ** 28;
+    const ATTENTION = 2 ** 31;
+    array('profile_of', 'u32', [0, 5, 5, 0, 6, 7]);
+    array('anchor_records', 'u32', [
+      ...[0, 0, 0, 0],
+      ...[9, 2, 1, 0],
+      ...[2, 1, 2, 0],
+      ...[0, 0, 0, 0],
+      ...[0, 4, 2, 0],
+      ...[1, 5, 3, 0],
+    ]);
+    const seen = [0, 1_500_000, 1_000_000, 0, 0, 3_000_000];
+    array(
+      'anchor_times',
+      'u32',
+      seen.flatMap((first) => [first, 0, first + 1, 0]),
+    );
+    array('anchor_origins', 'u32', [0, 0, 1, 1, 2, 2, 0, 0, 3, 2, 4, 2]);
+    array('node_anchors', 'u32', [0, ATTENTION + 1, 4, CLOSED + 5]);
+    assert.deepEqual(await rows(`SELECT * FROM hot_anchors()`), [
+      [
+        ...[1, 5, 1, true, '1970-01-01 00:00:01+00'],
+        ...['1970-01-01 00:00:01.5+00', '1970-01-01 00:00:01.500001+00', 9],
+      ],
+      [
+        ...[2, 5, 2, false, '1970-01-01 00:00:02+00'],
+        ...['1970-01-01 00:00:01+00', '1970-01-01 00:00:01.000001+00', 2],
+      ],
+      [4, 6, 2, true, '1970-01-01 00:00:03+00', null, null, 0],
+      [
+        ...[5, 7, 3, false, '1970-01-01 00:00:04+00'],
+        ...['1970-01-01 00:00:03+00', '1970-01-01 00:00:03.000001+00', 1],
+      ],
+    ]);
+    assert.deepEqual(await rows(`SELECT count(*) FROM hot_anchors()`), [[4n]]);
+  });
+
   it('a damaged node value is NULL, never a read outside the file', async () => {
     profileIds(ID, ID, ID);
     array('profile_sizes', 'u32', [0, 1, 1, 1]);
