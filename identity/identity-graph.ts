@@ -51,8 +51,8 @@ import { Separations } from './separations.ts';
 const NODES_PER_EVENT = 3;
 /** Edges and other statements per identifier of an event. */
 const EDGES_PER_NODE = 3;
-/** Bytes a value takes beside itself: its length, and padding to 8. */
-const VALUE_OVERHEAD_BYTES = 12;
+/** Bytes a value takes beside itself: its type. */
+const VALUE_OVERHEAD_BYTES = 1;
 /** Words of a row in what the native index writes: four, and a list of 16 nodes. */
 const ROW_WORDS_MAX = 4 + 1 + 2 * 16;
 
@@ -379,11 +379,10 @@ export class IdentityGraph {
   }
 
   async #restoreIndex(source: StateSource): Promise<void> {
-    const [offsets, values] = INDEX_PARTS;
-    const nodes = source.bytesOf(offsets) / BigUint64Array.BYTES_PER_ELEMENT - 1;
-    const reason = this.#index.beginRestore(nodes, source.bytesOf(values));
+    const [blocks, values] = INDEX_PARTS;
+    const reason = this.#index.beginRestore(source.bytesOf(blocks), source.bytesOf(values));
     if (reason !== '') {
-      throw new TributaryError('TRIBUTARY_IDENTITY_NODES_FULL', { count: nodes, reason });
+      throw new TributaryError('TRIBUTARY_IDENTITY_NODES_FULL', { count: 0, reason });
     }
     for (const [part, name] of INDEX_PARTS.entries()) {
       await source.copy(name, (offset, piece) => {

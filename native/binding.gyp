@@ -23,6 +23,7 @@
         "src/identifier_extractor.cc",
         "src/identifier_index.cc",
         "src/identifier_request.cc",
+        "src/node_table.cc",
         "src/message_window.cc",
         "src/stager.cc",
         "src/stager_object.cc",

@@ -139,7 +139,7 @@ export interface NativeIdentifierIndex {
   /** Copies a range of a part. @returns false when it lies outside. */
   readPart(part: number, offset: number, target: Uint8Array): boolean;
   /** Makes an empty index as large as the parts that are written next. @returns '' or why not. */
-  beginRestore(nodes: number, valueBytes: number): string;
+  beginRestore(blockBytes: number, valueBytes: number): string;
   writePart(part: number, offset: number, source: Uint8Array): boolean;
   /** @returns false, and an empty index, when the parts are not those of an index. */
   endRestore(): boolean;

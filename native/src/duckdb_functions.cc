@@ -19,6 +19,7 @@
 
 #include "duckdb_api.h"
 #include "hot_directory.h"
+#include "node_values.h"
 
 namespace tributary {
 namespace {
@@ -43,37 +44,35 @@ DuckdbHugeint UuidOf(const uint8_t* bytes) {
 class IdentifierValues {
  public:
   IdentifierValues()
-      : offsets_(HotDirectory::Instance().Array("node_values")),
+      : blocks_(HotDirectory::Instance().Array("node_values")),
         bytes_(HotDirectory::Instance().Array("identifier_values")) {}
 
   // False when the node has no value.
   bool Find(uint32_t node, DuckdbString* value) const {
-    uint32_t length;
-    const uint8_t* record = RecordOf(node, &length);
-    if (record == nullptr) return false;
-    *value = StringOver(reinterpret_cast<const char*>(record + 4), length);
+    NodeEntry entry = Published(node);
+    if (entry.end == 0) return false;
+    *value = StringOver(reinterpret_cast<const char*>(bytes_.elements() + entry.start + 1),
+                        static_cast<uint32_t>(entry.end - entry.start - 1));
     return true;
   }
 
-  // The number of its type, which lies behind the value; 0 when the node has no value.
+  // The number of its type, which lies before the value; 0 when the node has no value.
   uint8_t TypeOf(uint32_t node) const {
-    uint32_t length;
-    const uint8_t* record = RecordOf(node, &length);
-    return record == nullptr ? 0 : record[4 + length];
+    NodeEntry entry = Published(node);
+    return entry.end == 0 ? 0 : bytes_.elements()[entry.start];
   }
 
  private:
-  const uint8_t* RecordOf(uint32_t node, uint32_t* length) const {
-    if (node == 0 || node >= std::min(offsets_.count(), offsets_.CapacityOf(8))) return nullptr;
-    uint64_t bytes = bytes_.CapacityOf(1);
-    uint64_t offset = offsets_.As<uint64_t>()[node];
-    if (offset > bytes || bytes - offset < 5) return nullptr;
-    const uint8_t* record = bytes_.elements() + offset;
-    memcpy(length, record, sizeof *length);
-    return *length > bytes - offset - 5 ? nullptr : record;
+  NodeEntry Published(uint32_t node) const {
+    uint64_t blocks = std::min(blocks_.count(), blocks_.CapacityOf(sizeof(NodeBlock)));
+    if (node == 0 || (node - 1) / kBlockNodes >= blocks) return {};
+    NodeEntry entry = EntryOf(blocks_.As<NodeBlock>(), node);
+    uint64_t bytes = std::min(bytes_.count(), bytes_.CapacityOf(1));
+    // The start of a damaged block may be anything.
+    return entry.start < entry.end && entry.end <= bytes ? entry : NodeEntry{};
   }
 
-  MappedArray offsets_, bytes_;
+  MappedArray blocks_, bytes_;
 };
 
 // ── scalar functions ─────────────────────────────────────────────────────────────────────────────

@@ -2,10 +2,8 @@
 //
 // - A node is given once per (type, value), counting up from 1 in the order values are first resolved;
 //   so the same log gives the same nodes, whatever the hash seed of the process is.
-// - The table holds (32 hash bits, node) in 8 bytes a slot, linear probing, at most 5/8 full; a hit is
-//   confirmed against the value's bytes, so equal hashes never mix two people.
-// - Values live in two shared arrays that query workers read: node_values (offsets) and
-//   identifier_values (u32 length, bytes, u8 type, padded to 8): a look-up touches one line of each.
+// - A look-up reads three lines: of the table (node_table.h), of where the node's value lies, and of the
+//   value (node_values.h). A hit is confirmed against the value, so equal hashes never mix two people.
 // - The stager's thread adds nodes, the main thread prepares, looks up and publishes: one mutex, taken
 //   once for a batch.
 // - What values are looked for, and how they are made comparable, is set by configure(), which the fold
@@ -22,9 +20,10 @@
 #include "addon_data.h"
 #include "array_file.h"
 #include "hash.h"
-#include "huge_page_vector.h"
 #include "identifier_extractor.h"
 #include "identifier_request.h"
+#include "node_table.h"
+#include "node_values.h"
 #include "row_resolver.h"
 #include "segment_rows.h"
 #include "state_part.h"
@@ -111,14 +110,14 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     std::string directory = info[0].ToString();
     uint64_t nodes_max = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
     uint64_t bytes_max = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
-    std::string failure = offsets_.Create(directory + "/node_values.array", 8, nodes_max + 1);
+    std::string failure =
+        blocks_.Create(directory + "/node_values.array", sizeof(NodeBlock), BlocksOf(nodes_max));
     if (failure.empty()) failure = values_.Create(directory + "/identifier_values.array", 1, bytes_max);
     if (failure.empty()) failure = Ensure(1, 0);
+    if (failure.empty()) failure = table_.Open(nodes_max);
     if (!failure.empty()) {
       Napi::Error::New(info.Env(), failure).ThrowAsJavaScriptException();
-      return;
     }
-    slots_.assign(1 << 16, 0);
   }
 
   uint32_t Resolve(const SegmentRows& rows, uint32_t first, uint32_t count,
@@ -130,12 +129,12 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
 
  private:
   std::string Ensure(uint64_t nodes, uint64_t bytes) {
-    std::string failure = offsets_.Ensure(count_ + 1 + nodes);
+    std::string failure = blocks_.Ensure(BlocksOf(count_ + nodes));
     if (failure.empty()) failure = values_.Ensure(values_used_ + bytes);
     return failure;
   }
 
-  // prepare(nodes, bytes): makes room for that many new nodes whose values, with 12 bytes of overhead
+  // prepare(nodes, bytes): makes room for that many new nodes whose values, with a byte of overhead
   // each, add up to `bytes`. Returns "" or why there is none. Resolving within what was prepared
   // cannot fail, so it can happen after the log was synced.
   Napi::Value Prepare(const Napi::CallbackInfo& info) {
@@ -151,80 +150,52 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
 
   bool Equals(uint32_t node, uint8_t type, const Slice& value) const {
     Slice known = ValueAt(node);
-    return known.length == value.length && memcmp(known.data, value.data, known.length) == 0 &&
-           static_cast<uint8_t>(known.data[known.length]) == type;
+    return known.length == value.length && TypeAt(node) == type &&
+           memcmp(known.data, value.data, known.length) == 0;
   }
 
-  // The value of a given node; its type is the byte behind it.
+  NodeEntry EntryAt(uint32_t node) const { return EntryOf(blocks_.data<NodeBlock>(), node); }
+  // Of a given node.
   Slice ValueAt(uint32_t node) const {
-    const char* at = values_.data<char>() + offsets_.data<uint64_t>()[node];
-    uint32_t length;
-    memcpy(&length, at, 4);
-    return {at + 4, length};
+    NodeEntry entry = EntryAt(node);
+    return {values_.data<char>() + entry.start + 1, static_cast<uint32_t>(entry.end - entry.start - 1)};
+  }
+  uint8_t TypeAt(uint32_t node) const { return values_.data<uint8_t>()[EntryAt(node).start]; }
+
+  static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash); }
+  // Each of the three lines of a look-up is found through the one before. A block of rows fetches them
+  // in three passes; what the passes guess wrongly, after a collision, is only slower.
+  void Prefetch(uint64_t hash) const { table_.Prefetch(TagOf(hash)); }
+  // Returns the likely node, for the next pass.
+  uint32_t PrefetchBlock(uint64_t hash) const {
+    uint32_t node = table_.Candidate(TagOf(hash));
+    if (node != 0) __builtin_prefetch(blocks_.data<NodeBlock>() + (node - 1) / kBlockNodes);
+    return node;
+  }
+  void PrefetchValue(uint32_t node) const {
+    if (node != 0) __builtin_prefetch(values_.data<char>() + EntryAt(node).start);
   }
 
-  size_t SlotOf(uint64_t hash) const { return (hash & 0xffffffffu) & (slots_.size() - 1); }
-  // A look-up reads three lines, each found through the one before. A block of rows fetches them in
-  // three passes; what the passes guess wrongly, after a collision, is only slower.
-  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[SlotOf(hash)]); }
-  void PrefetchOffset(uint64_t hash) const {
-    __builtin_prefetch(offsets_.data<uint64_t>() + static_cast<uint32_t>(slots_[SlotOf(hash)]));
-  }
-  void PrefetchValue(uint64_t hash) const {
-    uint32_t node = static_cast<uint32_t>(slots_[SlotOf(hash)]);
-    __builtin_prefetch(values_.data<char>() + offsets_.data<uint64_t>()[node]);
-  }
-
-  // The node of a value, or 0. A slot is hash bits << 32 | node; 0 is free.
-  uint32_t Find(uint64_t hash, uint8_t type, const Slice& value, size_t* free_slot) const {
-    size_t slot = SlotOf(hash);
-    uint64_t tag = hash & 0xffffffffu;
-    for (;; slot = (slot + 1) & (slots_.size() - 1)) {
-      uint64_t entry = slots_[slot];
-      if (entry == 0) {
-        *free_slot = slot;
-        return 0;
-      }
-      uint32_t node = static_cast<uint32_t>(entry);
-      if (entry >> 32 == tag && Equals(node, type, value)) return node;
-    }
+  // The node of a value, or 0.
+  uint32_t Find(uint64_t hash, uint8_t type, const Slice& value) const {
+    return table_.Find(TagOf(hash), [&](uint32_t node) { return Equals(node, type, value); });
   }
 
   uint32_t FindOrAdd(uint64_t hash, uint8_t type, const Slice& value) {
-    size_t slot;
-    uint32_t node = Find(hash, type, value, &slot);
+    uint32_t node = Find(hash, type, value);
     if (node != 0) return node;
-    if ((count_ + 1) * 8 > slots_.size() * 5) {
-      Grow();
-      Find(hash, type, value, &slot);
-    }
     node = count_ + 1;
-    slots_[slot] = (hash & 0xffffffffu) << 32 | node;
     char* at = values_.data<char>() + values_used_;
-    memcpy(at, &value.length, 4);
-    memcpy(at + 4, value.data, value.length);
-    at[4 + value.length] = static_cast<char>(type);
-    offsets_.data<uint64_t>()[node] = values_used_;
+    *at = static_cast<char>(type);
+    memcpy(at + 1, value.data, value.length);
+    NodeBlock& block = blocks_.data<NodeBlock>()[(node - 1) / kBlockNodes];
+    uint32_t place = (node - 1) % kBlockNodes;
+    if (place == 0) block.start = values_used_;
+    values_used_ += 1 + uint64_t{value.length};
+    block.ends[place] = static_cast<uint16_t>(values_used_ - block.start);
+    table_.Add(TagOf(hash), node);
     __atomic_store_n(&count_, node, __ATOMIC_RELEASE);
-    values_used_ = EndOf(node);
     return node;
-  }
-
-  // Where the entry of a given node ends in identifier_values.
-  uint64_t EndOf(uint32_t node) const {
-    return offsets_.data<uint64_t>()[node] + (4ull + ValueAt(node).length + 1 + 7) / 8 * 8;
-  }
-
-  void Grow() {
-    HugePageVector<uint64_t> grown(slots_.size() * 2, 0);
-    size_t mask = grown.size() - 1;
-    for (uint64_t entry : slots_) {
-      if (entry == 0) continue;
-      size_t slot = (entry >> 32) & mask;
-      while (grown[slot] != 0) slot = (slot + 1) & mask;
-      grown[slot] = entry;
-    }
-    slots_ = std::move(grown);
   }
 
   // configure(steps, paths, logoutEvents, valueBytesMax). `steps` has the NormalizeStep bits of every
@@ -301,6 +272,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     const ColumnDescriptor& previous = rows.column(kPreviousIdColumn);
     Slice user[kBlockRows], visitor[kBlockRows];
     uint64_t user_hash[kBlockRows], visitor_hash[kBlockRows];
+    uint32_t likely_user[kBlockRows], likely_visitor[kBlockRows];
     std::string user_text[kBlockRows], visitor_text[kBlockRows];
     for (uint32_t done = 0; done < count;) {
       uint32_t block = count - done < kBlockRows ? count - done : kBlockRows;
@@ -314,12 +286,12 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
         if (visitor[i].present()) Prefetch(visitor_hash[i] = HashOf(kAnonymousIdType, visitor[i]));
       }
       for (uint32_t i = 0; i < block; i++) {
-        if (user[i].present()) PrefetchOffset(user_hash[i]);
-        if (visitor[i].present()) PrefetchOffset(visitor_hash[i]);
+        likely_user[i] = user[i].present() ? PrefetchBlock(user_hash[i]) : 0;
+        likely_visitor[i] = visitor[i].present() ? PrefetchBlock(visitor_hash[i]) : 0;
       }
       for (uint32_t i = 0; i < block; i++) {
-        if (user[i].present()) PrefetchValue(user_hash[i]);
-        if (visitor[i].present()) PrefetchValue(visitor_hash[i]);
+        PrefetchValue(likely_user[i]);
+        PrefetchValue(likely_visitor[i]);
       }
       for (uint32_t i = 0; i < block; i++) {
         uint32_t nodes[4] = {
@@ -380,10 +352,9 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   }
 
   uint32_t ResolveFormer(const Slice& text) {
-    size_t slot;
     Slice value = Comparable(kUserIdType, text, &scratch_);
     if (value.present()) {
-      uint32_t user = Find(HashOf(kUserIdType, value), kUserIdType, value, &slot);
+      uint32_t user = Find(HashOf(kUserIdType, value), kUserIdType, value);
       if (user != 0) return user;
     }
     value = Comparable(kAnonymousIdType, text, &scratch_);
@@ -397,8 +368,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     std::string text = info[1].ToString();
     Slice value =
         Comparable(type, Slice{text.data(), static_cast<uint32_t>(text.size())}, &scratch_);
-    size_t slot;
-    uint32_t node = value.present() ? Find(HashOf(type, value), type, value, &slot) : 0;
+    uint32_t node = value.present() ? Find(HashOf(type, value), type, value) : 0;
     return Napi::Number::New(info.Env(), node);
   }
 
@@ -437,15 +407,11 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
       Prefetch(hashes[i]);
     }
     for (size_t i = 0; i < count; i++) {
-      if (values[i].present()) PrefetchOffset(hashes[i]);
+      nodes[i] = values[i].present() ? PrefetchBlock(hashes[i]) : 0;
     }
+    for (size_t i = 0; i < count; i++) PrefetchValue(nodes[i]);
     for (size_t i = 0; i < count; i++) {
-      if (values[i].present()) PrefetchValue(hashes[i]);
-    }
-    size_t slot;
-    for (size_t i = 0; i < count; i++) {
-      nodes[i] =
-          values[i].present() ? Find(hashes[i], identifiers[i].type, values[i], &slot) : 0;
+      if (nodes[i] != 0) nodes[i] = Find(hashes[i], identifiers[i].type, values[i]);
     }
   }
 
@@ -465,8 +431,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   Napi::Value TypeOf(const Napi::CallbackInfo& info) {
     uint32_t node;
     if (!Known(info, &node)) return Napi::Number::New(info.Env(), 0);
-    Slice value = ValueAt(node);
-    return Napi::Number::New(info.Env(), static_cast<uint8_t>(value.data[value.length]));
+    return Napi::Number::New(info.Env(), TypeAt(node));
   }
 
   // publish(nodes): lets readers see the nodes up to that one. Nodes of batches that are not durable
@@ -475,8 +440,9 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     std::lock_guard<std::mutex> lock(mutex_);
     uint32_t nodes = info[0].As<Napi::Number>().Uint32Value();
     if (nodes > count_) nodes = count_;
-    values_.Publish(nodes == 0 ? 0 : EndOf(nodes));
-    offsets_.Publish(nodes + 1);
+    // A reader takes no node whose value ends behind this, so that a block may be half published.
+    values_.Publish(nodes == 0 ? 0 : EntryAt(nodes).end);
+    blocks_.Publish(BlocksOf(nodes));
     return info.Env().Undefined();
   }
 
@@ -484,7 +450,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   // made anew from them.
   StatePart PartOf(const Napi::CallbackInfo& info) const {
     if (info[0].As<Napi::Number>().Uint32Value() != 0) return {values_.data<char>(), values_used_};
-    return {offsets_.data<char>(), (uint64_t{count_} + 1) * 8};
+    return {blocks_.data<char>(), BlocksOf(count_) * sizeof(NodeBlock)};
   }
   // partBytes(part), readPart(part, offset, target), writePart(part, offset, source): state_part.h.
   Napi::Value PartBytes(const Napi::CallbackInfo& info) {
@@ -500,56 +466,60 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     return WritePart(info, PartOf(info));
   }
 
-  // beginRestore(nodes, bytes): an empty index makes room for exactly the nodes whose parts are written
-  // next. Returns "" or why there is none. Nothing may be looked up before endRestore().
+  // beginRestore(blockBytes, valueBytes): an empty index makes room for exactly the parts that are
+  // written next. Returns "" or why there is none. Nothing may be looked up before endRestore().
   Napi::Value BeginRestore(const Napi::CallbackInfo& info) {
     std::lock_guard<std::mutex> lock(mutex_);
-    uint64_t nodes = static_cast<uint64_t>(info[0].ToNumber().Int64Value());
+    uint64_t blocks = static_cast<uint64_t>(info[0].ToNumber().Int64Value()) / sizeof(NodeBlock);
     uint64_t bytes = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
-    std::string failure = count_ != 0 ? "the index is not empty" : Ensure(nodes, bytes);
+    std::string failure =
+        count_ != 0 ? "the index is not empty" : Ensure(blocks * kBlockNodes, bytes);
     if (failure.empty()) {
-      count_ = static_cast<uint32_t>(nodes);
+      count_ = static_cast<uint32_t>(blocks * kBlockNodes);
       values_used_ = bytes;
     }
     return Napi::String::New(info.Env(), failure);
   }
 
-  // endRestore(): makes the hash table. False, and an empty index, when values do not lie one behind
-  // another as they were written.
+  // endRestore(): makes the table. False, and an empty index, when values do not lie one behind another
+  // as they were written.
   Napi::Value EndRestore(const Napi::CallbackInfo& info) {
     std::lock_guard<std::mutex> lock(mutex_);
-    size_t slots = 1 << 16;
-    while ((uint64_t{count_} + 1) * 8 > slots * 5) slots *= 2;
-    slots_.assign(slots, 0);
-    const uint64_t* offsets = offsets_.data<uint64_t>();
+    uint32_t given = 0;
     uint64_t end = 0;
-    bool sound = true;
-    for (uint32_t node = 1; node <= count_; node++) {
-      // An entry is 8 bytes at least, so its length can be read.
-      sound = offsets[node] == end && end + 8 <= values_used_;
-      if (sound) sound = (end = EndOf(node)) <= values_used_;
-      if (!sound) break;
-      Slice value = ValueAt(node);
-      uint64_t hash = HashOf(static_cast<uint8_t>(value.data[value.length]), value);
-      size_t slot = SlotOf(hash);
-      while (slots_[slot] != 0) slot = (slot + 1) & (slots - 1);
-      slots_[slot] = (hash & 0xffffffffu) << 32 | node;
+    while (given < count_) {
+      NodeEntry entry = EntryAt(given + 1);
+      if (entry.end == 0 || entry.start != end || entry.end > values_used_) break;
+      end = entry.end;
+      given++;
     }
-    sound = sound && end == values_used_;
-    if (!sound) {
-      count_ = 0;
-      values_used_ = 0;
-      slots_.assign(1 << 16, 0);
-    }
+    // The last block may be filled in part.
+    bool sound = end == values_used_ && BlocksOf(given) == BlocksOf(count_);
+    if (!sound) given = values_used_ = 0;
+    count_ = given;
+    FillTable();
     return Napi::Boolean::New(info.Env(), sound);
+  }
+
+  void FillTable() {
+    table_.Clear(count_);
+    uint32_t tags[kBlockRows];
+    for (uint32_t done = 0; done < count_; done += kBlockRows) {
+      uint32_t block = std::min(count_ - done, kBlockRows);
+      for (uint32_t i = 0; i < block; i++) {
+        uint32_t node = done + i + 1;
+        table_.Prefetch(tags[i] = TagOf(HashOf(TypeAt(node), ValueAt(node))));
+      }
+      for (uint32_t i = 0; i < block; i++) table_.Add(tags[i], done + i + 1);
+    }
   }
 
   Napi::Value Close(const Napi::CallbackInfo& info) {
     std::lock_guard<std::mutex> lock(mutex_);
-    offsets_.Close();
+    blocks_.Close();
     values_.Close();
+    if (count_ != 0) table_.Clear(0);
     count_ = 0;
-    slots_.assign(1 << 4, 0);
     return info.Env().Undefined();
   }
 
@@ -561,18 +531,17 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   // memoryOf(part): bytes that node_values, identifier_values or the hash table (2) take.
   Napi::Value MemoryOf(const Napi::CallbackInfo& info) {
     std::lock_guard<std::mutex> lock(mutex_);
-    uint64_t bytes[] = {offsets_.backed_bytes(), values_.backed_bytes(),
-                        slots_.size() * sizeof(uint64_t)};
+    uint64_t bytes[] = {blocks_.backed_bytes(), values_.backed_bytes(), table_.bytes()};
     uint32_t part = info[0].As<Napi::Number>().Uint32Value();
     return Napi::Number::New(info.Env(), part < 3 ? static_cast<double>(bytes[part]) : 0);
   }
 
   std::mutex mutex_;
   const uint64_t seed_;
-  ArrayFile offsets_, values_;
+  ArrayFile blocks_, values_;
   uint64_t values_used_ = 0;
   uint32_t count_ = 0;
-  HugePageVector<uint64_t> slots_;
+  NodeTable table_;
   uint8_t steps_[256] = {};
   IdentifierExtractor extractor_;
   std::vector<std::string> logout_events_;

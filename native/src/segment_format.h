@@ -122,8 +122,7 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 //   anchor_origins     8 B  [anchor]  -> AnchorOrigin
 //   node_anchors      u32   [node]    -> the anchor that takes its events, and NodeWord bits
 //   identifier_types  64 B  [type]    -> name, ended by a zero
-//   node_values       u64   [node]    -> byte offset of the value in identifier_values
-//   identifier_values 1 B   per value: u32 length, the UTF-8 bytes, u8 type, padded to 8
+//   node_values, identifier_values: node_values.h
 // profile_ids publishes the count of profiles, profile_of that of anchors; a reader takes these as the
 // numbers for all profile_* and anchor_*.
 

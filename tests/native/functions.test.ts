@@ -65,6 +65,14 @@ describe('profile functions', () => {
     );
   }
 
+  /** The block of the first 28 nodes: where they start, and where each ends from there. */
+  function nodeBlock(start: number, ends: readonly number[]): Uint8Array {
+    const block = new DataView(new ArrayBuffer(64));
+    block.setBigUint64(0, BigInt(start), true);
+    for (const [place, end] of ends.entries()) block.setUint16(8 + 2 * place, end, true);
+    return new Uint8Array(block.buffer);
+  }
+
   function typeNames(...names: readonly string[]): Uint8Array {
     const content = Buffer.alloc(64 * names.length);
     for (const [index, name] of names.entries()) content.write(name, 64 * index);
@@ -131,14 +139,11 @@ describe('profile functions', () => {
       'u32',
       seen.flatMap(([first, last]) => [first!, 0, last!, 0]),
     );
-    array('node_values', 'u64', [0, 8]);
-    bytes('identifier_types', 64, typeNames('', 'user_id', 'anonymous_id'));
     const value = 'a user id of more than twelve bytes, ü';
-    const content = new Uint8Array(64);
-    new DataView(content.buffer).setUint32(8, Buffer.byteLength(value), true);
-    content.set(new TextEncoder().encode(value), 12);
-    content[12 + Buffer.byteLength(value)] = 2;
-    bytes('identifier_values', 1, content);
+    const entry = Buffer.from(`\u0002${value}`);
+    bytes('node_values', 64, nodeBlock(8, [entry.length]));
+    bytes('identifier_types', 64, typeNames('', 'user_id', 'anonymous_id'));
+    bytes('identifier_values', 1, Buffer.concat([Buffer.alloc(8), entry]));
     assert.deepEqual(
       await rows(`SELECT node, identifier_type(node::UINTEGER), identifier_value(node::UINTEGER)
         FROM (VALUES (0), (1), (2), (NULL)) AS given(node)`),
@@ -201,8 +206,8 @@ describe('profile functions', () => {
     profileIds(ID, ID, ID);
     array('profile_sizes', 'u32', [0, 1, 1, 1]);
     array('profile_users', 'u32', [0, 1, 2, 4_000_000]);
-    // Behind the end; a length that runs over the end.
-    array('node_values', 'u64', [0, 2 ** 52, 0]);
+    // An end behind that of the file; then one before its start, as also after a start of anything.
+    bytes('node_values', 64, nodeBlock(2 ** 52, [17, 16]));
     bytes('identifier_values', 1, new Uint8Array(16).fill(255));
     assert.deepEqual(await rows(`SELECT user_id FROM hot_profiles()`), [[null], [null], [null]]);
   });

@@ -1,0 +1,102 @@
+#include "node_table.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace tributary {
+
+namespace {
+
+constexpr uint64_t kSlotsMin = 1 << 16;
+// At 7/8 full an entry lies 4 slots behind its home on average; runs of this length do not happen.
+constexpr uint64_t kOverhang = 1 << 13;
+// An addition moves so many slots: a sixteenth more slots are filled by 1/18 as many additions.
+constexpr uint64_t kSlotsMovedPerAddition = 32;
+constexpr uint64_t kHugePage = 2 << 20;
+
+bool IsTooFull(uint64_t nodes, uint64_t slots) { return nodes * 8 > slots * 7; }
+
+}  // namespace
+
+std::string NodeTable::Open(uint64_t nodes_max) {
+  uint64_t slots = std::max(kSlotsMin, nodes_max * 8 / 7 + 1);
+  reserved_slots_ = slots + slots / 16 + kSlotsMin + kOverhang;
+  void* memory = mmap(nullptr, reserved_slots_ * sizeof(uint64_t), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return std::string("mmap: ") + strerror(errno);
+  slots_ = static_cast<uint64_t*>(memory);
+  UseSlots(kSlotsMin);
+  return "";
+}
+
+void NodeTable::Close() {
+  if (slots_ != nullptr) munmap(slots_, reserved_slots_ * sizeof(uint64_t));
+  slots_ = nullptr;
+}
+
+void NodeTable::Clear(uint64_t nodes) {
+  memset(slots_, 0, (slot_count_ + kOverhang) * sizeof(uint64_t));
+  count_ = boundary_ = former_slots_ = 0;
+  uint64_t slots = slot_count_;
+  while (IsTooFull(nodes + 1, slots)) slots += slots / 16;
+  UseSlots(slots);
+}
+
+uint64_t NodeTable::bytes() const { return (slot_count_ + kOverhang) * sizeof(uint64_t); }
+
+void NodeTable::Add(uint32_t tag, uint32_t node) {
+  if (IsTooFull(count_ + 1, slot_count_)) {
+    while (boundary_ > 0) MoveBoundary(slot_count_);
+    BeginGrowing();
+  }
+  if (boundary_ > 0) MoveBoundary(kSlotsMovedPerAddition);
+  Place(uint64_t{tag} << 32 | node);
+  count_++;
+}
+
+// Puts an entry behind those of lower or equal tags, and moves what stands there up by one.
+void NodeTable::Place(uint64_t entry) {
+  uint64_t slot = HomeOf(static_cast<uint32_t>(entry >> 32));
+  while (slots_[slot] != 0 && slots_[slot] >> 32 <= entry >> 32) slot++;
+  uint64_t free_slot = slot;
+  while (slots_[free_slot] != 0) free_slot++;
+  if (free_slot + 1 >= slot_count_ + kOverhang) abort();  // the last slot ends every search
+  memmove(slots_ + slot + 1, slots_ + slot, (free_slot - slot) * sizeof(uint64_t));
+  slots_[slot] = entry;
+}
+
+void NodeTable::BeginGrowing() {
+  former_slots_ = boundary_ = slot_count_;
+  UseSlots(slot_count_ + std::max(slot_count_ / 16, kSlotsMin));
+}
+
+// Moves the entries behind a new boundary, about `slots` lower, to their homes in the longer array.
+void NodeTable::MoveBoundary(uint64_t slots) {
+  uint64_t lower = boundary_ > slots ? boundary_ - slots : 0;
+  // In front of a run: so no entry of a lower home lies behind the boundary.
+  while (lower > 0 && slots_[lower - 1] != 0) lower--;
+  moving_.clear();
+  // To the end of the run at the old boundary: entries there may have been pushed on by others.
+  for (uint64_t slot = lower; slot < boundary_ || slots_[slot] != 0; slot++) {
+    if (slots_[slot] == 0) continue;
+    moving_.push_back(slots_[slot]);
+    slots_[slot] = 0;
+  }
+  boundary_ = lower;
+  for (uint64_t entry : moving_) Place(entry);
+}
+
+void NodeTable::UseSlots(uint64_t slots) {
+  if (slots + kOverhang > reserved_slots_) abort();  // more nodes than were said
+  slot_count_ = slots;
+  uint64_t bytes = slots * sizeof(uint64_t) / kHugePage * kHugePage;
+  // A hint; small tables stay on small pages.
+  if (bytes > huge_bytes_) madvise(slots_, bytes, MADV_HUGEPAGE);
+  huge_bytes_ = std::max(huge_bytes_, bytes);
+}
+
+}  // namespace tributary

@@ -1,0 +1,77 @@
+// Where nodes are found: from 32 bits of a hash to nodes, in 8 bytes a slot, at most 7/8 full.
+//
+// The slots are one array with gaps, in the order of the tags: an entry wants to lie at
+// tag / 2^32 of the array, its home, and lies there or in the first place behind. So it can grow in
+// place and in small steps, by a sixteenth: what lies last moves to the homes it has in the longer array
+// first, and each addition moves a few more. No addition waits for all of them, memory never doubles, and
+// no second table is there meanwhile.
+//
+// - From its home to where an entry lies there is no free slot, and tags ascend: a search ends at the
+//   first free slot or higher tag.
+// - Tags whose home in the shorter array lies at `boundary_` or behind have their home in the longer one.
+// - Equal tags are told apart by whoever asks: they know the values.
+// - Address space for the most nodes is reserved once; touched is what is used, and never given back.
+//
+// Reference: linear probing that keeps order, Amble and Knuth, "Ordered hash tables", 1974.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tributary {
+
+class NodeTable {
+ public:
+  NodeTable() = default;
+  ~NodeTable() { Close(); }
+  NodeTable(const NodeTable&) = delete;
+  NodeTable& operator=(const NodeTable&) = delete;
+
+  // Returns "" or the reason.
+  std::string Open(uint64_t nodes_max);
+  void Close();
+  // Empty, with room for `nodes` before it grows.
+  void Clear(uint64_t nodes);
+
+  void Prefetch(uint32_t tag) const { __builtin_prefetch(slots_ + HomeOf(tag)); }
+  // The first node of that tag, likely the one: for fetching what lies behind it ahead. 0 without one.
+  uint32_t Candidate(uint32_t tag) const {
+    return Find(tag, [](uint32_t) { return true; });
+  }
+  // The node of that tag for which is_same(node) holds; 0 without one.
+  template <typename IsSame>
+  uint32_t Find(uint32_t tag, IsSame is_same) const {
+    for (uint64_t slot = HomeOf(tag);; slot++) {
+      uint64_t entry = slots_[slot];
+      if (entry == 0 || entry >> 32 > tag) return 0;
+      uint32_t node = static_cast<uint32_t>(entry);
+      if (entry >> 32 == tag && is_same(node)) return node;
+    }
+  }
+  // Adds a node that is not there; at most the most that were said.
+  void Add(uint32_t tag, uint32_t node);
+
+  uint64_t bytes() const;
+
+ private:
+  static uint64_t Scale(uint32_t tag, uint64_t slots) { return tag * slots >> 32; }
+  uint64_t HomeOf(uint32_t tag) const {
+    uint64_t home = Scale(tag, former_slots_);
+    return home < boundary_ ? home : Scale(tag, slot_count_);
+  }
+  void Place(uint64_t entry);
+  void BeginGrowing();
+  void MoveBoundary(uint64_t slots);
+  void UseSlots(uint64_t slots);
+
+  uint64_t* slots_ = nullptr;
+  uint64_t reserved_slots_ = 0;
+  uint64_t slot_count_ = 0;    // homes; entries may lie up to kOverhang slots behind the last
+  uint64_t former_slots_ = 0;  // homes of the shorter array while it grows
+  uint64_t boundary_ = 0;      // 0: all entries are where they belong
+  uint64_t count_ = 0;
+  uint64_t huge_bytes_ = 0;
+  std::vector<uint64_t> moving_;
+};
+
+}  // namespace tributary
