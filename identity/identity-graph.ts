@@ -93,6 +93,12 @@ export interface RowRun {
   readonly onBlocked?: (row: number, type: string) => void;
 }
 
+/** Room for values in proportion to that for nodes: 137 bytes each. */
+function valuesBytesMax(nodesMax: number): number {
+  const { identityNodesMax, identityValuesBytesMax } = LIMITS;
+  return Math.floor(identityValuesBytesMax * (nodesMax / identityNodesMax));
+}
+
 export class IdentityGraph {
   readonly profiles: ProfileStore;
   readonly #edges: EdgeGraph;
@@ -117,7 +123,7 @@ export class IdentityGraph {
 
   constructor(options: IdentityGraphOptions) {
     const { directory, secret, edges, nodesMax = LIMITS.identityNodesMax } = options;
-    this.#index = new native.IdentifierIndex(directory, nodesMax, LIMITS.identityValuesBytesMax);
+    this.#index = new native.IdentifierIndex(directory, nodesMax, valuesBytesMax(nodesMax));
     this.#typeNames = new IdentifierTypeNames(directory);
     this.#nodeAnchors = SharedArray.create({
       directory,

@@ -3,7 +3,7 @@
  * not through the file-system port: it holds nothing a crash could lose, since every start makes it
  * anew from the log.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REGISTRY_FILE } from './segment-format.ts';
 
@@ -15,9 +15,9 @@ import { REGISTRY_FILE } from './segment-format.ts';
 export function clearHotDirectory(directory: string): (path: string) => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(directory)) {
-    if (isHotFile(name)) rmSync(join(directory, name), { force: true });
+    if (isHotFile(name)) removeFile(join(directory, name));
   }
-  return (path) => rmSync(path, { force: true });
+  return removeFile;
 }
 
 /** Writes a small file of a hot directory whole. Nobody reads it yet. */
@@ -29,7 +29,16 @@ export function writeHotFile(path: string, bytes: Uint8Array): void {
 export function removeHotDirectory(directory: string): void {
   if (!existsSync(directory)) return;
   clearHotDirectory(directory);
-  if (readdirSync(directory).length === 0) rmSync(directory, { recursive: true });
+  if (readdirSync(directory).length === 0) rmdirSync(directory);
+}
+
+/** A file that is gone is removed. */
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 function isHotFile(name: string): boolean {

@@ -241,8 +241,13 @@ export class HotTable {
       this.#prepared,
     );
     this.#prepared = undefined;
+    try {
+      this.#registry.addSegment(this.#slot, { segmentId, firstRow });
+    } catch (failure) {
+      segment.close();
+      throw failure;
+    }
     this.#nextSegmentId += 1;
-    this.#registry.addSegment(this.#slot, { segmentId, firstRow });
     this.#segments.push(segment);
     this.#settle(segment);
     return segment;

@@ -11,16 +11,27 @@ type Random = () => number;
 
 /** The unit a disk writes atomically. */
 const SECTOR_BYTES = 512;
+const NOTHING = new Uint8Array(0);
 
 type FileChange =
   | { readonly kind: 'write'; readonly position: number; readonly bytes: Uint8Array }
   | { readonly kind: 'truncate'; readonly length: number };
 
 export class MemoryFile {
-  readonly #durable = new GrowableBytes();
-  readonly #volatile = new GrowableBytes();
-  #pending: FileChange[] = [];
+  readonly #durable: GrowableBytes;
+  readonly #volatile: GrowableBytes;
+  #pending: FileChange[];
   modifiedMicros = 0;
+
+  constructor(
+    durable = new GrowableBytes(),
+    volatile = new GrowableBytes(),
+    pending: readonly FileChange[] = [],
+  ) {
+    this.#durable = durable;
+    this.#volatile = volatile;
+    this.#pending = [...pending];
+  }
 
   get volatile(): Uint8Array {
     return this.#volatile.view();
@@ -55,25 +66,20 @@ export class MemoryFile {
 
   /** The same file: the same images, the same changes pending. */
   copied(): MemoryFile {
-    const copy = new MemoryFile();
+    const copy = new MemoryFile(this.#durable.copied(), this.#volatile.copied(), this.#pending);
     copy.modifiedMicros = this.modifiedMicros;
-    copy.#durable.write(this.#durable.view(), 0);
-    copy.#volatile.write(this.#volatile.view(), 0);
-    copy.#pending = [...this.#pending];
     return copy;
   }
 
   /** A file as a power cut would leave this one: all of it durable, nothing pending. */
   crashed(random: Random): MemoryFile {
-    const survivor = new MemoryFile();
-    survivor.modifiedMicros = this.modifiedMicros;
-    survivor.#durable.write(this.#durable.view(), 0);
+    const image = this.#durable.copied();
     for (const change of this.#pending) {
-      if (change.kind === 'write')
-        keepPart(survivor.#durable, change.position, change.bytes, random);
-      else if (random() < 0.5) applyTo(survivor.#durable, change);
+      if (change.kind === 'write') keepPart(image, change.position, change.bytes, random);
+      else if (random() < 0.5) applyTo(image, change);
     }
-    survivor.#volatile.write(survivor.#durable.view(), 0);
+    const survivor = new MemoryFile(image, image.copied());
+    survivor.modifiedMicros = this.modifiedMicros;
     return survivor;
   }
 }
@@ -196,13 +202,25 @@ function rename(entries: Map<string, Entry>, change: DirectoryChange): void {
   if (change.add !== undefined) entries.set(change.add.name, change.add.entry);
 }
 
-/** Bytes that grow by doubling; what lies between the old end and a write beyond it reads as zero. */
+/**
+ * Bytes that grow by doubling; what lies between the old end and a write beyond it reads as zero. Copies
+ * share memory until one of them changes: of the many files of a crash image few do.
+ */
 class GrowableBytes {
   length = 0;
-  #bytes = new Uint8Array(4096);
+  #bytes = NOTHING;
+  #isShared = true;
 
   view(): Uint8Array {
     return this.#bytes.subarray(0, this.length);
+  }
+
+  copied(): GrowableBytes {
+    const copy = new GrowableBytes();
+    copy.length = this.length;
+    copy.#bytes = this.#bytes;
+    this.#isShared = true;
+    return copy;
   }
 
   write(bytes: Uint8Array, position: number): void {
@@ -211,16 +229,24 @@ class GrowableBytes {
   }
 
   flip(position: number, mask: number): void {
-    if (position < this.length) this.#bytes[position]! ^= mask;
+    if (position >= this.length) return;
+    this.#own(this.#bytes.length);
+    this.#bytes[position]! ^= mask;
   }
 
   resize(length: number): void {
-    if (length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2));
-      grown.set(this.view());
-      this.#bytes = grown;
-    }
+    this.#own(length);
     if (length < this.length) this.#bytes.fill(0, length, this.length);
     this.length = length;
+  }
+
+  /** Makes the bytes this one's alone, with room for `length` of them. */
+  #own(length: number): void {
+    const room = this.#bytes.length;
+    if (!this.#isShared && length <= room) return;
+    const bytes = new Uint8Array(length <= room ? room : Math.max(length, 2 * room));
+    bytes.set(this.view());
+    this.#bytes = bytes;
+    this.#isShared = false;
   }
 }

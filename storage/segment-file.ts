@@ -43,7 +43,7 @@ export class SegmentFile {
    * @returns why it could not, when it could not.
    */
   static prepare(path: string, plan: SegmentPlan): NativeRegion | string {
-    const region = native.createRegion(path, plan.fileBytes, descriptorOffset(plan.columns.length));
+    const region = makeFile(path, plan);
     if (typeof region === 'string') return region;
     const rows = Math.min(ROWS_STEP, plan.rowCapacity);
     region.backAhead(plan.maskOffset, plan.bitmapBytes);
@@ -71,7 +71,7 @@ export class SegmentFile {
     firstRow: number,
     prepared?: NativeRegion,
   ): SegmentFile {
-    const region = prepared ?? SegmentFile.prepare(path, plan);
+    const region = prepared ?? makeFile(path, plan);
     if (typeof region === 'string') {
       throw regionFull(path, descriptorOffset(plan.columns.length), region);
     }
@@ -206,6 +206,11 @@ export class SegmentFile {
     // Heaps are below 4 GiB, so the low word is the value.
     return this.region.load32(descriptorOffset(column) + COLUMN_DESCRIPTOR.heapUsed);
   }
+}
+
+/** The file with its header backed; why there is none, when there is none. */
+function makeFile(path: string, plan: SegmentPlan): NativeRegion | string {
+  return native.createRegion(path, plan.fileBytes, descriptorOffset(plan.columns.length));
 }
 
 /** What an empty segment takes: the least room the hot budget must have for a new one. */

@@ -146,7 +146,8 @@ export function planSegment(
     const dictionaryCapacity = column.type === 'dictionary' ? dictionaryEntries : 0;
     const valueBytes = valueBytesOf(column.type);
     return {
-      ...column,
+      name: column.name,
+      type: column.type,
       validityOffset: take(bitmapBytes),
       // Strings have one offset more than rows.
       valuesOffset: take(valueBytes * (hasOffsets(column.type) ? rowCapacity + 1 : rowCapacity)),

@@ -77,14 +77,7 @@ export class TableRegistry {
     assert(slot < LIMITS.tablesMax, 'a registry lists at most 16 tables');
     assert(!this.#names.includes(name), `the table ${name} is registered once`);
     const at = entryOffset(slot);
-    const reason = this.#region.back(at, REGISTRY_TABLE.bytes);
-    if (reason !== '') {
-      throw new TributaryError('TRIBUTARY_STORAGE_REGION_FULL', {
-        path: this.#path,
-        neededBytes: at + REGISTRY_TABLE.bytes,
-        reason,
-      });
-    }
+    this.#back(at, REGISTRY_TABLE.segments);
     writeText(new Uint8Array(this.#region.buffer), at + REGISTRY_TABLE.name, name);
     this.#words32[(at + REGISTRY_TABLE.schemaId) / 4] = schemaId;
     this.#names.push(name);
@@ -92,13 +85,18 @@ export class TableRegistry {
     return slot;
   }
 
-  /** Lists a segment behind the others of its table. */
+  /**
+   * Lists a segment behind the others of its table.
+   * @throws TRIBUTARY_STORAGE_REGION_FULL; the list stays.
+   */
   addSegment(slot: number, segment: SegmentEntry): void {
     const count = this.segmentCount(slot);
     assert(count < LIMITS.tableSegmentsMax, 'a table has at most 16,384 hot segments');
     const at = entryOffset(slot);
+    const entryAt = at + REGISTRY_TABLE.segments + count * REGISTRY_SEGMENT_BYTES;
+    this.#back(entryAt, REGISTRY_SEGMENT_BYTES);
     this.#changeList(slot, () => {
-      const entry = (at + REGISTRY_TABLE.segments + count * REGISTRY_SEGMENT_BYTES) / 8;
+      const entry = entryAt / 8;
       this.#words64[entry] = BigInt(segment.segmentId);
       this.#words64[entry + 1] = BigInt(segment.firstRow);
       this.#words32[(at + REGISTRY_TABLE.segmentCount) / 4] = count + 1;
@@ -139,6 +137,17 @@ export class TableRegistry {
   /** Unmaps the file and leaves it to its readers. Idempotent. */
   close(): void {
     this.#region.close();
+  }
+
+  #back(offset: number, bytes: number): void {
+    const reason = this.#region.back(offset, bytes);
+    if (reason === '') return;
+    const neededBytes = offset + bytes;
+    throw new TributaryError('TRIBUTARY_STORAGE_REGION_FULL', {
+      path: this.#path,
+      neededBytes,
+      reason,
+    });
   }
 
   #changeList(slot: number, change: () => void): void {

@@ -90,7 +90,7 @@ export class Life {
   /** Lives from the start to the end. */
   async run(): Promise<LifeReport> {
     const { life, sabotage, tally } = this.#options;
-    tally.lives += 1;
+    tally.count('lives');
     const faulty = this.#faults.fileSystem;
     const appliance = await this.#start(sabotage === undefined ? faulty : sabotage(faulty));
     if (appliance !== undefined) {
@@ -113,7 +113,7 @@ export class Life {
     const { seed, life, hotDirectory, dedupeWindowMicros, tally } = this.#options;
     const randomSeed = seed * 1000 + life;
     const clock = this.#scheduler;
-    tally.boots += 1;
+    tally.count('boots');
     try {
       const starting = start(
         { fileSystem, hotDirectory, clock, randomSeed, dedupeWindowMicros },
@@ -134,7 +134,7 @@ export class Life {
   /** After a start that failed: another one, over the same disk as it was, tells what the log held. */
   async #learnWhatIsThere(): Promise<void> {
     const { from, hotDirectory, dedupeWindowMicros, seed, tally } = this.#options;
-    tally.boots += 1;
+    tally.count('boots');
     const fileSystem = from.fileSystem.copy();
     const options = { fileSystem, hotDirectory, dedupeWindowMicros, clock: this.#scheduler };
     const witness = this.#witness.fork();
@@ -182,11 +182,11 @@ export class Life {
     const source = appliance.sourceName;
     const index = this.#witness.entries.length;
     this.#witness.entries.push({ kind: 'batch', events, receivedAtMicros, source });
-    tally.batches += 1;
-    tally.events += events.length;
+    tally.count('batches');
+    tally.count('events', events.length);
     try {
       const outcome = await appliance.send(batch, receivedAtMicros);
-      tally.acknowledged += 1;
+      tally.count('acknowledged');
       this.#trace.push(`entry ${index} acknowledged: ${outcome.lastSequence}`);
       if (index !== this.#witness.durableCount) this.#problems.push('acknowledged out of order');
       this.#witness.durableCount = index + 1;
@@ -237,7 +237,7 @@ export class Life {
   #capture(where: string, mayLose: boolean): void {
     const point = this.#captures.length;
     const isPowerCut = mayLose ? this.#dice.chance(0.8) : this.#dice.chance(0.5);
-    this.#options.tally.crashPoints += 1;
+    this.#options.tally.count('crashPoints');
     this.#options.tally.countFault(isPowerCut ? 'power cut' : 'kill');
     this.#captures.push({
       fileSystem: isPowerCut ? this.#disk.crash(this.#dice.below(2 ** 31)) : this.#disk.copy(),

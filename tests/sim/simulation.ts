@@ -55,7 +55,7 @@ export class Simulation {
   /** @returns a digest of everything that happened: equal for equal seeds. */
   static async run(options: SimulationOptions): Promise<string> {
     const simulation = new Simulation(options);
-    options.tally.seeds += 1;
+    options.tally.count('seeds');
     await simulation.#run();
     return simulation.#trace.digest('hex');
   }
@@ -119,7 +119,7 @@ export class Simulation {
         syncs += 1;
       },
     });
-    tally.boots += 1;
+    tally.count('boots');
     try {
       const { appliance, during, problems } = await start(
         {
@@ -133,7 +133,7 @@ export class Simulation {
       await appliance.close();
       for (const what of problems) this.#violate(image.where, what, image.traceLength);
       if (crashed === undefined) return;
-      tally.crashPoints += 1;
+      tally.count('crashPoints');
       tally.countFault('power cut in recovery');
       const where = `${image.where}, then at sync ${crashAt} of the start`;
       await this.#verify({ ...image, fileSystem: crashed, witness: during, where }, depth + 1);
@@ -150,7 +150,7 @@ export class Simulation {
     const damage = decay(fileSystem, this.#dice);
     if (damage === undefined) return;
     tally.countFault(damage.kind);
-    tally.boots += 1;
+    tally.count('boots');
     const where = `${image.where}, ${damage.where}`;
     const witness = image.witness.fork();
     try {
