@@ -83,15 +83,28 @@ DecodeFailure EventDecoder::ParseJson(const char* payload, uint32_t length) {
     if (parser_.allocate(capacity, limits_.json_depth_max)) return DecodeFailure::kRegionFull;
   }
   const char* text = payload;
-  auto error = parser_.parse(reinterpret_cast<const uint8_t*>(payload), length, false).error();
-  // Half a surrogate pair makes a string invalid, or is let pass.
-  bool may_hold_half_pairs = error == simdjson::SUCCESS || error == simdjson::STRING_ERROR;
-  if (may_hold_half_pairs && repair_.Repair(payload, length)) {
-    text = repair_.text();
-    error = parser_.parse(reinterpret_cast<const uint8_t*>(text), length, false).error();
+  bool has_escapes = memchr(payload, '\\', length) != nullptr;
+  if (has_escapes && repair_.Repair(payload, length)) text = repair_.text();
+  auto& found = *parser_.implementation;
+  bool is_read = found.stage1(reinterpret_cast<const uint8_t*>(text), length, false) == simdjson::SUCCESS;
+  auto read = [&](Scalars scalars) {
+    return outline_.Read(text, found.structural_indexes.get(), found.n_structural_indexes,
+                         limits_.json_depth_max, scalars);
+  };
+  is_read = is_read && (!has_escapes || HasValidEscapes(text, length)) && read(Scalars::kUnchecked);
+  if (!is_read) {
+    DecodeFailure failure = Judge(text, length);
+    if (failure != DecodeFailure::kNone) return failure;
+    if (!read(Scalars::kValid)) return DecodeFailure::kNotAnEvent;
   }
-  parsed_ = {parser_.doc.tape.get(), parser_.doc.string_buf.get(),
-             parser_.implementation->structural_indexes.get(), text, length};
+  unescaped_.Clear();
+  parsed_ = {found.structural_indexes.get(), outline_.partners(), text, length,
+             has_escapes ? &unescaped_ : nullptr};
+  return DecodeFailure::kNone;
+}
+
+DecodeFailure EventDecoder::Judge(const char* text, uint32_t length) {
+  auto error = parser_.parse(reinterpret_cast<const uint8_t*>(text), length, false).error();
   if (error == simdjson::SUCCESS) return DecodeFailure::kNone;
   failure_ = simdjson::error_message(error);
   switch (error) {
@@ -108,15 +121,13 @@ DecodeFailure EventDecoder::ParseJson(const char* payload, uint32_t length) {
 
 DecodeFailure EventDecoder::StageAll(uint32_t* events) {
   PayloadWalker walker(parsed_);
-  Position root = walker.root();
-  if (walker.type_at(root) != '{') return DecodeFailure::kNotAnEvent;
-  Envelope envelope = ReadEnvelope(walker, root);
-  uint64_t batch_tape = envelope.batch;
-  bool has_batch = batch_tape != 0;
-  if (has_batch && walker.type_at({batch_tape, 0}) != '[') return DecodeFailure::kNotAnEvent;
-  uint32_t count = has_batch ? walker.count_at({batch_tape, 0}) : 1;
+  if (walker.type_at(walker.root()) != '{') return DecodeFailure::kNotAnEvent;
+  Envelope envelope = ReadEnvelope(walker);
+  bool has_batch = envelope.batch != 0;
+  if (has_batch && walker.type_at(envelope.batch) != '[') return DecodeFailure::kNotAnEvent;
+  uint32_t count = has_batch ? walker.count_at(envelope.batch) : 1;
   if (count > limits_.batch_events_max) return DecodeFailure::kBatchTooLarge;
-  ReadInherited(walker, root, envelope);
+  ReadInherited(walker, envelope);
   uint64_t inherited_bytes =
       uint64_t{count} * (scratch_.context.bytes() + scratch_.integrations.bytes());
   if (inherited_bytes > limits_.batch_inherited_bytes_max) return DecodeFailure::kInheritedTooLarge;
@@ -128,17 +139,10 @@ DecodeFailure EventDecoder::StageAll(uint32_t* events) {
 
   writer_.Save();
   bool staged = true;
-  if (!has_batch) {
-    Stage(walker, root, 0, &staged);
-  } else {
-    uint32_t index = 0;
-    walker.EachMember(root, [&](Slice, uint32_t, Position value) {
-      if (value.tape != batch_tape) return walker.Skip(value);
-      return walker.EachElement(value, [&](Position element) {
-        return Stage(walker, element, index++, &staged);
-      });
-    });
-  }
+  uint32_t index = 0;
+  auto stage = [&](Token event) { return Stage(walker, event, index++, &staged); };
+  if (has_batch) walker.EachElement(envelope.batch, stage);
+  else stage(walker.root());
   if (!staged) {
     writer_.Restore();
     return DecodeFailure::kSegmentFull;
@@ -148,16 +152,12 @@ DecodeFailure EventDecoder::StageAll(uint32_t* events) {
   return DecodeFailure::kNone;
 }
 
-// Finds what the root says about its batch, the last of each member, and notes the batch's sentAt. Runs
-// over the tape alone, where an array is skipped in one step.
-EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker, Position root) {
+// Finds what the root says about its batch, the last of each member, and notes the batch's sentAt.
+EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker) {
   Envelope envelope{};
   has_batch_sent_at_ = false;
-  uint64_t value;
-  for (uint64_t at = root.tape + 1; walker.type_at({at, 0}) != '}'; at = walker.BehindOnTape(value)) {
-    Slice key = walker.string_at(at);
-    value = at + 1;
-    char type = walker.type_at({value, 0});
+  walker.EachMember(walker.root(), [&](Slice key, Token, Token value) {
+    char type = walker.type_at(value);
     if (key.length == 5 && memcmp(key.data, "batch", 5) == 0) envelope.batch = value;
     if (key.length == 6 && memcmp(key.data, "sentAt", 6) == 0) {
       Slice text = type == '"' ? walker.string_at(value) : Slice{};
@@ -171,31 +171,26 @@ EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker, P
       envelope.integrations = type == '{' ? value : 0;
       envelope.is_integrations_ignored = type != '{' && type != 'n';
     }
-  }
+    return walker.Skip(value);
+  });
   return envelope;
 }
 
-// Takes the batch's context and integrations for its events; a single event has only its own. Costs a
-// walk over the root's structurals, and only where there is something to inherit.
-void EventDecoder::ReadInherited(const PayloadWalker& walker, Position root,
-                                 const Envelope& envelope) {
+// Takes the batch's context and integrations for its events; a single event has only its own.
+void EventDecoder::ReadInherited(const PayloadWalker& walker, const Envelope& envelope) {
   scratch_.context.Clear();
   scratch_.integrations.Clear();
-  if (envelope.batch == 0 || (envelope.context == 0 && envelope.integrations == 0)) return;
-  walker.EachMember(root, [&](Slice, uint32_t, Position value) {
-    if (value.tape == envelope.context) scratch_.context.Read(walker, value);
-    if (value.tape == envelope.integrations) scratch_.integrations.Read(walker, value);
-    return walker.Skip(value);
-  });
+  if (envelope.batch == 0) return;
+  if (envelope.context != 0) scratch_.context.Read(walker, envelope.context);
+  if (envelope.integrations != 0) scratch_.integrations.Read(walker, envelope.integrations);
 }
 
-Position EventDecoder::Stage(const PayloadWalker& walker, Position at, uint32_t index,
-                             bool* staged) {
+Token EventDecoder::Stage(const PayloadWalker& walker, Token at, uint32_t index, bool* staged) {
   TrackingEvent event;
-  Position end = ReadEvent(walker, at, batch_.type_of_path, limits_.event, &scratch_, &event);
+  Token end = ReadEvent(walker, at, batch_.type_of_path, limits_.event, &scratch_, &event);
   if (*staged) *staged = WriteRow(event, index);
   if (event.reject != RejectCode::kNone) {
-    Slice text = walker.RawBetween(at.structural, end.structural);
+    Slice text = walker.RawBetween(at, end);
     notes_.Reject(index, event.reject, event.reject_field, text);
   } else if (is_clamped_) {
     notes_.Warn(index, WarningCode::kTimestampInFuture, Field::kTimestamp);
@@ -282,9 +277,9 @@ void EventDecoder::NoteIgnored(const Envelope& envelope) {
 
 // Notes the first field of the event that holds a replaced half of a surrogate pair: one of its own, or
 // one that it took from its batch.
-void EventDecoder::NoteRepaired(const PayloadWalker& walker, Position at, Position end,
+void EventDecoder::NoteRepaired(const PayloadWalker& walker, Token at, Token end,
                                 uint32_t index, const TrackingEvent& event) {
-  Slice text = walker.RawBetween(at.structural, end.structural);
+  Slice text = walker.RawBetween(at, end);
   auto inherits = [&](Field field, const InheritedObject& inherited) {
     const Slice& object = event[field];
     auto distance = reinterpret_cast<uintptr_t>(object.data) - reinterpret_cast<uintptr_t>(text.data);
@@ -294,9 +289,9 @@ void EventDecoder::NoteRepaired(const PayloadWalker& walker, Position at, Positi
   Field field = Field::kNone;
   if (repair_.Touches(text)) {
     if (walker.type_at(at) != '{') return;  // rejected as no object, with its text
-    walker.EachMember(at, [&](Slice key, uint32_t key_structural, Position value) {
-      Position behind = walker.Skip(value);
-      Slice member = walker.RawBetween(key_structural, behind.structural);
+    walker.EachMember(at, [&](Slice key, Token key_token, Token value) {
+      Token behind = walker.Skip(value);
+      Slice member = walker.RawBetween(key_token, behind);
       if (field == Field::kNone && repair_.Touches(member)) field = FieldOf(key);
       return behind;
     });

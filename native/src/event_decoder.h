@@ -13,6 +13,7 @@
 
 #include "decode_failure.h"
 #include "event_notes.h"
+#include "json_outline.h"
 #include "msgpack_parser.h"
 #include "segment_writer.h"
 #include "simdjson.h"
@@ -59,27 +60,31 @@ class EventDecoder {
 
  private:
   DecodeFailure ParseJson(const char* payload, uint32_t length);
+  // The verdict of simdjson's own parser on a text.
+  DecodeFailure Judge(const char* text, uint32_t length);
   DecodeFailure ParseMsgpack(const char* payload, uint32_t length);
   DecodeFailure StageAll(uint32_t* events);
-  // Where members of the root are on the tape; 0 where there is none.
+  // Where members of the root are; 0 where there is none.
   struct Envelope {
-    uint64_t batch, context, integrations;
+    Token batch, context, integrations;
     bool is_context_ignored, is_integrations_ignored;  // there is a value, but no object
   };
-  Envelope ReadEnvelope(const PayloadWalker& walker, Position root);
-  void ReadInherited(const PayloadWalker& walker, Position root, const Envelope& envelope);
-  Position Stage(const PayloadWalker& walker, Position at, uint32_t index, bool* staged);
+  Envelope ReadEnvelope(const PayloadWalker& walker);
+  void ReadInherited(const PayloadWalker& walker, const Envelope& envelope);
+  Token Stage(const PayloadWalker& walker, Token at, uint32_t index, bool* staged);
   bool WriteRow(const TrackingEvent& event, uint32_t index);
   void WriteMessageId(const TrackingEvent& event, uint64_t sequence);
   void WriteTimes(const TrackingEvent& event);
   void WriteText(uint32_t column, const Slice& text);
   bool WriteDictionary(uint32_t column, const Slice& text);
   void NoteIgnored(const Envelope& envelope);
-  void NoteRepaired(const PayloadWalker& walker, Position at, Position end, uint32_t index,
+  void NoteRepaired(const PayloadWalker& walker, Token at, Token end, uint32_t index,
                     const TrackingEvent& event);
 
   const DecoderLimits limits_;
   simdjson::dom::parser parser_;
+  JsonOutline outline_;
+  UnescapedStrings unescaped_;
   MsgpackParser msgpack_;
   SegmentWriter writer_;
   EventScratch scratch_;

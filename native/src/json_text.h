@@ -1,11 +1,11 @@
 // Reads the text of JSON values that simdjson has accepted: no position needs a check of its own, as long
 // as the cursor stays on tokens. Only for the few rows and members somebody asked for; the decoder walks
-// simdjson's tape instead.
+// tokens instead (payload_walker.h).
 #pragma once
 #include <cstdint>
 #include <string>
 
-#include "tracking_event.h"
+#include "slice.h"
 
 namespace tributary {
 

@@ -87,7 +87,7 @@ DecodeFailure MsgpackParser::Parse(const uint8_t* payload, uint32_t length) {
 void MsgpackParser::Read(const uint8_t* payload, uint32_t length) {
   in_ = MsgpackReader(payload, length);
   out_.Truncate(0);
-  outline_.Begin(payload, length);
+  outline_.Begin();
   keys_.Truncate(0);
   fields_.clear();
   has_records_ = false;
@@ -99,7 +99,7 @@ void MsgpackParser::Read(const uint8_t* payload, uint32_t length) {
   }
   Outcome outcome = OutlinedValue(0, WalkedAt(0, false, false));
   outline_.Reserve();
-  outline_.Punctuation(TextLength());
+  outline_.Put(TextLength());
   if (outcome == Outcome::kUndefined) Fail("it holds no value");
   else if (outcome == Outcome::kText && in_.remaining() > 0) Fail("more follows behind its value");
   else if (outcome == Outcome::kText && out_.length() > limits_.text_bytes_max) {
@@ -110,27 +110,11 @@ void MsgpackParser::Read(const uint8_t* payload, uint32_t length) {
 MsgpackParser::Outcome MsgpackParser::OutlinedValue(uint32_t depth, char walked) {
   uint32_t start = TextLength();
   if (OutlinedString(depth, start)) return Outcome::kText;
-  bool is_string = in_.remaining() > 0 && IsStringToken(in_.Peek());
   Outcome outcome = Value(depth, walked);
   if (outcome != Outcome::kText) return outcome;
-  const char* text = out_.data() + start;
-  switch (*text) {
-    case '{':
-    case '[':
-      if (*text != walked) outline_.Whole(*text, start, TextLength() - 1);
-      break;
-    case '"':
-      // Times, bytes and digits hold nothing to escape.
-      outline_.String(start, is_string ? string_ : Slice{text + 1, TextLength() - start - 2});
-      break;
-    case 't':
-    case 'f':
-    case 'n':
-      outline_.Literal(*text, start);
-      break;
-    default:
-      outline_.Number(start);
-  }
+  char first = out_.data()[start];
+  if (first != '{' && first != '[') outline_.Put(start);
+  else if (first != walked) outline_.Whole(start, TextLength() - 1);
   return outcome;
 }
 
@@ -143,8 +127,7 @@ inline bool MsgpackParser::OutlinedString(uint32_t depth, uint32_t start) {
   if (!PlainValue(&in, &to, true)) return false;
   in_.Advance(static_cast<size_t>(in - in_.at()));
   out_.Finish(to);
-  uint32_t length = TextLength() - start - 2;
-  outline_.String(start, {reinterpret_cast<const char*>(in) - length, length});
+  outline_.Put(start);
   return true;
 }
 
@@ -266,15 +249,12 @@ uint32_t MsgpackParser::PlainMembers(Keys keys, uint32_t count, bool is_first, u
     char* to = out;
     *to = ',';
     to += !is_first;
-    Slice key;
-    if (!keys.Write(&at, &to, &key)) break;
+    if (!keys.Write(&at, &to)) break;
     if (kIsWalked) {
       char* value = to;
       if (!IsPlainStringToken(*at) || !PlainString(&at, &to)) break;
-      uint32_t length = static_cast<uint32_t>(to - value) - 2;
-      outline_.StringMember(static_cast<uint32_t>(out - out_.data()), is_first, key,
-                            static_cast<uint32_t>(value - out_.data()),
-                            {reinterpret_cast<const char*>(at) - length, length});
+      outline_.ScalarMember(static_cast<uint32_t>(out - out_.data()), is_first,
+                            static_cast<uint32_t>(value - out_.data()));
     } else if (!PlainValue(&at, &to, has_records)) {
       break;
     }
@@ -293,14 +273,14 @@ MsgpackParser::Outcome MsgpackParser::Array(uint32_t count, uint32_t depth, bool
   for (uint32_t i = 0; i < count; i++) {
     if (is_walked) outline_.Reserve();
     if (i > 0) {
-      if (is_walked) outline_.Punctuation(TextLength());
+      if (is_walked) outline_.Put(TextLength());
       out_.Put(',');
     }
     Outcome value = is_walked ? OutlinedValue(depth + 1, WalkedAt(depth + 1, false, false))
                               : Value(depth + 1, 0);
     if (value == Outcome::kFailed) return value;
     if (value == Outcome::kUndefined) {
-      if (is_walked) outline_.Literal('n', TextLength());
+      if (is_walked) outline_.Put(TextLength());
       out_.Append("null", 4);
     }
   }
@@ -308,14 +288,14 @@ MsgpackParser::Outcome MsgpackParser::Array(uint32_t count, uint32_t depth, bool
 }
 
 size_t MsgpackParser::Open(char bracket, bool is_walked) {
-  size_t opened = is_walked ? outline_.Open(bracket, TextLength()) : 0;
+  size_t opened = is_walked ? outline_.Open(TextLength()) : 0;
   out_.Put(bracket);
   return opened;
 }
 
 MsgpackParser::Outcome MsgpackParser::Close(char bracket, bool is_walked, size_t opened,
                                             uint32_t count) {
-  if (is_walked) outline_.Close(opened, bracket, count, TextLength());
+  if (is_walked) outline_.Close(opened, count, TextLength());
   out_.Put(bracket);
   return Outcome::kText;
 }
@@ -327,12 +307,12 @@ MsgpackParser::Outcome MsgpackParser::Member(size_t start, bool is_first, uint32
     if (value == Outcome::kUndefined) out_.Truncate(start);
     return value;
   }
-  PayloadOutline::Mark mark = outline_.Here();
+  size_t mark = outline_.Here();
   outline_.Reserve();
   uint32_t offset = static_cast<uint32_t>(start);
-  if (!is_first) outline_.Punctuation(offset++);
-  outline_.String(offset, string_);
-  outline_.Punctuation(TextLength() - 1);
+  if (!is_first) outline_.Put(offset++);
+  outline_.Put(offset);
+  outline_.Put(TextLength() - 1);
   bool is_inherited = IsInherited(string_);
   if (depth == 0) {
     has_batch_ = has_batch_ || IsBatch(string_);

@@ -15,6 +15,7 @@
 // No thread of its own and no shared state: one parser serves one thread at a time.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "msgpack_plain.h"
 #include "msgpack_reader.h"
 #include "payload_outline.h"
+#include "payload_walker.h"
 
 namespace tributary {
 
@@ -39,7 +41,12 @@ class MsgpackParser {
   // kNone, parsed() is valid until the next call. Else kMsgpackMalformed (failure_text() says why),
   // kInvalidUtf8, kNumberOutOfRange, kTooDeep or kMsgpackTextTooLarge.
   DecodeFailure Parse(const uint8_t* payload, uint32_t length);
-  ParsedPayload parsed() const { return outline_.Parsed(out_.data(), TextLength()); }
+  ParsedPayload parsed() {
+    bool has_escapes = memchr(out_.data(), '\\', out_.length()) != nullptr;
+    unescaped_.Clear();
+    return {outline_.tokens(), outline_.partners(), out_.data(), TextLength(),
+            has_escapes ? &unescaped_ : nullptr};
+  }
   const std::string& failure_text() const { return failure_text_; }
 
  private:
@@ -111,6 +118,7 @@ class MsgpackParser {
   MsgpackReader in_;
   MsgpackJsonText out_;
   PayloadOutline outline_;
+  UnescapedStrings unescaped_;
   // The last string that was read, in the payload; of a key that is no string, its text in out_.
   Slice string_;
   DecodeFailure failure_ = DecodeFailure::kNone;

@@ -64,7 +64,7 @@ class MapKeys {
  public:
   // Writes the next key with its quotes and the colon, and moves both cursors behind it. False, with
   // nothing moved, when it is no short string.
-  bool Write(const uint8_t** in, char** to, Slice* key) {
+  bool Write(const uint8_t** in, char** to) {
     const uint8_t* at = *in;
     if ((*at & 0xe0) != 0xa0) return false;
     uint32_t length = *at++ & 0x1fu;
@@ -73,7 +73,6 @@ class MapKeys {
     if (!CopyPlain(text, at, length)) return false;
     text += length;
     memcpy(text, "\":", 2);
-    *key = {reinterpret_cast<const char*>(at), length};
     *in = at + length;
     *to = text + 2;
     return true;
@@ -91,11 +90,10 @@ class RecordKeys {
   RecordKeys(const RecordField* field, const char* texts) : field_(field), texts_(texts) {}
 
   // As MapKeys, but that the payload has no key here.
-  bool Write(const uint8_t**, char** to, Slice* key) {
+  bool Write(const uint8_t**, char** to) {
     if (field_->length > kPlainKeyBytesMax + 3) return false;
     CopyShort(*to, texts_ + field_->offset, field_->length);
     *to += field_->length;
-    *key = field_->key;
     field_++;
     return true;
   }

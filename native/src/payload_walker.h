@@ -1,115 +1,100 @@
-// A parsed payload, and the walk over it.
+// A payload as JSON text with its tokens, and the walk over it.
 //
-// simdjson's DOM parse validates the whole payload and leaves two parallel sequences: the tape (values,
-// strings unescaped) and the structural indexes (where each token starts in the text). Walking both in
-// step gives unescaped strings and, for objects we keep as JSON text, the raw slice, in one pass and
-// without re-serialising. Msgpack is written as text together with the same sequences
-// (payload_outline.h), so that what reads events does not know which of the two it was.
+// A token is a bracket, a colon, a comma or a scalar, in the order of the text. Between the start of one
+// and the start of the next there is nothing but the first and white space: so a value's raw text costs
+// no scan, and a string without escapes is read where it stands. Of an opening bracket we know the
+// closing one, so an object that is kept as text is passed in one step, however large.
+//
+// Who makes the tokens has checked that the text is JSON (json_outline.h), or writes it
+// (payload_outline.h, from msgpack); what reads events does not know which of the two it was.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
+#include "slice.h"
+#include "unescaped_strings.h"
+
 namespace tributary {
 
-// A string that lives in the payload or in the strings beside the tape; data is null when absent.
-struct Slice {
-  const char* data = nullptr;
-  uint32_t length = 0;
-  bool present() const { return data != nullptr; }
-};
-
-// What a parse leaves, in simdjson's layout (its doc/tape.md). Of an object or array that nobody walks,
-// only the brackets need to be there.
+// Of an object or array that nobody walks, only the brackets need to be there.
 struct ParsedPayload {
-  const uint64_t* tape;
-  const uint8_t* strings;       // u32 length and bytes of each string the tape points to
-  const uint32_t* structurals;  // offsets in the text of brackets, colons, commas and scalars
+  const uint32_t* tokens;     // offsets in the text of each token's first byte, then of the text's end
+  const uint32_t* partners;   // of an opening bracket: the closing one; of that: how many values are between
   const char* text;
   uint32_t length;
-  const char* source = nullptr;  // what StringInPlace words of the tape point into
+  UnescapedStrings* unescaped;  // where strings with escapes go; null when no string has any
 };
 
-// A word of the tape that simdjson never writes: a string that stands unescaped in the source of the
-// text. The offset is in the low 32 bits, the length in the 23 above, and this bit tells it apart.
-constexpr uint64_t kStringInPlace = 1ull << 55;
-constexpr uint32_t kStringInPlaceBytesMax = (1u << 23) - 1;
+// Where the walk is: the number of a token.
+using Token = uint32_t;
 
-// Where the walk is: an index into the tape and the index of the same token among the structurals.
-struct Position {
-  uint64_t tape;
-  uint32_t structural;
-};
+inline bool IsNumber(char type) { return type == '-' || (type >= '0' && type <= '9'); }
 
 class PayloadWalker {
  public:
   explicit PayloadWalker(const ParsedPayload& payload)
-      : tape_(payload.tape),
-        strings_(payload.strings),
-        structurals_(payload.structurals),
-        payload_(payload.text),
-        source_(payload.source) {}
+      : tokens_(payload.tokens),
+        partners_(payload.partners),
+        text_(payload.text),
+        unescaped_(payload.unescaped) {}
 
-  Position root() const { return {1, 0}; }
-  char type_at(Position at) const { return static_cast<char>(tape_[at.tape] >> 56); }
+  Token root() const { return 0; }
+  // The first byte of the value at `at`: a bracket, a quote, t, f, n, or see IsNumber().
+  char type_at(Token at) const { return text_[tokens_[at]]; }
   // Elements of the array at `at`.
-  uint32_t count_at(Position at) const { return (tape_[at.tape] >> 32) & 0xffffff; }
-  Slice string_at(uint64_t tape) const {
-    uint64_t word = tape_[tape];
-    if (word & kStringInPlace) {
-      return {source_ + static_cast<uint32_t>(word),
-              static_cast<uint32_t>(word >> 32) & kStringInPlaceBytesMax};
-    }
-    const uint8_t* at = strings_ + (word & 0x00ffffffffffffffull);
-    uint32_t length;
-    memcpy(&length, at, sizeof(length));
-    return {reinterpret_cast<const char*>(at + sizeof(length)), length};
+  uint32_t count_at(Token at) const { return partners_[partners_[at]]; }
+  uint32_t offset_of(Token at) const { return tokens_[at]; }
+  // The string at `at`, unescaped; valid as long as the payload.
+  Slice string_at(Token at) const {
+    uint32_t start = tokens_[at] + 1;
+    uint32_t end = tokens_[at + 1] - 1;
+    while (text_[end] != '"') end--;  // white space
+    Slice text{text_ + start, end - start};
+    if (unescaped_ == nullptr || memchr(text.data, '\\', text.length) == nullptr) return text;
+    return unescaped_->Add(text);
   }
-  uint32_t offset_of(uint32_t structural) const { return structurals_[structural]; }
   // The text from `at` up to the token `after`, without trailing white space.
-  Slice RawBetween(uint32_t structural, uint32_t after) const;
-  // The position behind the value at `at`: on the `,` or the closing bracket.
-  Position Skip(Position at) const;
+  Slice RawBetween(Token at, Token after) const {
+    uint32_t start = tokens_[at];
+    uint32_t end = tokens_[after];
+    while (end > start + 1 && static_cast<uint8_t>(text_[end - 1]) <= ' ') end--;
+    return {text_ + start, end - start};
+  }
+  // The token behind the value at `at`: a comma or a closing bracket.
+  Token Skip(Token at) const {
+    char type = type_at(at);
+    return (type == '{' || type == '[' ? partners_[at] : at) + 1;
+  }
 
-  // The tape's index behind the value at `tape`, for walks that need no text.
-  uint64_t BehindOnTape(uint64_t tape) const;
-
-  // Calls visit(key, key_structural, value) for each member of the object at `at`; `visit` returns the
-  // position behind the value (Skip, or its own walk). Returns the position behind the object.
+  // Calls visit(key, key_token, value) for each member of the object at `at`; `visit` returns the token
+  // behind the value (Skip, or its own walk). Returns the token behind the object.
   template <typename Visit>
-  Position EachMember(Position at, Visit visit) const {
-    uint64_t tape = at.tape + 1;
-    uint32_t structural = at.structural + 1;
-    while (static_cast<char>(tape_[tape] >> 56) != '}') {
-      Slice key = string_at(tape);
-      Position behind = visit(key, structural, Position{tape + 1, structural + 2});
-      tape = behind.tape;
-      structural = behind.structural;
-      if (payload_[structurals_[structural]] == ',') structural++;
+  Token EachMember(Token at, Visit visit) const {
+    Token next = at + 1;
+    while (type_at(next) != '}') {
+      next = visit(string_at(next), next, next + 2);
+      if (type_at(next) == ',') next++;
     }
-    return {tape + 1, structural + 1};
+    return next + 1;
   }
 
   // Calls visit(element) for each element of the array at `at`; as EachMember otherwise.
   template <typename Visit>
-  Position EachElement(Position at, Visit visit) const {
-    uint64_t tape = at.tape + 1;
-    uint32_t structural = at.structural + 1;
-    while (static_cast<char>(tape_[tape] >> 56) != ']') {
-      Position behind = visit(Position{tape, structural});
-      tape = behind.tape;
-      structural = behind.structural;
-      if (payload_[structurals_[structural]] == ',') structural++;
+  Token EachElement(Token at, Visit visit) const {
+    Token next = at + 1;
+    while (type_at(next) != ']') {
+      next = visit(next);
+      if (type_at(next) == ',') next++;
     }
-    return {tape + 1, structural + 1};
+    return next + 1;
   }
 
  private:
-  const uint64_t* tape_;
-  const uint8_t* strings_;
-  const uint32_t* structurals_;
-  const char* payload_;
-  const char* source_;
+  const uint32_t* tokens_;
+  const uint32_t* partners_;
+  const char* text_;
+  UnescapedStrings* unescaped_;
 };
 
 }  // namespace tributary

@@ -46,14 +46,14 @@ void InheritedObject::Clear() {
   members_.clear();
 }
 
-void InheritedObject::Read(const PayloadWalker& walker, Position at) {
+void InheritedObject::Read(const PayloadWalker& walker, Token at) {
   Clear();
-  Position end = walker.EachMember(at, [&](Slice key, uint32_t key_structural, Position value) {
-    Position behind = walker.Skip(value);
-    members_.push_back({key, walker.RawBetween(key_structural, behind.structural), false});
+  Token end = walker.EachMember(at, [&](Slice key, Token key_token, Token value) {
+    Token behind = walker.Skip(value);
+    members_.push_back({key, walker.RawBetween(key_token, behind), false});
     return behind;
   });
-  text_ = walker.RawBetween(at.structural, end.structural);
+  text_ = walker.RawBetween(at, end);
   auto before = [](const Member& left, const Member& right) {
     return KeyBefore(left.key, right.key);
   };
@@ -72,13 +72,13 @@ InheritedObject::Member* InheritedObject::Find(const Slice& key) {
   return found == members_.end() || KeyBefore(key, found->key) ? nullptr : &*found;
 }
 
-Slice InheritedObject::Merge(const PayloadWalker& walker, const Slice& own, Position at) {
+Slice InheritedObject::Merge(const PayloadWalker& walker, const Slice& own, Token at) {
   if (!own.present()) return text_;
   if (members_.empty()) return own;
   for (Member& member : members_) member.is_overridden = false;
   merged_.Clear();
   bool is_own_empty = true;
-  walker.EachMember(at, [&](Slice key, uint32_t, Position value) {
+  walker.EachMember(at, [&](Slice key, Token, Token value) {
     is_own_empty = false;
     Member* member = Find(key);
     if (member != nullptr) member->is_overridden = true;
@@ -99,7 +99,7 @@ bool Is(const Slice& slice, const char* text, size_t length) {
   return slice.length == length && memcmp(slice.data, text, length) == 0;
 }
 
-void ReadTimestamp(const PayloadWalker& walker, Position at, Field field, bool* has, int64_t* micros,
+void ReadTimestamp(const PayloadWalker& walker, Token at, Field field, bool* has, int64_t* micros,
                    TrackingEvent* event) {
   char type = walker.type_at(at);
   *has = false;
@@ -108,28 +108,27 @@ void ReadTimestamp(const PayloadWalker& walker, Position at, Field field, bool* 
     event->FaultOf(field) = RejectCode::kFieldType;
     return;
   }
-  Slice text = walker.string_at(at.tape);
+  Slice text = walker.string_at(at);
   if (text.length == 0) return;
   *has = ParseTimestamp(text.data, text.length, micros);
   if (!*has) event->FaultOf(field) = RejectCode::kTimestampInvalid;
 }
 
 // A string, or a number as its digits (SDKs send numeric ids); null and "" mean absent.
-Slice ReadIdentifier(const PayloadWalker& walker, Position at, Field field, uint32_t bytes_max,
+Slice ReadIdentifier(const PayloadWalker& walker, Token at, Field field, uint32_t bytes_max,
                      TrackingEvent* event) {
   Slice text;
   switch (walker.type_at(at)) {
     case '"':
-      text = walker.string_at(at.tape);
-      break;
-    case 'l':
-    case 'u':
-    case 'd':
-      text = walker.RawBetween(at.structural, at.structural + 1);
+      text = walker.string_at(at);
       break;
     case 'n':
       return {};
     default:
+      if (IsNumber(walker.type_at(at))) {
+        text = walker.RawBetween(at, at + 1);
+        break;
+      }
       event->FaultOf(field) = RejectCode::kFieldType;
       return {};
   }
@@ -142,7 +141,7 @@ Slice ReadIdentifier(const PayloadWalker& walker, Position at, Field field, uint
 }
 
 // Adds to `field` of the event, at `own`, what the batch says of it. Returns the bytes added.
-uint32_t Inherit(const PayloadWalker& walker, Position own, InheritedObject* inherited, Field field,
+uint32_t Inherit(const PayloadWalker& walker, Token own, InheritedObject* inherited, Field field,
                  TrackingEvent* event) {
   if (inherited->bytes() == 0) return 0;
   Slice text = (*event)[field];
@@ -233,26 +232,26 @@ Field FieldOf(const Slice& key) {
   return Field::kExtra;
 }
 
-Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_path,
+Token ReadEvent(const PayloadWalker& walker, Token at, EventType type_of_path,
                    const EventLimits& limits, EventScratch* scratch, TrackingEvent* event) {
   *event = TrackingEvent{};
   event->type = type_of_path;
   MemberBuffer* extra = &scratch->extra;
   extra->Clear();
-  Position context{}, integrations{};
+  Token context{}, integrations{};
   if (walker.type_at(at) != '{') {
     event->Reject(RejectCode::kNotObject, Field::kNone);
     return walker.Skip(at);
   }
-  Position end = walker.EachMember(at, [&](Slice key, uint32_t key_structural, Position value) {
-    Position behind = walker.Skip(value);
+  Token end = walker.EachMember(at, [&](Slice key, Token key_token, Token value) {
+    Token behind = walker.Skip(value);
     Field field = FieldOf(key);
     event->FaultOf(field) = RejectCode::kNone;
     char type = walker.type_at(value);
     switch (field) {
       case Field::kType:
         if (type_of_path != EventType::kNone) break;
-        event->type = type == '"' ? EventTypeOf(walker.string_at(value.tape)) : EventType::kNone;
+        event->type = type == '"' ? EventTypeOf(walker.string_at(value)) : EventType::kNone;
         break;
       case Field::kEvent:
       case Field::kName:
@@ -282,7 +281,7 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
       case Field::kContext:
       case Field::kIntegrations:
         (*event)[field] = {};
-        if (type == '{') (*event)[field] = walker.RawBetween(value.structural, behind.structural);
+        if (type == '{') (*event)[field] = walker.RawBetween(value, behind);
         else if (type != 'n') event->FaultOf(field) = RejectCode::kFieldType;
         if (field == Field::kContext) context = value;
         if (field == Field::kIntegrations) integrations = value;
@@ -290,7 +289,7 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
       default:
         // A credential is not data; everything else is kept.
         if (!Is(key, "writeKey", 8)) {
-          extra->AddMember(walker.RawBetween(key_structural, behind.structural));
+          extra->AddMember(walker.RawBetween(key_token, behind));
         }
     }
     return behind;
@@ -300,7 +299,7 @@ Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_p
     if (event->fault[field] == RejectCode::kNone) continue;
     event->Reject(event->fault[field], static_cast<Field>(field));
   }
-  uint32_t bytes = walker.offset_of(end.structural - 1) + 1 - walker.offset_of(at.structural);
+  uint32_t bytes = walker.offset_of(end - 1) + 1 - walker.offset_of(at);
   bytes += Inherit(walker, context, &scratch->context, Field::kContext, event);
   bytes += Inherit(walker, integrations, &scratch->integrations, Field::kIntegrations, event);
   if (bytes > limits.event_bytes_max) event->Reject(RejectCode::kEventTooLarge, Field::kNone);

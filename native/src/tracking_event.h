@@ -82,13 +82,13 @@ class InheritedObject {
  public:
   void Clear();
   // Takes the object at `at`; the walker's payload and parser must outlive it.
-  void Read(const PayloadWalker& walker, Position at);
+  void Read(const PayloadWalker& walker, Token at);
   // Of the object's text: no event inherits more. 0 when there is none.
   uint32_t bytes() const { return text_.length; }
   const Slice& text() const { return text_; }
   // The text of the event's object `own` at `at`, with the members added that it lacks; the object
   // itself where `own` is absent. Valid until the next call.
-  Slice Merge(const PayloadWalker& walker, const Slice& own, Position at);
+  Slice Merge(const PayloadWalker& walker, const Slice& own, Token at);
 
  private:
   struct Member {
@@ -111,7 +111,7 @@ struct EventScratch {
 // Reads one event. Its slices live as long as the payload, the parser's document and, until the next
 // event, `scratch`. `type_of_path` overrides the event's own type unless it is kNone. An event's bytes
 // are counted with what it inherits.
-Position ReadEvent(const PayloadWalker& walker, Position at, EventType type_of_path,
+Token ReadEvent(const PayloadWalker& walker, Token at, EventType type_of_path,
                    const EventLimits& limits, EventScratch* scratch, TrackingEvent* event);
 
 EventType EventTypeOf(const Slice& name);
