@@ -167,13 +167,14 @@ export class Catalog {
     if (found === undefined) {
       return catalogError('NoSuchTableException', `Table does not exist: ${name}.${table}`);
     }
-    return this.#table(request, principal, found, rest);
+    return this.#table(request, principal, found, `${name}/tables/${table}`, rest);
   }
 
   #table(
     request: PlainRequest,
     principal: LakePrincipal,
     table: CatalogTable,
+    tablePath: string,
     rest: readonly string[],
   ): PlainAnswer {
     const { method } = request;
@@ -182,7 +183,7 @@ export class Catalog {
     if (method !== 'GET' && method !== 'HEAD') return readOnly();
     if (place !== '' && place !== 'credentials') return unknownPath(request);
     if (method === 'HEAD') return NO_CONTENT;
-    const config = this.#configOf(request, principal, table);
+    const config = this.#configOf(request, principal, table, tablePath);
     const credentials = JSON.stringify([{ prefix: `${table.location}/`, config }]);
     if (place === 'credentials') return jsonText(`{"storage-credentials":${credentials}}`);
     const { json: metadata, location } = table.metadata;
@@ -192,11 +193,15 @@ export class Catalog {
     );
   }
 
-  /** How a client reads the files of this table. */
+  /**
+   * How a client reads the files of this table, and where it gets new keys before these end: a path below the
+   * address of the catalog that the client was given.
+   */
   #configOf(
     { origin }: PlainRequest,
     { tenantId, tokenId }: LakePrincipal,
     { location }: CatalogTable,
+    tablePath: string,
   ): Readonly<Record<string, string>> {
     const { access, bucket, store } = this.#options;
     if (store !== undefined) return store;
@@ -211,6 +216,7 @@ export class Catalog {
       's3.region': REGION,
       'client.region': REGION,
       's3.path-style-access': 'true',
+      'client.refresh-credentials-endpoint': `v1/${bucket}/namespaces/${tablePath}/credentials`,
     };
   }
 

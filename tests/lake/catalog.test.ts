@@ -8,6 +8,7 @@ import {
   METADATA,
   NAMESPACE,
   ORIGIN,
+  TABLE_PREFIX,
   textOf,
 } from './lake-fixture.ts';
 
@@ -106,6 +107,38 @@ test('a loaded table carries its metadata to the last digit, and keys for its fi
   assert.deepEqual(jsonOf(await lake.ask('GET', `${TABLES}/events/credentials`)), {
     'storage-credentials': table['storage-credentials'],
   });
+});
+
+test('a client that refreshes its keys as the Java library does reads on when the first ones have ended', async () => {
+  const path = `/${BUCKET}/${TABLE_PREFIX}data/a.parquet`;
+  lake.put(`${TABLE_PREFIX}data/a.parquet`, 'rows');
+  const loaded = await lake.vended();
+  const read = async (config: Record<string, string>): Promise<number> =>
+    (await lake.facade.answer(await lake.signed(path, { config }))).status;
+  assert.equal(await read(loaded), 200);
+  const startedMs = lake.nowMs;
+  try {
+    // It asks five minutes before the end, at a path below the catalog's address.
+    const endsMs = Number(loaded['s3.session-token-expires-at-ms']);
+    lake.nowMs = endsMs - 5 * 60_000;
+    const endpoint = `/iceberg/${loaded['client.refresh-credentials-endpoint']}`;
+    const answer = jsonOf(await lake.ask('GET', endpoint)) as {
+      'storage-credentials': { prefix: string; config: Record<string, string> }[];
+    };
+    // It takes exactly one for S3, with all of these.
+    const [credential, ...others] = answer['storage-credentials'];
+    assert.ok(credential!.prefix.startsWith('s3'));
+    assert.deepEqual(others, []);
+    for (const name of ['access-key-id', 'secret-access-key', 'session-token']) {
+      assert.notEqual(credential!.config[`s3.${name}`], loaded[`s3.${name}`], name);
+    }
+    assert.ok(Number(credential!.config['s3.session-token-expires-at-ms']) > endsMs);
+    lake.nowMs = endsMs + 60_000;
+    assert.equal(await read(loaded), 403);
+    assert.equal(await read(credential!.config), 200);
+  } finally {
+    lake.nowMs = startedMs;
+  }
 });
 
 test('a report of metrics is taken and dropped', async () => {

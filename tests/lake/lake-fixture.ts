@@ -31,6 +31,8 @@ export interface SigningOptions {
   readonly headers?: Record<string, string>;
   readonly presign?: boolean;
   readonly origin?: string;
+  /** What the catalog vended; new keys unless given. */
+  readonly config?: Readonly<Record<string, string>>;
 }
 
 export class LakeFixture {
@@ -120,7 +122,7 @@ export class LakeFixture {
 
   async signed(pathAndQuery: string, options: SigningOptions = {}): Promise<PlainRequest> {
     const { method = 'GET', headers = {}, origin = ORIGIN, presign = false } = options;
-    const config = await this.vended();
+    const config = options.config ?? (await this.vended());
     const signer = new AwsV4Signer({
       method,
       url: origin + pathAndQuery,
