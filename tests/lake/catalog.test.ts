@@ -134,7 +134,7 @@ test('a client that refreshes its keys as the Java library does reads on when th
     }
     assert.ok(Number(credential!.config['s3.session-token-expires-at-ms']) > endsMs);
     lake.nowMs = endsMs + 60_000;
-    assert.equal(await read(loaded), 403);
+    assert.equal(await read(loaded), 400, 'ExpiredToken');
     assert.equal(await read(credential!.config), 200);
   } finally {
     lake.nowMs = startedMs;
