@@ -258,6 +258,13 @@ export const ERRORS = {
     retryable: true,
     help: 'Wait for the seconds in Retry-After and read again.',
   },
+  TRIBUTARY_LAKE_ENCODE_FAILED: {
+    message: 'Hot rows could not be encoded: {reason}.',
+    status: 503,
+    sqlstate: '58000',
+    retryable: true,
+    help: 'They stay hot, and it is tried again. Look for free disk space and memory.',
+  },
   TRIBUTARY_LAKE_REWRITE_FAILED: {
     message: 'Files of the lake could not be rewritten: {reason}.',
     status: 503,

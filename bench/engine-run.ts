@@ -7,6 +7,7 @@ import { GIB, MIB } from '../base/units.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { Tenant } from '../engine/tenant.ts';
 import { native } from '../native/index.ts';
+import { EncodeProcess } from '../query/encode-process.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 
 export const BATCH_EVENTS = 100;
@@ -44,6 +45,7 @@ export async function openEngine(
     // What is measured stays hot, unless the workload flushes it.
     flush: { flushBytes: Number.POSITIVE_INFINITY, flushAgeMs: Number.POSITIVE_INFINITY },
     queueBytesMax: QUEUE_BYTES_MAX,
+    encoder: new EncodeProcess(),
     ...settings,
   });
   return { engine, tenant: engine.tenant(TENANT_ID) };

@@ -27,6 +27,7 @@ import { Metrics } from '../ingest/metrics.ts';
 import type { RateLimitOptions } from '../ingest/rate-limits.ts';
 import { IngestServer } from '../ingest/server.ts';
 import { native } from '../native/index.ts';
+import { EncodeProcess } from '../query/encode-process.ts';
 import type { S3Credentials } from '../storage/lake/s3-signing.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import {
@@ -148,6 +149,7 @@ export class Appliance {
         },
         checkpointLogBytes: configuration.checkpoint_log_bytes,
         store: lakeStore,
+        encoder: new EncodeProcess(),
         queueBytesMax: configuration.queue_bytes_max,
         configuration: { dedupeWindowMicros: configuration.dedupe_window_hours * HOUR_MICROS },
         onRecoveryProgress(progress) {

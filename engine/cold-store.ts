@@ -4,6 +4,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
+import type { FileSystem } from '../storage/file-system.ts';
 import { IcebergTable } from '../storage/lake/iceberg-table.ts';
 import type { LakeTable } from '../storage/lake/lake-table.ts';
 import { LAKE_TABLES } from '../storage/lake/lake-tables.ts';
@@ -17,6 +18,7 @@ export interface ColdStoreOptions {
   readonly tenantId: string;
   readonly hot: HotStore;
   readonly store: ObjectStore;
+  readonly fileSystem: FileSystem;
   readonly encoder: ParquetEncoder;
   readonly clock: Clock;
   readonly random: RandomSource;
@@ -33,7 +35,7 @@ export class ColdStore {
 
   /** Opens the tables, and makes those that are missing. The hot tables are fresh. */
   static async open(options: ColdStoreOptions): Promise<ColdStore> {
-    const { tenantId, hot, store, encoder, clock, random, logger, queryGraceMs } = options;
+    const { tenantId, hot, store, fileSystem, encoder, clock, random, logger } = options;
     const namespace = lakeNamespace(tenantId);
     const tables: ColdTable[] = [];
     for (const table of hot.tables) {
@@ -49,9 +51,10 @@ export class ColdStore {
           definition,
           openLake,
           store,
+          fileSystem,
           encoder,
           clock,
-          queryGraceMs,
+          queryGraceMs: options.queryGraceMs,
         }),
       );
     }

@@ -11,13 +11,15 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { native } from '../native/index.ts';
+import { native, type SliceReference } from '../native/index.ts';
 import {
   type ColdColumn,
   coldFileOf,
   coldListFile,
   serialiseColdList,
 } from '../storage/cold-list.ts';
+import { crcOfFile } from '../storage/file-checksum.ts';
+import type { FileSystem } from '../storage/file-system.ts';
 import { writeHotFile } from '../storage/hot-directory.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { DataFile } from '../storage/lake/data-file.ts';
@@ -30,9 +32,7 @@ import type {
 import { keyOf } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import type { LakeTableDefinition } from '../storage/lake/schema.ts';
-import type { EncodedFile, ParquetEncoder } from '../storage/parquet-encoder.ts';
-import type { SliceReference } from '../storage/segment-slice.ts';
-import type { FlushColumn } from '../storage/segment-to-arrow.ts';
+import type { EncodedFile, FlushColumn, ParquetEncoder } from '../storage/parquet-encoder.ts';
 
 export interface ColdTableOptions {
   readonly hot: HotTable;
@@ -42,6 +42,8 @@ export interface ColdTableOptions {
   readonly definition: LakeTableDefinition;
   readonly openLake: () => Promise<LakeTable>;
   readonly store: ObjectStore;
+  /** Of the store's staging directory. */
+  readonly fileSystem: FileSystem;
   readonly encoder: ParquetEncoder;
   readonly clock: Clock;
   /** Longer than any query runs, milliseconds. */
@@ -143,11 +145,7 @@ export class ColdTable {
   async #flush(toRow: number, sequence: number, commits: boolean): Promise<FlushedRows> {
     await this.#settleCommit();
     const slices = this.#slicesBelow(toRow);
-    const { definition, encoder } = this.#options;
-    const encoded =
-      slices.length === 0
-        ? []
-        : await encoder.encode({ slices, columns: this.#columns(), dayColumn: definition.dayOf });
+    const encoded = slices.length === 0 ? [] : await this.#encode(slices);
     const add: DataFile[] = [];
     for (const file of encoded) add.push(await this.#store(file));
     if (add.length > 0 || commits) {
@@ -160,7 +158,7 @@ export class ColdTable {
     return {
       rows: encoded.reduce((sum, { rows }) => sum + rows, 0),
       files: encoded.length,
-      bytes: encoded.reduce((sum, { bytes }) => sum + bytes.length, 0),
+      bytes: add.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
     };
   }
 
@@ -223,22 +221,37 @@ export class ColdTable {
     });
   }
 
+  /**
+   * Into files of the staging area. Their names are the same each time, so that what a failed flush has left
+   * there is written over by the next.
+   */
+  #encode(slices: readonly SliceReference[]): Promise<readonly EncodedFile[]> {
+    const { definition, encoder, store } = this.#options;
+    return encoder.encode({
+      slices,
+      columns: this.#columns(),
+      dayColumn: definition.dayOf,
+      output: `${store.stagingDirectory}/flush-${this.#lake.namespace}-${this.#lake.name}`,
+      temporaryDirectory: store.stagingDirectory,
+    });
+  }
+
   #slicesBelow(toRow: number): SliceReference[] {
     const { floorRow, segments } = this.hot;
-    return segments.flatMap(({ path, plan, firstRow, stagedRows }) => {
+    return segments.flatMap(({ path, firstRow, stagedRows }) => {
       const from = Math.max(floorRow - firstRow, 0);
       const to = Math.min(toRow - firstRow, stagedRows);
-      return from < to ? [{ path, plan, fromRow: from, toRow: to }] : [];
+      return from < to ? [{ path, fromRow: from, toRow: to }] : [];
     });
   }
 
   /** The columns of new files: those of the hot table, under the lake's ids. */
   #columns(): FlushColumn[] {
     const { columns } = this.#lake.schema;
-    return this.hot.plan.schema.columns.map(({ name, type }) => {
+    return this.hot.plan.schema.columns.map(({ name, type: hotType }) => {
       const column = columns.find((candidate) => candidate.name === name);
       assert(column !== undefined, `the lake has the column ${name}`);
-      return { name, type, fieldId: column.id, personal: column.personal };
+      return { ...column, hotType };
     });
   }
 
@@ -252,18 +265,17 @@ export class ColdTable {
   }
 
   async #store(file: EncodedFile): Promise<DataFile> {
-    const { store } = this.#options;
-    const crc = native.crc32c(file.bytes, 0, file.bytes.length, 0);
+    const { store, fileSystem } = this.#options;
+    const fileBytes = (await fileSystem.status(file.path))?.bytes ?? 0;
+    const crc = await crcOfFile(fileSystem, file.path, native.crc32c);
     const location = this.#lake.newDataFile(file.day, crc);
-    const result = await store.put(keyOf(store.bucket, location), file.bytes, {
-      ifNoneMatch: true,
-    });
+    const result = await store.putFile(keyOf(store.bucket, location), file.path);
     assert(result === 'stored', 'a new data file has a name of its own');
     return {
       location,
       day: file.day,
       recordCount: file.rows,
-      fileBytes: file.bytes.length,
+      fileBytes,
       columns: file.columns,
       splitOffsets: file.splitOffsets,
       sorted: false,

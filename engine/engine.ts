@@ -18,7 +18,6 @@ import { removeHotDirectory } from '../storage/hot-directory.ts';
 import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import type { ParquetEncoder } from '../storage/parquet-encoder.ts';
-import { ParquetThread } from '../storage/parquet-thread.ts';
 import { capacitiesWithin, type TenantCapacities } from './capacities.ts';
 import { openNewestCheckpoint } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -58,8 +57,8 @@ export interface EngineOptions {
   readonly checkpointLogBytes?: number;
   /** The objects of the lake; on the local disk, in `lake/` of the data directory, unless given. */
   readonly store?: ObjectStore;
-  /** Encodes what is flushed; a thread of its own unless given. */
-  readonly encoder?: ParquetEncoder;
+  /** Encodes what is flushed. The engine closes it. */
+  readonly encoder: ParquetEncoder;
   /** Bytes of batches per tenant that may wait for the disk at once. */
   readonly queueBytesMax: number;
   /** The limits unless given. */
@@ -126,7 +125,7 @@ export class Engine {
     const { fileSystem, dataDirectory } = options;
     const lake = join(dataDirectory, LAKE_DIRECTORY);
     const store = options.store ?? (await LocalObjectStore.open(fileSystem, lake, LAKE_BUCKET));
-    const shared = { store, encoder: options.encoder ?? new ParquetThread() };
+    const shared = { store, encoder: options.encoder };
     const tenants = new Map<string, OpenTenant>();
     try {
       for (const { id, sources } of options.tenants) {
@@ -204,6 +203,7 @@ async function openTenant(
       tenantId: id,
       hot,
       store,
+      fileSystem,
       encoder,
       clock,
       random,

@@ -8,7 +8,7 @@
  * the log up to it is no longer needed for rows.
  *
  * - It is due when unflushed rows take `flushBytes`, or some have waited for `flushAgeMs`.
- * - One flush runs at a time. The write path goes on meanwhile; encoding has a thread of its own.
+ * - One flush runs at a time. The write path goes on meanwhile; encoding has a process of its own.
  *
  * Failure: rows stay hot, the error is logged, and the next attempt comes after a growing pause. While hot
  * storage is full, batches are refused with TRIBUTARY_STORAGE_HOT_FULL.

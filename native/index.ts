@@ -206,6 +206,13 @@ export interface NativeStager {
   close(): void;
 }
 
+/** Published rows [fromRow, toRow) of a segment file; rows of the segment, not of the table. */
+export interface SliceReference {
+  readonly path: string;
+  readonly fromRow: number;
+  readonly toRow: number;
+}
+
 /** A snapshot of a table: rows [floorRow, publishedRows) are hot. */
 export interface HeldTable {
   /** 0: there are no cold files. */
@@ -258,6 +265,11 @@ export interface NativeAddon {
    * `floorRow` are those of the list of cold files `coldVersion`. @returns it, or why it cannot be taken.
    */
   holdTable(table: string): HeldTable | string;
+  /**
+   * Lets every scan of this process for `hot_scan(name)` read these rows, of segments of one table, until
+   * `releaseTables`. Needs no open hot directory. @returns '' or why not.
+   */
+  holdSlices(name: string, slices: readonly SliceReference[]): string;
   releaseTables(): void;
   /**
    * Lets scans of `table` in this process leave out rows, and whole segments, whose `column` lies

@@ -35,6 +35,11 @@ const DUCKDB_TYPES: Readonly<Record<LakeType, string>> = {
   binary: 'BLOB',
 };
 
+/** DuckDB's name for a type of the lake. */
+export function duckdbType(type: LakeType): string {
+  return DUCKDB_TYPES[type];
+}
+
 /** Splits files by whether the bounds of one table let them hold a wanted row. */
 export function pruneFiles(files: readonly ColdFile[], bounds: readonly ScanBound[]): PrunedFiles {
   const read: ColdFile[] = [];

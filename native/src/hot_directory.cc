@@ -244,6 +244,25 @@ std::string HotDirectory::Hold(const std::string& table, Snapshot* snapshot) {
   return failure;
 }
 
+std::string HotDirectory::HoldSlices(const std::string& name,
+                                     const std::vector<SegmentSlice>& slices) {
+  if (slices.empty()) return "there are no segments to hold";
+  Snapshot snapshot;
+  for (const SegmentSlice& slice : slices) {
+    std::string failure;
+    std::shared_ptr<const Segment> segment = Segment::Open(slice.path, &failure);
+    if (!segment) return slice.path + ": " + (failure.empty() ? strerror(ENOENT) : failure);
+    if (slice.begin >= slice.end || slice.end > segment->staged_rows()) {
+      return slice.path + ": it does not have these rows";
+    }
+    snapshot.segments.push_back({segment, snapshot.published_rows, slice.begin, slice.end});
+    snapshot.published_rows += slice.end - slice.begin;
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  held_[name] = std::move(snapshot);
+  return "";
+}
+
 void HotDirectory::Release() {
   std::lock_guard<std::mutex> lock(mutex_);
   held_.clear();
@@ -362,6 +381,19 @@ Napi::Value HoldTable(const Napi::CallbackInfo& info) {
   return held;
 }
 
+// holdSlices(name, slices): "" or why not.
+Napi::Value HoldSlices(const Napi::CallbackInfo& info) {
+  Napi::Array slices = info[1].As<Napi::Array>();
+  std::vector<SegmentSlice> held;
+  for (uint32_t index = 0; index < slices.Length(); index += 1) {
+    Napi::Object slice = slices.Get(index).As<Napi::Object>();
+    held.push_back({slice.Get("path").ToString(), slice.Get("fromRow").ToNumber().Uint32Value(),
+                    slice.Get("toRow").ToNumber().Uint32Value()});
+  }
+  std::string name = info[0].ToString();
+  return Napi::String::New(info.Env(), HotDirectory::Instance().HoldSlices(name, held));
+}
+
 void ReleaseTables(const Napi::CallbackInfo&) { HotDirectory::Instance().Release(); }
 
 Napi::Value TakeScanCounts(const Napi::CallbackInfo& info) {
@@ -378,6 +410,7 @@ Napi::Value TakeScanCounts(const Napi::CallbackInfo& info) {
 void InitHotDirectory(Napi::Env env, Napi::Object exports) {
   exports.Set("openHotDirectory", Napi::Function::New(env, OpenHotDirectory, "openHotDirectory"));
   exports.Set("holdTable", Napi::Function::New(env, HoldTable, "holdTable"));
+  exports.Set("holdSlices", Napi::Function::New(env, HoldSlices, "holdSlices"));
   exports.Set("releaseTables", Napi::Function::New(env, ReleaseTables, "releaseTables"));
   exports.Set("setScanBound", Napi::Function::New(env, SetScanBound, "setScanBound"));
   exports.Set("clearScanBounds", Napi::Function::New(env, ClearScanBounds, "clearScanBounds"));

@@ -94,6 +94,13 @@ struct SnapshotSegment {
   uint32_t rows;
 };
 
+// Published rows [begin, end) of a segment file.
+struct SegmentSlice {
+  std::string path;
+  uint32_t begin;
+  uint32_t end;
+};
+
 // Each row of a table once: the hot ones here, the older ones in the files of the cold version.
 struct Snapshot {
   uint64_t published_rows = 0;
@@ -152,6 +159,9 @@ class HotDirectory {
   std::string Pin(const std::string& table, Snapshot* snapshot);
   // Takes a snapshot that Pin gives to all who ask until Release. Returns "" or why not.
   std::string Hold(const std::string& table, Snapshot* snapshot);
+  // Makes rows of segment files, wherever they lie, what Pin gives for `name` until Release. Needs no
+  // open directory. Returns "" or why not.
+  std::string HoldSlices(const std::string& name, const std::vector<SegmentSlice>& slices);
   void Release();
   // The array of that name; empty when the file is not there (yet).
   MappedArray Array(const std::string& name);

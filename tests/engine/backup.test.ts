@@ -22,7 +22,7 @@ import { atomicReplace, type FileSystem, fileSystemError } from '../../storage/f
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
-import { inlineEncoder, tieredValues } from '../support/tiered-rows.ts';
+import { tieredValues } from '../support/tiered-rows.ts';
 
 const DATA = '/data';
 const BACKUPS = '/backups';
@@ -65,7 +65,6 @@ describe('backup', () => {
     const engine = await TestEngine.open(context, fileSystem, {
       dataDirectory,
       capacities: CAPACITIES,
-      encoder: inlineEncoder,
       random: seededRandomSource(++opened),
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
       ...options,

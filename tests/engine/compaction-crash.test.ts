@@ -15,7 +15,7 @@ import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
 import { memoryRewriter } from '../support/memory-rewriter.ts';
-import { inlineEncoder, tieredValues } from '../support/tiered-rows.ts';
+import { tieredValues } from '../support/tiered-rows.ts';
 
 const LIMITS = { ...COMPACTION_LIMITS, filesMin: 2 };
 const FLUSHES = 3;
@@ -31,7 +31,6 @@ describe('rewriting cold files', () => {
 
   const open = (context: TestContext, fileSystem: FileSystem): Promise<TestEngine> =>
     TestEngine.open(context, fileSystem, {
-      encoder: inlineEncoder,
       random: seededRandomSource(++opened),
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
     });

@@ -16,7 +16,7 @@ import { crcOfName, keyOf } from '../../storage/lake/location.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
-import { inlineEncoder, tieredValues } from '../support/tiered-rows.ts';
+import { tieredValues } from '../support/tiered-rows.ts';
 
 const FLUSHES = 3;
 const EVENTS = 20;
@@ -43,7 +43,6 @@ describe('compaction', () => {
   const openEngine = (context: TestContext, directory: string): Promise<TestEngine> =>
     TestEngine.open(context, new NodeFileSystem(), {
       dataDirectory: directory,
-      encoder: inlineEncoder,
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
     });
 

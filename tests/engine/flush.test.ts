@@ -13,7 +13,7 @@ import type { FileSystem } from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
-import { inlineEncoder, tieredValues } from '../support/tiered-rows.ts';
+import { tieredValues } from '../support/tiered-rows.ts';
 
 const DAY_MICROS = 86_400_000_000;
 /** Segments of a few batches, so that most flushes end inside one. */
@@ -45,7 +45,6 @@ describe('flush', () => {
   ): Promise<TestEngine> =>
     TestEngine.open(context, fileSystem, {
       capacities: CAPACITIES,
-      encoder: inlineEncoder,
       random: seededRandomSource(++opened),
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
       ...options,

@@ -14,7 +14,7 @@ import { planRetention } from '../../storage/lake/retention-plan.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
-import { inlineEncoder, tieredValues } from '../support/tiered-rows.ts';
+import { tieredValues } from '../support/tiered-rows.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -49,7 +49,6 @@ describe('maintenance', () => {
     };
     const clock = { nowMicros: () => state.nowMicros, monotonicMs: () => state.monotonicMs };
     const engine = await TestEngine.open(context, fileSystem, {
-      encoder: inlineEncoder,
       clock,
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
     });
@@ -107,7 +106,7 @@ describe('maintenance', () => {
     );
 
     await engine.engine.close();
-    const again = await TestEngine.open(context, fileSystem, { encoder: inlineEncoder });
+    const again = await TestEngine.open(context, fileSystem);
     const { cold } = again.engine.openTenant(TENANT_ID);
     const reopened = cold.tables.find(({ lake }) => lake.name === 'events')!;
     assert.equal(reopened.watermark, watermark);

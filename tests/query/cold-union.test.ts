@@ -1,6 +1,6 @@
 /** Hot rows and cold files as one table, through a worker process, against a naive model. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -22,9 +22,9 @@ import type { HotTable } from '../../storage/hot-table.ts';
 import { EVENTS_TABLE } from '../../storage/lake/lake-tables.ts';
 import { MERGES_SCHEMA } from '../../storage/merges-schema.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
-import { encodeSegments } from '../../storage/parquet-encoder.ts';
 import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
 import { openHotFixture } from '../native/scan-harness.ts';
+import { inlineEncoder } from '../support/inline-encoder.ts';
 import { ask, openService, rowsOf } from './sql-fixture.ts';
 
 const NEW_YEAR_MICROS = Date.UTC(2026, 0, 1) * 1000;
@@ -93,24 +93,22 @@ class TieredEvents {
   /** Moves the rows below `floor` to cold files. */
   async flush(floor: number): Promise<void> {
     const from = this.events.floorRow;
-    const slices = this.events.segments.flatMap(({ path, plan, firstRow, stagedRows }) => {
+    const slices = this.events.segments.flatMap(({ path, firstRow, stagedRows }) => {
       const fromRow = Math.max(from - firstRow, 0);
       const toRow = Math.min(floor - firstRow, stagedRows);
-      return fromRow < toRow ? [{ path, plan, fromRow, toRow }] : [];
-    });
-    const columns = COLUMNS.map(({ id, name, hotType }) => {
-      return { name, type: hotType, fieldId: id, personal: false };
-    });
-    const encoded = await encodeSegments(new NodeFileSystem(), {
-      slices,
-      columns,
-      dayColumn: 'received_at',
+      return fromRow < toRow ? [{ path, fromRow, toRow }] : [];
     });
     this.#version += 1;
-    for (const { day, bytes, rows, columns: metrics } of encoded) {
+    const encoded = await inlineEncoder(new NodeFileSystem()).encode({
+      slices,
+      columns: COLUMNS.map((column) => ({ ...column, personal: false })),
+      dayColumn: 'received_at',
+      output: join(this.#lake, 'encoded'),
+      temporaryDirectory: this.#lake,
+    });
+    for (const { path: encodedPath, day, rows, columns: metrics } of encoded) {
       const path = `data/day=${day}/${this.#version}.parquet`;
       mkdirSync(join(this.#lake, `data/day=${day}`), { recursive: true });
-      writeFileSync(join(this.#lake, path), bytes);
       const bounds = Object.fromEntries(
         COLUMNS.flatMap(({ id, name }) => {
           const { lower, upper } = metrics.get(id)!;
@@ -118,7 +116,8 @@ class TieredEvents {
           return [[name, [Number(lower), Number(upper)] as const]];
         }),
       );
-      this.#files = [...this.#files, { path, rows, bytes: bytes.length, bounds }];
+      this.#files = [...this.#files, { path, rows, bytes: statSync(encodedPath).size, bounds }];
+      renameSync(encodedPath, join(this.#lake, path));
     }
     const list = serialiseColdList({ columns: COLUMNS, files: this.#files });
     writeHotFile(join(this.#hotDirectory, coldListFile('events', this.#version)), list);

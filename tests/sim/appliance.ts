@@ -70,7 +70,7 @@ export class SimulatedAppliance {
       queueBytesMax: 64 * KIB,
       capacities: CAPACITIES,
       configuration: { dedupeWindowMicros },
-      encoder: plainEncoder,
+      encoder: plainEncoder(fileSystem, CAPACITIES),
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
     });
     return new SimulatedAppliance(engine, control);

@@ -8,6 +8,7 @@ import type { Tenant } from '../../engine/tenant.ts';
 import type { BatchOutcome, Codec, EventType } from '../../engine/types.ts';
 import { type FileSystem, makeDirectoryDurable } from '../../storage/file-system.ts';
 import { temporaryHotDirectory } from './hot-fixture.ts';
+import { inlineEncoder } from './inline-encoder.ts';
 import { type Row, readRows } from './read-rows.ts';
 
 export const TENANT_ID = '7b1f2d3c-0a4e-4c5b-9d6f-112233445566';
@@ -44,6 +45,7 @@ export class TestEngine {
       tenants: [{ id: TENANT_ID, sources: [SOURCE] }],
       hotBytesMax: 512 * MIB,
       queueBytesMax: 16 * MIB,
+      encoder: inlineEncoder(fileSystem),
       ...options,
     });
     context.after(() => engine.close());

@@ -6,15 +6,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { ColdTable } from '../../engine/cold-table.ts';
 import { keyOf } from '../../storage/lake/location.ts';
 import type { ObjectStore } from '../../storage/lake/object-store.ts';
-import { NodeFileSystem } from '../../storage/node-file-system.ts';
-import { encodeSegments, type ParquetEncoder } from '../../storage/parquet-encoder.ts';
 import { readRows } from './read-rows.ts';
-
-/** Encodes on the test's own thread, so that nothing runs beside it. */
-export const inlineEncoder: ParquetEncoder = {
-  encode: (request) => encodeSegments(new NodeFileSystem(), request),
-  close: () => Promise.resolve(),
-};
 
 /** One text column of every visible row, by sequence; a row that is stored twice comes twice. */
 export async function tieredValues(

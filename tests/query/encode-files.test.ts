@@ -1,28 +1,29 @@
 /** Parquet files of hot rows against a naive reading of the same segments, with DuckDB as the reader. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import fc from 'fast-check';
+import { GIB } from '../../base/units.ts';
+import { encodeFiles } from '../../query/encode-files.ts';
+import { EncodeProcess } from '../../query/encode-process.ts';
 import type { HotTable } from '../../storage/hot-table.ts';
-import { NodeFileSystem } from '../../storage/node-file-system.ts';
-import {
-  type EncodedFile,
-  type EncodeRequest,
-  encodeSegments,
-} from '../../storage/parquet-encoder.ts';
-import { ParquetThread } from '../../storage/parquet-thread.ts';
-import type { FlushColumn } from '../../storage/segment-to-arrow.ts';
+import { definitionOf } from '../../storage/lake/schema.ts';
+import type { EncodedFile, EncodeRequest, FlushColumn } from '../../storage/parquet-encoder.ts';
 import { ALL_TYPES, COLUMN, openDuckDb, openHotFixture } from '../native/scan-harness.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 
 const DAY_SECONDS = 86_400;
 const PERSONAL = new Set(['text', 'document']);
-const COLUMNS: readonly FlushColumn[] = ALL_TYPES.columns.map(({ name, type }, index) => {
-  return { name, type, fieldId: 10 + index, personal: PERSONAL.has(name) };
+const COLUMNS: readonly FlushColumn[] = definitionOf(ALL_TYPES, {
+  personal: [...PERSONAL],
+  sortBy: [],
+}).columns.map((column, index) => {
+  return { ...column, id: 10 + index, hotType: ALL_TYPES.columns[index]!.type };
 });
+const LIMITS = { memoryBytesMax: GIB, spillBytesMax: GIB };
 
 interface Sample {
   readonly seconds: number;
@@ -64,13 +65,14 @@ function append(table: HotTable, sequence: number, value: Sample): void {
 }
 
 /** Rows [from, to) of the table, as slices of its segments. */
-function requestOf(table: HotTable, from: number, to: number): EncodeRequest {
-  const slices = table.segments.flatMap(({ path, plan, firstRow, stagedRows }) => {
+function requestOf(table: HotTable, from: number, to: number, directory: string): EncodeRequest {
+  const slices = table.segments.flatMap(({ path, firstRow, stagedRows }) => {
     const fromRow = Math.max(from - firstRow, 0);
     const toRow = Math.min(to - firstRow, stagedRows);
-    return fromRow < toRow ? [{ path, plan, fromRow, toRow }] : [];
+    return fromRow < toRow ? [{ path, fromRow, toRow }] : [];
   });
-  return { slices, columns: COLUMNS, dayColumn: 'happened' };
+  const output = join(directory, 'file');
+  return { slices, columns: COLUMNS, dayColumn: 'happened', output, temporaryDirectory: directory };
 }
 
 function dayOf(row: Row): number {
@@ -79,7 +81,6 @@ function dayOf(row: Row): number {
 
 describe('Parquet files of hot rows', () => {
   const directory = mkdtempSync(join(tmpdir(), 'tributary-parquet-'));
-  const path = join(directory, 'file.parquet');
   let duckdb: DuckDBConnection;
   before(async () => {
     duckdb = await openDuckDb();
@@ -93,10 +94,10 @@ describe('Parquet files of hot rows', () => {
     (await duckdb.runAndReadAll(sql)).getRows();
 
   async function assertHolds(file: EncodedFile, expected: readonly Row[]): Promise<void> {
-    writeFileSync(path, file.bytes);
+    const { path } = file;
     const rows = await read(
       `SELECT sequence, signed, small, "real", epoch_us(happened), text, document, kind
-       FROM read_parquet('${path}') ORDER BY sequence`,
+       FROM read_parquet('${path}')`,
     );
     const names = ALL_TYPES.columns.map(({ name }) => name);
     assert.deepEqual(
@@ -104,8 +105,8 @@ describe('Parquet files of hot rows', () => {
       expected.map((row) => names.map((name) => row[name])),
     );
     assert.equal(file.rows, expected.length);
-    for (const { name, type, fieldId } of COLUMNS) {
-      const metrics = file.columns.get(fieldId)!;
+    for (const { name, hotType: type, id } of COLUMNS) {
+      const metrics = file.columns.get(id)!;
       const values = expected.map((row) => row[name]).filter((value) => value !== null);
       assert.equal(metrics.valueCount, expected.length);
       assert.equal(metrics.nullCount, expected.length - values.length);
@@ -137,10 +138,7 @@ describe('Parquet files of hot rows', () => {
             });
             table.publishTo(values.length);
             const [from, to] = [a % values.length, b % values.length].sort((x, y) => x - y);
-            const files = await encodeSegments(
-              new NodeFileSystem(),
-              requestOf(table, from!, to! + 1),
-            );
+            const files = await encodeFiles(requestOf(table, from!, to! + 1, directory), LIMITS);
             const expected = table.segments
               .flatMap((segment) => readRows(segment))
               .slice(from, to! + 1)
@@ -172,11 +170,10 @@ describe('Parquet files of hot rows', () => {
     const value = { signed: 1, small: 2, real: 0.5, text: 'text', kind: 'kind', hidden: false };
     for (let row = 0; row < 120; row += 1) append(table, row, { ...value, seconds: row });
     table.publishTo(120);
-    const thread = new ParquetThread();
-    const [file] = await thread.encode({ ...requestOf(table, 0, 120), dayColumn: undefined });
-    await thread.close();
+    const request = { ...requestOf(table, 0, 120, directory), dayColumn: undefined };
+    const [file] = await encodeFiles(request, LIMITS);
+    const { path } = file!;
     assert.equal(file!.day, null);
-    writeFileSync(path, file!.bytes);
     const schema = await read(
       `SELECT name, field_id, type, converted_type FROM parquet_schema('${path}')
        WHERE field_id IS NOT NULL ORDER BY field_id`,
@@ -184,9 +181,9 @@ describe('Parquet files of hot rows', () => {
     assert.deepEqual(
       schema.map((row) => row.map((cell) => (cell === null ? null : String(cell)))),
       [
-        ['sequence', '10', 'INT64', null],
-        ['signed', '11', 'INT64', null],
-        ['small', '12', 'INT32', null],
+        ['sequence', '10', 'INT64', 'INT_64'],
+        ['signed', '11', 'INT64', 'INT_64'],
+        ['small', '12', 'INT32', 'INT_32'],
         ['real', '13', 'DOUBLE', null],
         ['happened', '14', 'INT64', 'TIMESTAMP_MICROS'],
         ['text', '15', 'BYTE_ARRAY', 'UTF8'],
@@ -195,20 +192,19 @@ describe('Parquet files of hot rows', () => {
       ],
     );
     const groups = await read(
-      `SELECT path_in_schema, compression, encodings, stats_min_value IS NOT NULL,
+      `SELECT path_in_schema, compression, encodings,
          CAST(min(COALESCE(dictionary_page_offset, data_page_offset)) OVER () AS BIGINT)
        FROM parquet_metadata('${path}')`,
     );
-    for (const [name, compression, encodings, bounded] of groups) {
+    for (const [, compression, encodings] of groups) {
       assert.equal(compression, 'ZSTD');
       assert.match(String(encodings), /^[A-Z_, ]+$/);
       assert.ok(!/DELTA|BYTE_STREAM/.test(String(encodings)), String(encodings));
-      assert.equal(bounded, !PERSONAL.has(String(name)), String(name));
     }
-    assert.deepEqual([...file!.splitOffsets].map(BigInt), [groups[0]![4]]);
+    assert.deepEqual([...file!.splitOffsets].map(BigInt), [groups[0]![3]]);
   });
 
-  it('an encoder thread that cannot read a segment says so and goes on', async () => {
+  it('an encoder process that cannot read a segment says so and goes on', async () => {
     const fixture = openHotFixture();
     after(() => fixture.close());
     const table = fixture.table(ALL_TYPES, 50);
@@ -222,13 +218,33 @@ describe('Parquet files of hot rows', () => {
       hidden: false,
     });
     table.publishTo(1);
-    const request = requestOf(table, 0, 1);
-    const thread = new ParquetThread();
+    const request = requestOf(table, 0, 1, directory);
+    const encoder = new EncodeProcess();
     const slices = request.slices.map((slice) => ({ ...slice, path: `${slice.path}.gone` }));
-    await assert.rejects(thread.encode({ ...request, slices }), /ENOENT/);
-    const [file] = await thread.encode(request);
+    await assert.rejects(encoder.encode({ ...request, slices }), /No such file/);
+    const processId = encoder.processId!;
+    const [file] = await encoder.encode(request);
     assert.equal(file!.rows, 1);
-    await thread.close();
+    assert.equal(encoder.processId, processId);
+    await encoder.close();
+    await assert.rejects(encoder.encode(request), { code: 'TRIBUTARY_LAKE_ENCODE_FAILED' });
+  });
+
+  it('a process that is killed takes its request with it, and the next one starts another', async () => {
+    const fixture = openHotFixture();
+    after(() => fixture.close());
+    const table = fixture.table(ALL_TYPES, 50);
+    const value = { signed: 1, small: 2, real: 0.5, text: 'text', kind: 'kind', hidden: false };
+    for (let row = 0; row < 120; row += 1) append(table, row, { ...value, seconds: row });
+    table.publishTo(120);
+    const request = requestOf(table, 0, 120, directory);
+    const encoder = new EncodeProcess();
+    const lost = assert.rejects(encoder.encode(request), /SIGKILL/);
+    process.kill(encoder.processId!, 'SIGKILL');
+    await lost;
+    const [file] = await encoder.encode(request);
+    assert.equal(file!.rows, 120);
+    await encoder.close();
   });
 });
 
