@@ -47,6 +47,12 @@ export const ERRORS = {
     sqlstate: 'F0000',
     retryable: false,
   },
+  TRIBUTARY_CONFIG_FILE_UNREADABLE: {
+    message: 'The file {path} cannot be read: {reason}.',
+    status: 500,
+    sqlstate: '58030',
+    retryable: false,
+  },
   TRIBUTARY_CONFIG_LISTEN_FAILED: {
     message: 'Cannot listen on {host}:{port}.',
     status: 500,
@@ -341,6 +347,27 @@ export const ERRORS = {
     sqlstate: '22023',
     retryable: false,
     help: 'docs/identity.md describes the commands.',
+  },
+  TRIBUTARY_IDENTITY_WHAT_IF_BUSY: {
+    message: 'The what-if {job} is running already; one runs at a time.',
+    status: 429,
+    sqlstate: '55P03',
+    retryable: true,
+    help: 'Wait until it is over, or cancel it.',
+  },
+  TRIBUTARY_IDENTITY_WHAT_IF_UNKNOWN: {
+    message: 'There is no what-if {job}.',
+    status: 404,
+    sqlstate: '42704',
+    retryable: false,
+    help: 'The newest few are remembered, until the appliance is restarted.',
+  },
+  TRIBUTARY_IDENTITY_WHAT_IF_FAILED: {
+    message: 'The what-if came to no end: {reason}.',
+    status: 500,
+    sqlstate: 'XX000',
+    retryable: true,
+    help: 'It needs about the memory that identity has, on the disk of the data, while it runs.',
   },
   // ── engine ────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_ENGINE_SECRET_MALFORMED: {

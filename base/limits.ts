@@ -146,6 +146,12 @@ export const LIMITS = Object.freeze({
   anchorEdgesMax: 64,
   /** Blocked values of one identifier type. */
   blockedValuesMax: 10_000,
+  /** Profiles of each kind that a what-if names. */
+  whatIfExamplesMax: 100,
+  /** Entries of each list that a what-if tells about a profile, and of the largest profiles. */
+  whatIfListMax: 10,
+  /** What-ifs of one tenant that are remembered. */
+  whatIfsKeptMax: 8,
   /** Bytes of identifier values per tenant. */
   identityValuesBytesMax: 32 * GIB,
 

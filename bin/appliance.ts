@@ -41,6 +41,7 @@ import { openLakeDoor, openLakeStore } from './lake-store.ts';
 import type { Configuration } from './options.ts';
 import { Queries } from './queries.ts';
 import { Upkeep } from './upkeep.ts';
+import { WhatIfs } from './what-ifs.ts';
 
 export interface ApplianceOptions {
   readonly configuration: Configuration;
@@ -59,6 +60,7 @@ interface Parts {
   readonly engine: Engine;
   readonly queries: Queries;
   readonly upkeep: Upkeep;
+  readonly whatIfs: WhatIfs;
   readonly control: ControlPlane;
 }
 
@@ -72,6 +74,7 @@ export class Appliance {
   readonly #engine: Engine;
   readonly #queries: Queries;
   readonly #upkeep: Upkeep;
+  readonly #whatIfs: WhatIfs;
   readonly #shutdownTimeoutMs: number;
   #closing: Promise<void> | undefined;
 
@@ -87,6 +90,7 @@ export class Appliance {
     this.#engine = parts.engine;
     this.#queries = parts.queries;
     this.#upkeep = parts.upkeep;
+    this.#whatIfs = parts.whatIfs;
     this.#shutdownTimeoutMs = shutdownTimeoutMs;
   }
 
@@ -173,6 +177,7 @@ export class Appliance {
         dataDirectory: data,
         ...ports,
       });
+      const whatIfs = new WhatIfs({ tenants, configuration, dataDirectory: data, ...ports });
       registerEngineMetrics(metrics, engine);
       registerFlushMetrics(metrics, engine);
       registerQueryMetrics(metrics, queries);
@@ -188,6 +193,7 @@ export class Appliance {
         messages: {
           find: (tenantId, messageId) => findMessage(opened.tenant(tenantId).hot.events, messageId),
         },
+        whatIfs: (tenantId) => whatIfs.of(tenantId),
         identityKeeper: (tenantId) => new IdentityKeeper(opened.tenant(tenantId)),
         identity: {
           resolve: (tenantId, identifiers) =>
@@ -203,7 +209,7 @@ export class Appliance {
           draw: drawGraph,
         },
       });
-      const parts = { server, engine, queries, upkeep, control };
+      const parts = { server, engine, queries, upkeep, whatIfs, control };
       return new Appliance(parts, { data, hot }, configuration.shutdown_timeout_ms);
     } catch (error) {
       server.close();
@@ -227,6 +233,7 @@ export class Appliance {
 
   async #close(): Promise<void> {
     await this.#server.drain(this.#shutdownTimeoutMs);
+    await this.#whatIfs.close();
     await this.#upkeep.close();
     await this.#queries.close();
     await this.#engine.close();

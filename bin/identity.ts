@@ -1,11 +1,10 @@
 /**
- * `tributary identity`: says who is who where the appliance cannot know, and reads and changes the rules.
+ * `tributary identity`: says who is who where the appliance cannot know, and reads and changes the rules,
+ * or tries others on the past (what-if.ts).
  *
  * Identifiers are written TYPE=VALUE. What a command did, or with --dry-run would do, is printed as JSON;
  * one that found nothing to do ends with 1 and says why.
  */
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import { TributaryError } from '../base/errors.ts';
 import { ask, describeFailure, targetOf } from './client.ts';
 import {
@@ -15,8 +14,11 @@ import {
   requireKnownFlags,
 } from './command-line.ts';
 import { helpFor } from './help.ts';
+import { readRulesFile } from './rules-file.ts';
+import { whatIf } from './what-if.ts';
 
 const FLAGS = ['url', 'key'];
+const VALUED_FLAGS = [...FLAGS, 'examples'];
 const RULES_PATH = '/v1/identity/rules';
 
 /** What is asked of the appliance; `flags` are those it takes beside the common ones. */
@@ -29,7 +31,12 @@ interface Call {
 
 /** @returns the exit code. */
 export async function identity(args: readonly string[], context: CommandContext): Promise<number> {
-  const line = parseCommandLine(args, FLAGS);
+  const line = parseCommandLine(args, VALUED_FLAGS);
+  const [action, file, ...rest] = line.words;
+  if (action === 'what-if' && file !== undefined && rest.length === 0) {
+    requireKnownFlags(line, VALUED_FLAGS);
+    return whatIf(file, line, context);
+  }
   const call = (await rulesCall(line, context)) ?? commandCall(line);
   if (call === undefined) {
     context.stderr.write(helpFor('identity')!);
@@ -55,8 +62,8 @@ async function rulesCall(line: CommandLine, context: CommandContext): Promise<Ca
   if (noun !== 'rules' || rest.length > 0) return undefined;
   if (verb === 'get' && file === undefined) return { method: 'GET', path: RULES_PATH, flags: [] };
   if (verb !== 'set' || file === undefined) return undefined;
-  const written = file === '-' ? await text(context.stdin) : await readFile(file, 'utf8');
-  return { method: 'PUT', path: RULES_PATH, flags: ['dry-run'], body: parseRulesFile(written) };
+  const body = await readRulesFile(file, context);
+  return { method: 'PUT', path: RULES_PATH, flags: ['dry-run'], body };
 }
 
 function commandCall({ words, flags }: CommandLine): Call | undefined {
@@ -103,18 +110,4 @@ function identifierOf(word: string): { readonly type: string; readonly value: st
     value: word,
     expected: 'TYPE=VALUE such as email=ada@example.com',
   });
-}
-
-/** @throws TributaryError TRIBUTARY_IDENTITY_RULES_INVALID */
-function parseRulesFile(written: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(written);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TributaryError('TRIBUTARY_IDENTITY_RULES_INVALID', { reason }, cause);
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  const reason = 'the file is no JSON object';
-  throw new TributaryError('TRIBUTARY_IDENTITY_RULES_INVALID', { reason });
 }

@@ -36,6 +36,7 @@ import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './ident
 import { parseRules, reviseRules, rulesToJson } from './identity-rules-format.ts';
 import { JoinRules } from './join-rules.ts';
 import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
+import type { OperatorStatement } from './operator-statement.ts';
 import {
   type Explanation,
   explainAnchors,
@@ -281,6 +282,13 @@ export class IdentityGraph {
     if (command.command !== 'rules') return this.#operator.carryOut(command);
     this.#configure(parseRules(command.rules, command.version));
     return RULES_CHANGED;
+  }
+
+  /** Does what a command of another log did, for which there is room. @returns whether it found anything to do. */
+  restate(statement: OperatorStatement, sequence: number, receivedAtMicros: number): boolean {
+    this.#publishedNodes = this.#index.count;
+    this.#journal.enter({ sequence, receivedAtMicros, ruleVersion: this.#rules.version });
+    return this.#operator.restate(statement).isChanged;
   }
 
   /** Lets readers see what was folded so far. @param nodes there are in it, if not all. */

@@ -17,6 +17,7 @@ import type { IdentityCommand, NamedIdentifier } from './identity-command.ts';
 import type { IdentityJournal } from './identity-journal.ts';
 import type { JoinRules } from './join-rules.ts';
 import { anchorIn, NODE } from './node-words.ts';
+import type { OperatorStatement, PartStatement } from './operator-statement.ts';
 import { RECORD, RECORD_WORDS } from './profile-store.ts';
 
 /** A profile as it is, or as it would be. */
@@ -46,11 +47,13 @@ interface Plan {
   readonly reason: EdgeReason;
   readonly blocked?: number;
   readonly retracted: readonly number[];
-  readonly forbidden: readonly (readonly [number, number])[];
+  readonly forbidden: readonly NodePair[];
   readonly partitions: readonly Partition[];
   readonly undoes: number;
   readonly join?: { readonly a: number; readonly b: number; readonly reason: EdgeReason };
 }
+
+type NodePair = readonly [number, number];
 
 const NOTHING = { retracted: [], forbidden: [], partitions: [], undoes: 0 } as const;
 /** Obstacles that force goes over. */
@@ -102,7 +105,22 @@ export class IdentityOperator {
 
   /** Does it. What it needs room for was prepared. */
   carryOut(command: PeopleCommand): CommandOutcome {
-    const plan = this.#plan(command);
+    return this.#carryOut(this.#plan(command));
+  }
+
+  /**
+   * Does what a command once did, as it was written down. An identifier that is not known here is passed
+   * over. @throws TRIBUTARY_IDENTITY_TYPE_UNKNOWN
+   */
+  restate(statement: OperatorStatement): CommandOutcome {
+    if (statement.command !== 'part') return this.carryOut(statement);
+    const nodesOf = (pairs: PartStatement['cut']): NodePair[] =>
+      pairs.map(([a, b]) => [this.#options.nodeOf(a), this.#options.nodeOf(b)]);
+    const plan = this.#planPart(nodesOf(statement.cut), nodesOf(statement.apart), statement.reason);
+    return this.#carryOut(this.#bounded(plan));
+  }
+
+  #carryOut(plan: Plan): CommandOutcome {
     const { before } = this.#describe(plan);
     if (plan.obstacle !== undefined) return outcomeOf(plan, before, before);
     const profiles = this.#act(plan);
@@ -114,7 +132,10 @@ export class IdentityOperator {
   }
 
   #plan(command: PeopleCommand): Plan {
-    const plan = this.#planAnySize(command);
+    return this.#bounded(this.#planAnySize(command));
+  }
+
+  #bounded(plan: Plan): Plan {
     const parts = plan.partitions.reduce((sum, { groups }) => sum + groups.length - 1, 0);
     if (parts <= this.#options.newProfilesMax) return plan;
     return { ...NOTHING, reason: plan.reason, obstacle: 'too_many_parts' };
@@ -186,24 +207,37 @@ export class IdentityOperator {
   }
 
   #planUnlink(a: NamedIdentifier, b: NamedIdentifier): Plan {
-    const { edges, profiles, separations } = this.#options;
+    const { separations } = this.#options;
     const pair = [this.#options.nodeOf(a), this.#options.nodeOf(b)] as const;
     if (pair.includes(0)) return { ...NOTHING, reason: 'unlinked', obstacle: 'unknown' };
     if (pair[0] === pair[1]) return { ...NOTHING, reason: 'unlinked', obstacle: 'same_identifier' };
     if (separations.has(...pair)) {
       return { ...NOTHING, reason: 'unlinked', obstacle: 'apart_already' };
     }
+    return this.#planPart([pair], [pair], 'unlinked');
+  }
+
+  /** Retracts the edges between the pairs of `cut`, and keeps those of `apart` apart. */
+  #planPart(cut: readonly NodePair[], apart: readonly NodePair[], reason: EdgeReason): Plan {
+    const { edges, profiles } = this.#options;
+    const isKnown = (pair: NodePair): boolean => !pair.includes(0) && pair[0] !== pair[1];
+    const forbidden = apart.filter(isKnown);
+    const parted = cut.filter(isKnown);
     const direct = (profile: number): number[] =>
       edgesOfProfile(profile, this.#options).filter((edge) => {
         const nodes = edges.ends(edge).map((anchor) => profiles.nodeOf(anchor));
-        return nodes.includes(pair[0]) && nodes.includes(pair[1]);
+        return parted.some(([a, b]) => nodes.includes(a) && nodes.includes(b));
       });
-    const shared = this.#profilesOf(pair[0]).filter((one) =>
-      this.#profilesOf(pair[1]).includes(one),
+    const shared = new Set(
+      [...parted, ...forbidden].flatMap(([a, b]) => {
+        const others = this.#profilesOf(b);
+        return this.#profilesOf(a).filter((one) => others.includes(one));
+      }),
     );
-    const partitions = shared.map((profile) => this.#partition(profile, direct(profile), [pair]));
-    const retracted = shared.flatMap(direct);
-    return { reason: 'unlinked', retracted, forbidden: [pair], partitions, undoes: 0 };
+    const partitions = [...shared].map((profile) =>
+      this.#partition(profile, direct(profile), forbidden),
+    );
+    return { reason, retracted: [...shared].flatMap(direct), forbidden, partitions, undoes: 0 };
   }
 
   #planBlock(identifier: NamedIdentifier, retroactive: boolean): Plan {
@@ -248,11 +282,7 @@ export class IdentityOperator {
   }
 
   /** What is left of a profile without these edges, and with these nodes kept apart. */
-  #partition(
-    profile: number,
-    retracted: readonly number[],
-    apart: readonly (readonly [number, number])[],
-  ): Partition {
+  #partition(profile: number, retracted: readonly number[], apart: readonly NodePair[]): Partition {
     const { profiles } = this.#options;
     const isForbidden = (anchors: ReadonlySet<number>): boolean => {
       const nodes = new Set([...anchors].map((anchor) => profiles.nodeOf(anchor)));
@@ -267,6 +297,7 @@ export class IdentityOperator {
     if (plan.blocked !== undefined) {
       this.#blocked.add(plan.blocked);
       words[plan.blocked] = words[plan.blocked]! | NODE.attention | NODE.blocked;
+      journal.noteNodes(plan.blocked, plan.blocked, 'manual', 'forbidden', 'blocked');
     }
     for (const edge of plan.retracted) journal.changeEdge(edge, 'manual', 'retracted', plan.reason);
     for (const [a, b] of plan.forbidden) {

@@ -7,6 +7,7 @@ import { LAKE_TOKENS_PATH } from './lake-tokens-route.ts';
 import { PROFILES_PATH } from './profile-routes.ts';
 import { PIXEL_PATHS, SDK_METRICS_PATH, TRACKING_PATHS } from './tracking-paths.ts';
 import type { TemplatedApp } from './uws.ts';
+import { WHAT_IF_PATH } from './what-if-routes.ts';
 
 const GET_PATHS: readonly string[] = ['/healthz', '/readyz', '/metrics', '/v1/stream'];
 
@@ -36,7 +37,7 @@ function methodsOf(path: string): string | undefined {
   if (TRACKING_PATHS.has(path) || path === SDK_METRICS_PATH) return 'POST, OPTIONS';
   if (PIXEL_PATHS.has(path)) return 'GET, HEAD, OPTIONS';
   if (path === '/v1/sql') return 'POST';
-  if (path === LAKE_TOKENS_PATH) return 'GET, HEAD, POST';
+  if (path === LAKE_TOKENS_PATH || path === WHAT_IF_PATH) return 'GET, HEAD, POST';
   if (path === IDENTITY_RULES_PATH) return 'GET, HEAD, PUT';
   if (IDENTITY_COMMAND_PATHS.includes(path)) return 'POST';
   if (path === PROFILES_PATH) return 'GET, HEAD';

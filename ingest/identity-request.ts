@@ -63,6 +63,22 @@ export function readRulesRequest(body: string, ifMatch: string): RulesChange {
   return { rules, version: given, isDryRun: flagOf(isDryRun) };
 }
 
+/**
+ * A rule set to try; a `version` that came with it says nothing here.
+ * @throws TRIBUTARY_INGEST_JSON_MALFORMED, TRIBUTARY_IDENTITY_COMMAND_INVALID
+ */
+export function readWhatIfRequest(
+  body: string,
+  examplesMax: number,
+): { readonly rules: unknown; readonly examples: number | undefined } {
+  const { examples, version: _, ...rules } = parseObject(body);
+  if (examples === undefined) return { rules, examples };
+  if (Number.isSafeInteger(examples) && Number(examples) >= 1 && Number(examples) <= examplesMax) {
+    return { rules, examples: Number(examples) };
+  }
+  throw invalid(`examples is not a whole number from 1 to ${examplesMax}`);
+}
+
 function parseObject(body: string): Fields {
   const value = parseJson(body.trim() === '' ? '{}' : body);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;

@@ -126,6 +126,22 @@ export interface IdentityGraphs {
   draw(graph: GraphAnswer, format: 'json' | 'gexf' | 'graphml'): string;
 }
 
+/** Answers as plain JSON. */
+type JobAnswer = object;
+
+/** Tries rule sets of identity on a tenant's past, without changing anything. */
+export interface WhatIfKeeper {
+  /**
+   * @param rules the JSON form of a rule set, not yet checked. @param examples profiles to name, of each kind.
+   * @throws TributaryError when it is no rule set, or another one runs
+   */
+  start(rules: unknown, examples: number): JobAnswer;
+  list(): readonly JobAnswer[];
+  /** @throws TributaryError TRIBUTARY_IDENTITY_WHAT_IF_UNKNOWN */
+  get(id: string): JobAnswer;
+  cancel(id: string): Promise<JobAnswer>;
+}
+
 /** Finds message ids in hot rows, also in those that no query sees. */
 export interface MessageFinder {
   find(tenantId: string, messageId: string): Promise<readonly MessageRow[]>;
@@ -161,6 +177,8 @@ export type ApplianceState =
       readonly graphs?: IdentityGraphs;
       /** Without one, identity takes no commands and shows no profiles. */
       identityKeeper?(tenantId: string): IdentityKeeper;
+      /** Without one, no rule set is tried. */
+      whatIfs?(tenantId: string): WhatIfKeeper;
       /** Without one, traces tell only what queries see. */
       readonly messages?: MessageFinder;
       /** Without one, there is no lake to read. */

@@ -45,6 +45,7 @@ import {
   listen,
   type TemplatedApp,
 } from './uws.ts';
+import { serveWhatIfs } from './what-if-routes.ts';
 
 export interface IngestServerOptions {
   readonly host: string;
@@ -114,6 +115,7 @@ export class IngestServer {
     serveIdentity(this.#app, context);
     serveIdentityGraphs(this.#app, context);
     serveIdentityCommands(this.#app, context);
+    serveWhatIfs(this.#app, context);
     serveProfiles(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });

@@ -13,6 +13,7 @@ import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
 import { alignUp, GIB, MIB } from '../base/units.ts';
 import { type NativeRegion, native } from '../native/index.ts';
+import { type FileSystem, readFully } from './file-system.ts';
 import { arrayFile, FORMAT_VERSION, PAGE_BYTES, writeText } from './segment-format.ts';
 
 export const ARRAY_MAGIC = 'TRIBARR\0';
@@ -159,6 +160,25 @@ export class SharedArray<Type extends ElementType> {
   /** Unmaps the file and leaves it to its readers. Idempotent. */
   close(): void {
     this.#region.close();
+  }
+}
+
+/** The published elements of another process's u32 array, as they are while they are read. */
+export async function readSharedWords(
+  fileSystem: FileSystem,
+  directory: string,
+  name: string,
+): Promise<Uint32Array> {
+  const handle = await fileSystem.open(join(directory, arrayFile(name)), 'read');
+  try {
+    const header = new DataView(new ArrayBuffer(PAGE_BYTES));
+    await readFully(handle, new Uint8Array(header.buffer), 0, PAGE_BYTES, 0);
+    const count = Number(header.getBigUint64(ARRAY_HEADER.publishedCount, true));
+    const words = new Uint32Array(count);
+    await readFully(handle, new Uint8Array(words.buffer), 0, words.byteLength, PAGE_BYTES);
+    return words;
+  } finally {
+    await handle.close();
   }
 }
 
