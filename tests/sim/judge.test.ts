@@ -7,7 +7,8 @@ import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { temporaryHotDirectory } from '../support/hot-fixture.ts';
 import { SimulatedAppliance } from './appliance.ts';
 import { foldLog, type LogEntry } from './log-model.ts';
-import { differences, observe } from './tenant-state.ts';
+import { differences, identityPrint, observe } from './tenant-state.ts';
+import { Witness } from './witness.ts';
 
 const NOW = 1_772_366_400_000_000;
 const WINDOW_MICROS = 24 * HOUR_MICROS;
@@ -76,4 +77,28 @@ test('a row lost, invented, moved or changed, or of somebody else, is a differen
     }
     await appliance.flush();
   }
+});
+
+test('what an operator said, lost or done twice, is another identity', async (context) => {
+  const appliance = await SimulatedAppliance.boot({
+    fileSystem: new MemoryFileSystem(),
+    hotDirectory: temporaryHotDirectory(context),
+    clock: { nowMicros: () => NOW, monotonicMs: () => 0 },
+    random: seededRandomSource(1),
+    dedupeWindowMicros: WINDOW_MICROS,
+  });
+  context.after(() => appliance.close());
+  const witness = new Witness(WINDOW_MICROS);
+  const saw = (): string[] => witness.saw('identity', identityPrint(appliance.tenant));
+  for (const userId of ['u1', 'u2']) {
+    const bytes = Buffer.from(JSON.stringify({ type: 'page', messageId: userId, userId }));
+    await appliance.send({ codec: 'json', bytes, events: [] }, NOW);
+  }
+  const [a, b] = ['u1', 'u2'].map((value) => ({ type: 'user_id', value }));
+  assert.deepEqual(saw(), []);
+  assert.deepEqual(saw(), []);
+  await appliance.tenant.changeIdentity({ command: 'link', a: a!, b: b!, force: true }, NOW);
+  assert.notDeepEqual(saw(), []);
+  await appliance.tenant.changeIdentity({ command: 'unlink', a: a!, b: b! }, NOW);
+  assert.notDeepEqual(saw(), []);
 });

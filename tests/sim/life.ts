@@ -3,10 +3,10 @@
  * closes. At every sync the disk is copied as a crash at that moment would leave it; the life itself
  * goes on. Faults strike as the seed has it.
  */
-import { HOUR_MICROS } from '../../base/units.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import type { SimulatedAppliance } from './appliance.ts';
+import { Clients } from './clients.ts';
 import { Dice } from './dice.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { Scheduler } from './scheduler.ts';
@@ -37,6 +37,8 @@ export interface LifeOptions {
   readonly hotDirectory: string;
   readonly workload: Workload;
   readonly batchesMax: number;
+  /** Commands of an operator, at most. */
+  readonly commandsMax: number;
   readonly dedupeWindowMicros: number;
   /** Breaks the disk on purpose, to see that it is noticed. */
   readonly sabotage: ((fileSystem: FileSystem) => FileSystem) | undefined;
@@ -144,18 +146,32 @@ export class Life {
     this.#witness = during;
   }
 
-  /** Several producers at once, each waiting for its answer before it sends again. */
+  /** Several producers and an operator at once, each waiting for its answer before it goes on. */
   async #produce(appliance: SimulatedAppliance): Promise<void> {
-    let remaining = Math.min(this.#dice.between(1, 12), this.#options.batchesMax);
+    const { batchesMax, commandsMax, seed, life, tally, workload } = this.#options;
+    const clients = new Clients({
+      ...{ appliance, tally, workload, scheduler: this.#scheduler, witness: this.#witness },
+      dice: new Dice(seed, `clients ${life}`),
+      note: (text) => this.#trace.push(text),
+      onProblem: (what) => this.#problems.push(what),
+    });
+    let remaining = Math.min(this.#dice.between(1, 12), batchesMax);
     const producers = Array.from({ length: this.#dice.between(1, 4) }, async (_, producer) => {
       while (remaining > 0) {
         remaining -= 1;
         await this.#scheduler.wish('send', `producer ${producer}`);
-        await this.#send(appliance);
+        await clients.send();
       }
     });
+    const commands = Math.min(this.#dice.below(commandsMax + 1), batchesMax);
+    const operator = async (): Promise<void> => {
+      for (let command = 0; command < commands; command += 1) {
+        await this.#scheduler.wish('tell', 'the operator');
+        await clients.tell();
+      }
+    };
     const flushes = this.#flush(appliance, this.#dice.below(3));
-    await this.#scheduler.run(Promise.all([...producers, flushes]));
+    await this.#scheduler.run(Promise.all([...producers, operator(), flushes]));
   }
 
   /** Moves rows to the lake now and then, while producers go on. */
@@ -167,37 +183,6 @@ export class Life {
         this.#trace.push('flushed');
       } catch (error) {
         this.#noteFailure('the flush', error);
-      }
-    }
-  }
-
-  async #send(appliance: SimulatedAppliance): Promise<void> {
-    const { tally, workload } = this.#options;
-    // Now and then a long silence, so that message ids are forgotten, or a clock that is set back.
-    if (this.#dice.chance(0.05)) this.#scheduler.advance(this.#dice.between(1, 40) * HOUR_MICROS);
-    if (this.#dice.chance(0.03)) this.#scheduler.advance(-this.#dice.between(1, 3) * HOUR_MICROS);
-    const receivedAtMicros = this.#scheduler.nowMicros();
-    const batch = workload.next(receivedAtMicros);
-    const { events } = batch;
-    const source = appliance.sourceName;
-    const index = this.#witness.entries.length;
-    this.#witness.entries.push({ kind: 'batch', events, receivedAtMicros, source });
-    tally.count('batches');
-    tally.count('events', events.length);
-    try {
-      const outcome = await appliance.send(batch, receivedAtMicros);
-      tally.count('acknowledged');
-      this.#trace.push(`entry ${index} acknowledged: ${outcome.lastSequence}`);
-      if (index !== this.#witness.durableCount) this.#problems.push('acknowledged out of order');
-      this.#witness.durableCount = index + 1;
-      const expected = this.#witness.sequenceAfter(index + 1) - 1;
-      if (outcome.lastSequence !== expected) {
-        this.#problems.push(`acknowledged sequence ${outcome.lastSequence}, ${expected} was due`);
-      }
-    } catch (error) {
-      this.#trace.push(`entry ${index} refused: ${String(error)}`);
-      if (appliance.tenant.failure === undefined) {
-        this.#problems.push(`a batch was refused: ${String(error)}`);
       }
     }
   }

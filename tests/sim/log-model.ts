@@ -23,7 +23,12 @@ export interface LoggedConfiguration {
   readonly dedupeWindowMicros: number;
 }
 
-export type LogEntry = LoggedBatch | LoggedConfiguration;
+/** What an operator said of identity. */
+export interface LoggedCommand {
+  readonly kind: 'command';
+}
+
+export type LogEntry = LoggedBatch | LoggedConfiguration | LoggedCommand;
 
 /** How many sequences an entry takes. */
 export function sequencesOf(entry: LogEntry): number {
@@ -53,8 +58,13 @@ export interface ModelState {
   readonly edges: readonly ReferenceEdge[];
   readonly deadLetters: readonly ModelNote[];
   readonly warnings: readonly ModelNote[];
-  /** By position among the entries; undefined for a configuration. */
+  /** By position among the entries; undefined for what is no batch. */
   readonly outcomes: readonly (ModelOutcome | undefined)[];
+  /**
+   * Whether people and edges are as the log has them: commands are not modelled. What they do must be the same
+   * whenever it is done, which the witness sees to.
+   */
+  readonly knowsPeople: boolean;
   /** Identifiers that visible events named, with the person they stand for today. */
   readonly users: ReadonlyMap<string, object>;
   readonly devices: ReadonlyMap<string, object>;
@@ -72,8 +82,8 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
   const outcomes: (ModelOutcome | undefined)[] = [];
   let sequence = 1;
   for (const entry of entries) {
-    if (entry.kind === 'configuration') {
-      window.setWindow(entry.dedupeWindowMicros);
+    if (entry.kind !== 'batch') {
+      if (entry.kind === 'configuration') window.setWindow(entry.dedupeWindowMicros);
       outcomes.push(undefined);
       sequence += 1;
       continue;
@@ -114,6 +124,7 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
   const { edges } = identity;
   return {
     ...{ events, people, edges, deadLetters, warnings, outcomes },
+    knowsPeople: entries.every(({ kind }) => kind !== 'command'),
     users: identity.profilesOf('user_id'),
     devices: identity.profilesOf('anonymous_id'),
   };

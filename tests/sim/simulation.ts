@@ -22,6 +22,9 @@ import { Workload } from './workload.ts';
 const LIVES = 3;
 const INITIAL_WINDOW_MICROS = 24 * HOUR_MICROS;
 const WINDOWS_MICROS = [24, 24, 24, 72, 1].map((hours) => hours * HOUR_MICROS);
+/** An operator's, in one life of the seeds that have one: without, the model knows whose everything is. */
+const COMMANDS_MAX = 5;
+const OPERATOR_SHARE = 0.4;
 /** How deep recoveries are crashed: a crash, one in its recovery, one in the recovery from that. */
 const DEPTH_MAX = 2;
 
@@ -46,10 +49,13 @@ export class Simulation {
   #life = 0;
   #lines: readonly string[] = [];
   #windowMicros = INITIAL_WINDOW_MICROS;
+  readonly #commandsMax: number;
 
   private constructor(options: SimulationOptions) {
     this.#options = options;
     this.#dice = new Dice(options.seed, 'simulation');
+    const hasOperator = new Dice(options.seed, 'operator').chance(OPERATOR_SHARE);
+    this.#commandsMax = hasOperator ? COMMANDS_MAX : 0;
   }
 
   /** @returns a digest of everything that happened: equal for equal seeds. */
@@ -100,6 +106,7 @@ export class Simulation {
     return new Life({
       ...{ seed, life: this.#life, from, hotDirectory, workload, batchesMax, sabotage, tally },
       dedupeWindowMicros: this.#windowMicros,
+      commandsMax: this.#commandsMax,
     }).run();
   }
 

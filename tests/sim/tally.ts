@@ -63,7 +63,7 @@ export class Tally {
         `(${number(acknowledged)} acknowledged), ${number(events)} events`,
       `${number(crashPoints)} crash points, ${number(boots)} boots, ` +
         `${number(this.violations.length)} violations`,
-      `faults: ${faults}`,
+      `of these: ${faults}`,
     ].join('\n');
   }
 }

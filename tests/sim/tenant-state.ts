@@ -1,6 +1,8 @@
 /** All that a tenant shows, hot and cold, read column by column and compared with the model. */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import type { Tenant } from '../../engine/tenant.ts';
+import { RECORD_WORDS } from '../../identity/profile-store.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import type { SimulatedAppliance } from './appliance.ts';
 import type { ModelNote, ModelState } from './log-model.ts';
@@ -13,6 +15,7 @@ export interface TenantState {
   readonly tenantId: string;
   readonly events: readonly ShownRow[];
   readonly edges: readonly ShownRow[];
+  readonly merges: readonly ShownRow[];
   readonly deadLetters: readonly ShownRow[];
   readonly warnings: readonly ShownRow[];
   /** The public profile id of every identifier of the model, by `type value`. */
@@ -53,11 +56,25 @@ export async function observe(
       a_value: nodeValue(row['a_node']),
       b_value: nodeValue(row['b_node']),
     })),
+    merges: rowsOf('merges'),
     deadLetters: rowsOf('dead_letters'),
     warnings: rowsOf('warnings'),
     profileIds,
     dangling,
   };
+}
+
+/**
+ * Whose everything is, ordinal for ordinal, as of the tenant's last applied sequence. Cheap enough to be taken
+ * after every acknowledgement.
+ */
+export function identityPrint({ identity }: Tenant): string {
+  const { profileOf, records, anchorCount } = identity.profiles;
+  return createHash('sha256')
+    .update(profileOf.slice(0, anchorCount + 1))
+    .update(records.slice(0, RECORD_WORDS * (anchorCount + 1)))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** Two tenants with the same fingerprint show the same, ordinal for ordinal and id for id. */
@@ -87,9 +104,18 @@ export function differences(state: TenantState, model: ModelState): string[] {
       }
     }
   });
-  found.push(...identityDifferences(state, model));
   found.push(...noteDifferences('dead_letters', state.deadLetters, model.deadLetters));
-  found.push(...noteDifferences('warnings', state.warnings, model.warnings));
+  // Only what an operator blocked is warned of: producers send nothing that the rules block by themselves.
+  const warnings = state.warnings.filter(({ code }) => code !== 'identifier_blocked');
+  found.push(...noteDifferences('warnings', warnings, model.warnings));
+  if (model.knowsPeople) found.push(...peopleDifferences(state, model));
+  return found;
+}
+
+/** Events, identifiers and edges are those of the people of the model. */
+function peopleDifferences(state: TenantState, model: ModelState): string[] {
+  const found = identityDifferences(state, model);
+  if (state.warnings.length > model.warnings.length) found.push('an identifier was blocked');
   const edges = state.edges.map((row) => ({
     ...{ a: row['a_value'], b: row['b_value'] },
     ...{ kind: row['kind'], state: row['state'], reason: row['reason'] },

@@ -7,7 +7,7 @@ import { seededRandomSource } from '../../base/random.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { SimulatedAppliance } from './appliance.ts';
-import { differences, fingerprint, observe } from './tenant-state.ts';
+import { differences, fingerprint, identityPrint, observe } from './tenant-state.ts';
 import type { Witness } from './witness.ts';
 
 export interface StartOptions {
@@ -58,7 +58,8 @@ export async function judge(
   const model = witness.model();
   const state = await observe(appliance, disk, model);
   const problems = differences(state, model);
-  problems.push(...witness.saw(fingerprint(state)));
+  problems.push(...witness.saw('the state', fingerprint(state)));
+  problems.push(...witness.saw('identity', identityPrint(appliance.tenant)));
   if (!appliance.knowsItsKeys) problems.push('the keys are not known any more');
   return problems;
 }

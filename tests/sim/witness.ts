@@ -13,8 +13,8 @@ export class Witness {
   durableCount = 0;
   /** The duplicate window that holds at the end of `entries`, and the one at its beginning. */
   readonly initialWindowMicros: number;
-  /** Fingerprints of the states seen, by the number of entries they are the fold of. */
-  readonly #fingerprints = new Map<number, string>();
+  /** Fingerprints of what was seen, by the number of entries it is the fold of, and its name. */
+  readonly #fingerprints = new Map<number, Map<string, string>>();
 
   constructor(initialWindowMicros: number) {
     this.initialWindowMicros = initialWindowMicros;
@@ -24,8 +24,7 @@ export class Witness {
     const copy = new Witness(this.initialWindowMicros);
     copy.entries.push(...this.entries);
     copy.durableCount = this.durableCount;
-    for (const [count, fingerprint] of this.#fingerprints)
-      copy.#fingerprints.set(count, fingerprint);
+    for (const [count, seen] of this.#fingerprints) copy.#fingerprints.set(count, new Map(seen));
     return copy;
   }
 
@@ -49,9 +48,8 @@ export class Witness {
    * there was seen. @returns what is wrong with that.
    */
   recovered(nextSequence: number): string[] {
-    let count = 0;
-    while (count < this.entries.length && this.sequenceAfter(count) < nextSequence) count += 1;
-    if (this.sequenceAfter(count) !== nextSequence) {
+    const count = this.countUntil(nextSequence - 1);
+    if (count === undefined) {
       return [`the log ends before sequence ${nextSequence}, where nothing that was sent ends`];
     }
     const { durableCount } = this;
@@ -64,11 +62,28 @@ export class Witness {
     return [`${durableCount - count} of ${durableCount} acknowledged entries of the log are lost`];
   }
 
-  /** @returns what is wrong with a state of all entries that has this fingerprint. */
-  saw(fingerprint: string): string[] {
-    const known = this.#fingerprints.get(this.entries.length);
-    this.#fingerprints.set(this.entries.length, fingerprint);
+  /**
+   * @param what was seen: the state, or a part of it.
+   * @param count of the entries it is the fold of.
+   * @returns what is wrong with it: the same log was folded to something else before.
+   */
+  saw(what: string, fingerprint: string, count = this.entries.length): string[] {
+    const seen = this.#fingerprints.get(count) ?? new Map<string, string>();
+    this.#fingerprints.set(count, seen);
+    const known = seen.get(what);
+    seen.set(what, fingerprint);
     if (known === undefined || known === fingerprint) return [];
-    return ['the same log was folded to another state before'];
+    return [`${what} of the same log was another one before`];
+  }
+
+  /** How many entries end with `sequence`; undefined where none does. */
+  countUntil(sequence: number): number | undefined {
+    let next = 1;
+    let count = 0;
+    while (next <= sequence && count < this.entries.length) {
+      next += sequencesOf(this.entries[count]!);
+      count += 1;
+    }
+    return next === sequence + 1 ? count : undefined;
   }
 }

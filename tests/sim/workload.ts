@@ -10,8 +10,8 @@ import type { Codec } from '../../engine/types.ts';
 import type { TestEvent } from '../support/engine-fixture.ts';
 import type { Dice } from './dice.ts';
 
-const PEOPLE = 6;
-const DEVICES = 5;
+export const PEOPLE = 6;
+export const DEVICES = 5;
 const DAY_MS = 86_400_000;
 
 const packr = new Packr({ useRecords: false });
