@@ -17,15 +17,17 @@ import {
   type StatePart,
   type StateSource,
 } from '../storage/state-part.ts';
+import { MinuteMarks } from './minute-marks.ts';
 
 /** Of a small store, whose edges are as many as a few events can bring. */
 const EDGES_PER_ANCHOR = 3;
 const LINK_WORDS = 4;
-/** Words of a link: its anchors, and the edge after it in the list of each. */
+/** Words of a link: its anchors, and the edge after it in the list of each. Above A: how it stands. */
 const A = 0;
 const B = 1;
 const NEXT = 2;
-/** How an edge stands: in `states`, beside its time. */
+const STATE_SHIFT = 28;
+const ANCHOR_MASK = 2 ** STATE_SHIFT - 1;
 const RETRACTED = 0;
 const ACTIVE = 1;
 const DEMOTED = 2;
@@ -40,8 +42,8 @@ export interface EdgeGraphOptions {
 export class EdgeGraph {
   readonly #heads: SharedArray<'u32'>;
   readonly #links: SharedArray<'u32'>;
-  /** Two words an edge: arrival, seconds since 1970; state. */
-  readonly #states: SharedArray<'u32'>;
+  /** When edges came. */
+  readonly #arrivals: MinuteMarks;
   #count = 0;
 
   constructor(options: EdgeGraphOptions) {
@@ -51,7 +53,7 @@ export class EdgeGraph {
     this.#heads = make('edge_heads', anchorsMax + 1);
     const edgesMax = Math.min(EDGES_PER_ANCHOR * anchorsMax, LIMITS.identityEdgesMax);
     this.#links = make('edge_links', (edgesMax + 1) * LINK_WORDS);
-    this.#states = make('edge_states', (edgesMax + 1) * 2);
+    this.#arrivals = new MinuteMarks(directory, 'edge_minutes');
   }
 
   /** Edges ever added. */
@@ -60,23 +62,23 @@ export class EdgeGraph {
   }
 
   get memory(): readonly ArrayMemory[] {
-    return [this.#heads, this.#links, this.#states].map(memoryOf);
+    return [memoryOf(this.#heads), memoryOf(this.#links), this.#arrivals.memory];
   }
 
   /** Makes room for anchors below `anchors` and `edges` more edges. @throws TRIBUTARY_STORAGE_REGION_FULL */
   prepare(anchors: number, edges: number): void {
     this.#heads.ensure(anchors);
     this.#links.ensure((this.#count + edges + 1) * LINK_WORDS);
-    this.#states.ensure((this.#count + edges + 1) * 2);
+    this.#arrivals.prepare(edges);
   }
 
   /** Adds an edge between two anchors that have none. Room was prepared. @returns its ordinal. */
   add(a: number, b: number, seconds: number, state: 'active' | 'demoted', joins: boolean): number {
     assert(a !== b, 'an edge has two ends');
     const edge = ++this.#count;
-    this.#states.values[edge * 2] = seconds;
-    this.#states.values[edge * 2 + 1] = state === 'active' ? ACTIVE + (joins ? JOINS : 0) : DEMOTED;
+    this.#arrivals.note(edge, seconds);
     this.#enlist(edge, a, b);
+    this.#setState(edge, state === 'active' ? ACTIVE + (joins ? JOINS : 0) : DEMOTED);
     return edge;
   }
 
@@ -89,30 +91,31 @@ export class EdgeGraph {
   retract(edge: number): void {
     assert(this.isListed(edge), 'an edge is retracted once');
     for (const side of [A, B] as const) this.#unlist(edge, this.#end(edge, side));
-    this.#states.values[edge * 2 + 1] = RETRACTED;
+    this.#setState(edge, RETRACTED);
   }
 
   /** Makes an active edge a demoted one: it stays known, and joins nothing. */
   demote(edge: number): void {
     assert(this.isActive(edge), 'an active edge is demoted');
-    this.#states.values[edge * 2 + 1] = DEMOTED;
+    this.#setState(edge, DEMOTED);
   }
 
   isListed(edge: number): boolean {
-    return edge >= 1 && edge <= this.#count && this.#states.values[edge * 2 + 1] !== RETRACTED;
+    return edge >= 1 && edge <= this.#count && this.#stateOf(edge) !== RETRACTED;
   }
 
   isActive(edge: number): boolean {
-    return (this.#states.values[edge * 2 + 1]! & ACTIVE) !== 0;
+    return (this.#stateOf(edge) & ACTIVE) !== 0;
   }
 
   /** Whether the edge made one profile of two. */
   joins(edge: number): boolean {
-    return (this.#states.values[edge * 2 + 1]! & JOINS) !== 0;
+    return (this.#stateOf(edge) & JOINS) !== 0;
   }
 
+  /** When it came, seconds since 1970; to the minute. */
   seconds(edge: number): number {
-    return this.#states.values[edge * 2]!;
+    return this.#arrivals.secondsOf(edge);
   }
 
   /** The two anchors of an edge. */
@@ -135,7 +138,9 @@ export class EdgeGraph {
   after(edge: number, anchor: number): number {
     const at = edge * LINK_WORDS;
     const links = this.#links.values;
-    return links[at + A] === anchor ? links[at + NEXT + A]! : links[at + NEXT + B]!;
+    return (links[at + A]! & ANCHOR_MASK) === anchor
+      ? links[at + NEXT + A]!
+      : links[at + NEXT + B]!;
   }
 
   /** The edge between two anchors, 0 when there is none among the newest of `anchor`. */
@@ -170,7 +175,7 @@ export class EdgeGraph {
     return [
       partOfArray(this.#heads, anchors + 1),
       partOfArray(this.#links, (this.#count + 1) * LINK_WORDS),
-      partOfArray(this.#states, (this.#count + 1) * 2),
+      this.#arrivals.state(),
     ];
   }
 
@@ -178,19 +183,27 @@ export class EdgeGraph {
   async restore(source: StateSource): Promise<void> {
     assert(this.#count === 0, 'a fresh graph is restored');
     await restoreArray(this.#heads, source);
-    await restoreArray(this.#links, source);
-    this.#count = (await restoreArray(this.#states, source)) / 2 - 1;
+    this.#count = (await restoreArray(this.#links, source)) / LINK_WORDS - 1;
+    await this.#arrivals.restore(source);
   }
 
   /** Unmaps everything. Idempotent. */
   close(): void {
     this.#heads.close();
     this.#links.close();
-    this.#states.close();
+    this.#arrivals.close();
   }
 
   #end(edge: number, side: typeof A | typeof B): number {
-    return this.#links.values[edge * LINK_WORDS + side]!;
+    return this.#links.values[edge * LINK_WORDS + side]! & ANCHOR_MASK;
+  }
+
+  #stateOf(edge: number): number {
+    return this.#links.values[edge * LINK_WORDS + A]! >>> STATE_SHIFT;
+  }
+
+  #setState(edge: number, state: number): void {
+    this.#links.values[edge * LINK_WORDS + A] = (state << STATE_SHIFT) | this.#end(edge, A);
   }
 
   #enlist(edge: number, a: number, b: number): void {

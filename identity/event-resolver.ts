@@ -372,7 +372,7 @@ export class EventResolver {
   /** Whether the profile of an anchor has a strong identifier. */
   #isOwned(anchor: number): boolean {
     const profiles = this.#profiles;
-    if (profiles.users[profiles.profileOf[anchor]!] !== 0) return true;
+    if (profiles.isKnown(profiles.profileOf[anchor]!)) return true;
     let at = anchor;
     do {
       if (this.#isStrong(profiles.typeOf(at))) return true;
@@ -386,7 +386,7 @@ export class EventResolver {
     const profiles = this.#profiles;
     let oldest = 0;
     for (const profile of this.#joined) {
-      const head = profiles.heads[profile]!;
+      const head = profiles.headOf(profile);
       let anchor = head;
       do {
         const isOlder = oldest === 0 || anchor < oldest;

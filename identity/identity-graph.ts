@@ -45,7 +45,7 @@ import {
   type ProfileGraph,
 } from './profile-graph.ts';
 import { ProfileLookup, type ResolvedRequest } from './profile-lookup.ts';
-import { ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
+import { ProfileStore } from './profile-store.ts';
 import { Separations } from './separations.ts';
 
 /** New nodes, anchors and edges that one event can bring when it is as short as can be. */
@@ -423,12 +423,9 @@ export class IdentityGraph {
     const owner = words[user]!;
     if (owner <= 0 || visitor < 0) return 0;
     if (anonymous === 0) return owner;
-    const { profileOf, records } = this.profiles;
+    const { profileOf } = this.profiles;
     if (visitor === 0 || profileOf[owner] !== profileOf[visitor]) return 0;
-    const isLinked =
-      records[visitor * RECORD_WORDS + RECORD.link] === owner ||
-      this.#edges.between(visitor, owner) !== 0;
-    return isLinked ? owner : 0;
+    return this.#edges.between(visitor, owner) === 0 ? 0 : owner;
   }
 
   /** The anchor that takes the events of an identifier; 0 when it belongs to nobody. */

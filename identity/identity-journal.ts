@@ -11,7 +11,7 @@ import {
 } from '../storage/state-part.ts';
 import type { EdgeGraph } from './edge-graph.ts';
 import type { EdgeKind, EdgeLog, EdgeReason, EdgeState } from './edge-log.ts';
-import { type ProfileStore, RECORD, RECORD_WORDS } from './profile-store.ts';
+import type { ProfileStore } from './profile-store.ts';
 
 const SECOND_MICROS = 1_000_000;
 /** The part of a checkpoint that has the edge of every merge, from 1. */
@@ -79,10 +79,6 @@ export class IdentityJournal {
     const joins = reason === 'joined' || reason === 'linked' || reason === 'forced';
     const edge = this.#edges.add(a, b, this.#seconds, state, joins);
     this.#append(edge, a, b, kind, state, reason);
-    const link = b * RECORD_WORDS + RECORD.link;
-    if (state === 'active' && this.#profiles.records[link] === 0) {
-      this.#profiles.records[link] = a;
-    }
     return edge;
   }
 
@@ -108,14 +104,6 @@ export class IdentityJournal {
     const [a, b] = this.#edges.ends(edge);
     if (state === 'retracted') this.#edges.retract(edge);
     else this.#edges.demote(edge);
-    const { records } = this.#profiles;
-    for (const [anchor, other] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      const link = anchor * RECORD_WORDS + RECORD.link;
-      if (records[link] === other) records[link] = 0;
-    }
     this.#append(edge, a, b, kind, state, reason);
   }
 

@@ -58,7 +58,7 @@ export class JoinRules {
     if (joined.length + newcomers.length < 2) return undefined;
     const { rules, profiles, separations } = this.#options;
     let anchors = newcomers.length;
-    for (const profile of joined) anchors += profiles.sizes[profile]!;
+    for (const profile of joined) anchors += profiles.sizeOf(profile);
     if (anchors > LIMITS.profileAnchorsMax) return 'profile_full';
     if (joined.length > 1 && this.#mergesOf(joined) > rules.mergesMax) return 'profile_full';
     if (separations.count > 0 && separations.part(this.#nodesOf(joined, newcomers))) {
@@ -66,7 +66,7 @@ export class JoinRules {
     }
     this.#reset();
     for (const [participant, profile] of joined.entries()) {
-      const head = profiles.heads[profile]!;
+      const head = profiles.headOf(profile);
       let anchor = head;
       do {
         const opened = profiles.openedSeconds(anchor);
@@ -121,7 +121,7 @@ export class JoinRules {
     const { profiles, edges } = this.#options;
     let merges = joined.length - 1;
     for (const profile of joined) {
-      const head = profiles.heads[profile]!;
+      const head = profiles.headOf(profile);
       let anchor = head;
       do {
         for (let edge = edges.first(anchor); edge !== 0; edge = edges.after(edge, anchor)) {

@@ -10,8 +10,10 @@
  *
  * - Ordinals are given from 1, in the order of the log; 0 means none. Replay gives the same ones.
  * - Every anchor is in exactly one ring, and all of a ring has the same profile.
- * - `sizes[profile]` is the length of its ring; 0 marks a profile that became part of another. Its
- *   `heads` stays, so that `profileOf[heads[profile]]` says where to look for it today.
+ * - A profile keeps one word: an anchor of its ring, its head, and above that how many anchors it has, where
+ *   15 stands for that many or more, and 0 for a profile that became part of another. The head is the anchor
+ *   of a user_id where there is one. That of a former profile stays, and says where to look for it today.
+ * - When an anchor was opened is known to the minute (minute-marks.ts).
  * - The public id of a profile is AES-128 of its ordinal under a secret of the tenant (profile-ids.ts).
  *
  * Times are microseconds since 1970, kept as two 32-bit words: reading them as BigInt would allocate
@@ -32,20 +34,25 @@ import {
   type StateSource,
 } from '../storage/state-part.ts';
 import { USER_ID } from './identity-rules.ts';
+import { MinuteMarks } from './minute-marks.ts';
 import { PROFILE_ID_BYTES, ProfileIds, uuidText } from './profile-ids.ts';
 
 /** Words of an anchor in {@link ProfileStore.records}. */
-export const RECORD_WORDS = 4;
+export const RECORD_WORDS = 3;
 export const RECORD = Object.freeze({
   /** Events attributed to it. */
   events: 0,
-  /** The next anchor of its ring. */
+  /** The next anchor of its ring; above that the high bits of its type's number. */
   next: 1,
-  /** The identifier it stands for. */
+  /** The identifier it stands for; above that the low bits of its type's number. */
   node: 2,
-  /** The anchor that its first edge leads to, 0 without one. */
-  link: 3,
 });
+
+/** Ordinals of anchors, nodes and edges stay below 2^28; the bits above hold what else is known. */
+const ORDINAL_BITS = 28;
+const ORDINAL_MASK = 2 ** ORDINAL_BITS - 1;
+const TYPE_LOW_MASK = 15;
+const SIZE_MANY = 15;
 
 export interface ProfileStoreOptions {
   /** The hot directory, which exists. */
@@ -70,11 +77,7 @@ export class ProfileStore {
   readonly records: Uint32Array;
   /** Four words an anchor: first seen, last seen, each low word first. */
   readonly times: Int32Array;
-  /** Two words an anchor: when it was opened, seconds since 1970 by arrival; its type's number. */
-  readonly origins: Uint32Array;
-  /** By profile: the node of its user_id, 0 while it has none. */
-  readonly users: Uint32Array;
-  readonly sizes: Uint32Array;
+  /** By profile: its head, and its size above that. */
   readonly heads: Uint32Array;
   /** PROFILE_ID_BYTES each; those of published profiles are written. */
   readonly ids: Uint8Array;
@@ -86,8 +89,8 @@ export class ProfileStore {
   #anchorCount = 0;
   #profileCount = 0;
   #idsWritten = 0;
-  /** Anchors and profiles that every array has room for. */
-  #preparedCount = 0;
+  /** When anchors were opened, by arrival. */
+  readonly #openings: MinuteMarks;
 
   /** Creates the arrays, empty. @throws TRIBUTARY_STORAGE_REGION_FULL */
   constructor(options: ProfileStoreOptions) {
@@ -106,17 +109,14 @@ export class ProfileStore {
     };
     const ofAnchors = (name: string, elements: number): Uint32Array =>
       make('anchor', name, 'u32', elements).values;
-    const ofProfiles = (name: string): Uint32Array => make('profile', name, 'u32').values;
     this.#ids = new ProfileIds(secret);
     this.#profileOf = make('anchor', 'profile_of', 'u32');
     this.profileOf = this.#profileOf.values;
     this.records = ofAnchors('anchor_records', RECORD_WORDS);
     const times = ofAnchors('anchor_times', 4);
     this.times = new Int32Array(times.buffer, times.byteOffset, times.length);
-    this.origins = ofAnchors('anchor_origins', 2);
-    this.users = ofProfiles('profile_users');
-    this.sizes = ofProfiles('profile_sizes');
-    this.heads = ofProfiles('profile_heads');
+    this.#openings = new MinuteMarks(directory, 'anchor_minutes');
+    this.heads = make('profile', 'profile_heads', 'u32').values;
     this.#profileIds = make('profile', 'profile_ids', 'bytes', 1, PROFILE_ID_BYTES);
     this.ids = this.#profileIds.allBytes();
     this.prepare(0);
@@ -132,17 +132,14 @@ export class ProfileStore {
   }
 
   get memory(): readonly ArrayMemory[] {
-    return this.#arrays.map(({ array }) => memoryOf(array));
+    return [...this.#arrays.map(({ array }) => memoryOf(array)), this.#openings.memory];
   }
 
   /** Makes room for `count` more anchors and profiles. @throws TRIBUTARY_STORAGE_REGION_FULL */
   prepare(count: number): void {
-    const needed = Math.max(this.#anchorCount, this.#profileCount) + count + 1;
-    if (needed <= this.#preparedCount) return;
-    for (const { array, elements } of this.#arrays) array.ensure(needed * elements);
-    this.#preparedCount = Math.min(
-      ...this.#arrays.map(({ array, elements }) => Math.floor(array.ensuredCount / elements)),
-    );
+    const needed = { anchor: this.#anchorCount + count, profile: this.#profileCount + count };
+    for (const { array, elements, by } of this.#arrays) array.ensure((needed[by] + 1) * elements);
+    this.#openings.prepare(count);
   }
 
   /** A new anchor of `node` in a new profile. Room was prepared. */
@@ -151,43 +148,42 @@ export class ProfileStore {
     const profile = ++this.#profileCount;
     this.profileOf[anchor] = profile;
     this.#setNext(anchor, anchor);
-    this.users[profile] = type === USER_ID ? node : 0;
-    this.sizes[profile] = 1;
-    this.heads[profile] = anchor;
+    this.#setHead(profile, anchor, 1);
     return anchor;
   }
 
   /** A new anchor of `node` in a profile there is. Room was prepared. */
   addAnchor(node: number, type: number, openedSeconds: number, profile: number): number {
-    assert(this.sizes[profile]! > 0, 'anchors are added to live profiles');
+    assert(this.isLive(profile), 'anchors are added to live profiles');
     const anchor = this.#addAnchor(node, type, openedSeconds);
     this.profileOf[anchor] = profile;
-    const head = this.heads[profile]!;
+    const head = this.headOf(profile);
     this.#setNext(anchor, this.next(head));
     this.#setNext(head, anchor);
-    this.sizes[profile] = this.sizes[profile]! + 1;
-    if (type === USER_ID && this.users[profile] === 0) this.users[profile] = node;
+    const isUser = type === USER_ID && !this.isUser(head);
+    this.#setHead(profile, isUser ? anchor : head, this.#sizeClass(profile) + 1);
     return anchor;
   }
 
   /** Moves all of `loser` into `survivor`. Both are live and different. */
   merge(survivor: number, loser: number): void {
     assert(survivor !== loser, 'a profile is not merged into itself');
-    assert(this.sizes[survivor]! > 0 && this.sizes[loser]! > 0, 'live profiles are merged');
-    const ring = this.heads[loser]!;
+    assert(this.isLive(survivor) && this.isLive(loser), 'live profiles are merged');
+    const ring = this.headOf(loser);
     let anchor = ring;
     do {
       this.profileOf[anchor] = survivor;
       anchor = this.next(anchor);
     } while (anchor !== ring);
     // Exchanging two successors joins two rings into one.
-    const head = this.heads[survivor]!;
+    const head = this.headOf(survivor);
     const next = this.next(head);
     this.#setNext(head, this.next(ring));
     this.#setNext(ring, next);
-    if (this.users[survivor] === 0) this.users[survivor] = this.users[loser]!;
-    this.sizes[survivor] = this.sizes[survivor]! + this.sizes[loser]!;
-    this.sizes[loser] = 0;
+    const isUser = this.isUser(ring) && !this.isUser(head);
+    const size = this.#sizeClass(survivor) + this.#sizeClass(loser);
+    this.#setHead(survivor, isUser ? ring : head, size);
+    this.#setHead(loser, ring, 0);
   }
 
   /**
@@ -197,7 +193,7 @@ export class ProfileStore {
    */
   split(profile: number, groups: readonly (readonly number[])[]): number[] {
     const anchors = groups.reduce((sum, group) => sum + group.length, 0);
-    assert(anchors === this.sizes[profile], 'a split places every anchor');
+    assert(anchors === this.sizeOf(profile), 'a split places every anchor');
     return groups.map((group, index) => {
       const own = index === 0 ? profile : ++this.#profileCount;
       this.#formRing(group, own);
@@ -206,15 +202,17 @@ export class ProfileStore {
   }
 
   next(anchor: number): number {
-    return this.records[anchor * RECORD_WORDS + RECORD.next]!;
+    return this.records[anchor * RECORD_WORDS + RECORD.next]! & ORDINAL_MASK;
   }
 
   nodeOf(anchor: number): number {
-    return this.records[anchor * RECORD_WORDS + RECORD.node]!;
+    return this.records[anchor * RECORD_WORDS + RECORD.node]! & ORDINAL_MASK;
   }
 
   typeOf(anchor: number): number {
-    return this.origins[anchor * 2 + 1]!;
+    const at = anchor * RECORD_WORDS;
+    const high = this.records[at + RECORD.next]! >>> ORDINAL_BITS;
+    return (high << 4) | (this.records[at + RECORD.node]! >>> ORDINAL_BITS);
   }
 
   /** Whether an anchor is that of a user_id. */
@@ -222,15 +220,40 @@ export class ProfileStore {
     return this.typeOf(anchor) === USER_ID;
   }
 
-  /** Seconds since 1970, by the arrival of the event that brought it. */
+  /** Seconds since 1970, by the arrival of the event that brought it; to the minute. */
   openedSeconds(anchor: number): number {
-    return this.origins[anchor * 2]!;
+    return this.#openings.secondsOf(anchor);
+  }
+
+  /** Whether a profile is not part of another. */
+  isLive(profile: number): boolean {
+    return this.#sizeClass(profile) > 0;
+  }
+
+  /** An anchor of a profile: that of a user_id where it has one. */
+  headOf(profile: number): number {
+    return this.heads[profile]! & ORDINAL_MASK;
+  }
+
+  /** Whether a live profile has a user_id. */
+  isKnown(profile: number): boolean {
+    return this.isUser(this.headOf(profile));
+  }
+
+  /** Anchors of a profile; 0 when it became part of another. */
+  sizeOf(profile: number): number {
+    const size = this.#sizeClass(profile);
+    if (size < SIZE_MANY) return size;
+    const head = this.headOf(profile);
+    let count = 1;
+    for (let anchor = this.next(head); anchor !== head; anchor = this.next(anchor)) count += 1;
+    return count;
   }
 
   /** The anchors of a live profile, ascending: in the order in which they were opened. */
   anchorsOf(profile: number): number[] {
     const anchors: number[] = [];
-    const head = this.heads[profile]!;
+    const head = this.headOf(profile);
     let anchor = head;
     do {
       anchors.push(anchor);
@@ -241,14 +264,16 @@ export class ProfileStore {
 
   /** What a profile that became part of another is part of today; a live one is itself. */
   currentOf(profile: number): number {
-    return this.profileOf[this.heads[profile]!]!;
+    return this.profileOf[this.headOf(profile)]!;
   }
 
   /** Which of two profiles keeps its id: the one with a user_id, the larger one, the older one. */
   survivorOf(a: number, b: number): number {
-    const { users, sizes } = this;
-    if ((users[a] === 0) !== (users[b] === 0)) return users[a] === 0 ? b : a;
-    if (sizes[a] !== sizes[b]) return sizes[a]! > sizes[b]! ? a : b;
+    const isKnown = this.isKnown(a);
+    if (isKnown !== this.isKnown(b)) return isKnown ? a : b;
+    const size = this.sizeOf(a);
+    const other = this.sizeOf(b);
+    if (size !== other) return size > other ? a : b;
     return Math.min(a, b);
   }
 
@@ -256,7 +281,8 @@ export class ProfileStore {
   countEvent(anchor: number, low: number, high: number): void {
     const { records, times } = this;
     const at = anchor * 4;
-    if (records[at] === 0) {
+    const events = anchor * RECORD_WORDS + RECORD.events;
+    if (records[events] === 0) {
       times[at] = times[at + 2] = low;
       times[at + 1] = times[at + 3] = high;
     } else {
@@ -269,7 +295,7 @@ export class ProfileStore {
         times[at + 3] = high;
       }
     }
-    records[at] = records[at]! + 1;
+    records[events] = records[events]! + 1;
   }
 
   /** When the first and the last event of `anchors` happened; null without events. */
@@ -306,13 +332,17 @@ export class ProfileStore {
     this.#writeIds();
     this.#profileOf.publish(this.#anchorCount + 1);
     this.#profileIds.publish(this.#profileCount + 1);
+    this.#openings.publish();
   }
 
   /** What a checkpoint keeps; all of it was published. */
   state(): StatePart[] {
     assert(this.#idsWritten === this.#profileCount, 'what a checkpoint keeps was published');
     const counts = { anchor: this.#anchorCount + 1, profile: this.#profileCount + 1 };
-    return this.#arrays.map(({ array, elements, by }) => partOfArray(array, counts[by] * elements));
+    return [
+      ...this.#arrays.map(({ array, elements, by }) => partOfArray(array, counts[by] * elements)),
+      this.#openings.state(),
+    ];
   }
 
   /** Takes over what {@link ProfileStore.state} was; this is fresh. */
@@ -322,40 +352,48 @@ export class ProfileStore {
     for (const { array, elements, by } of this.#arrays) {
       counts[by] = (await restoreArray(array, source)) / elements - 1;
     }
+    await this.#openings.restore(source);
     this.#anchorCount = counts.anchor;
     this.#profileCount = counts.profile;
     this.#idsWritten = counts.profile;
-    this.#preparedCount = 0;
     this.prepare(0);
   }
 
   /** Unmaps the arrays and leaves their files. Idempotent. */
   close(): void {
     for (const { array } of this.#arrays) array.close();
+    this.#openings.close();
   }
 
   #addAnchor(node: number, type: number, openedSeconds: number): number {
     const anchor = ++this.#anchorCount;
-    this.records[anchor * RECORD_WORDS + RECORD.node] = node;
-    this.origins[anchor * 2] = openedSeconds;
-    this.origins[anchor * 2 + 1] = type;
+    const at = anchor * RECORD_WORDS;
+    this.records[at + RECORD.next] = (type >>> 4) << ORDINAL_BITS;
+    this.records[at + RECORD.node] = ((type & TYPE_LOW_MASK) << ORDINAL_BITS) | node;
+    this.#openings.note(anchor, openedSeconds);
     return anchor;
   }
 
   #setNext(anchor: number, next: number): void {
-    this.records[anchor * RECORD_WORDS + RECORD.next] = next;
+    const at = anchor * RECORD_WORDS + RECORD.next;
+    this.records[at] = (this.records[at]! & ~ORDINAL_MASK) | next;
+  }
+
+  #sizeClass(profile: number): number {
+    return this.heads[profile]! >>> ORDINAL_BITS;
+  }
+
+  #setHead(profile: number, head: number, size: number): void {
+    this.heads[profile] = (Math.min(size, SIZE_MANY) << ORDINAL_BITS) | head;
   }
 
   #formRing(anchors: readonly number[], profile: number): void {
-    let user = 0;
     for (const [index, anchor] of anchors.entries()) {
       this.profileOf[anchor] = profile;
       this.#setNext(anchor, anchors[(index + 1) % anchors.length]!);
-      if (user === 0 && this.typeOf(anchor) === USER_ID) user = this.nodeOf(anchor);
     }
-    this.users[profile] = user;
-    this.sizes[profile] = anchors.length;
-    this.heads[profile] = anchors[0]!;
+    const user = anchors.find((anchor) => this.isUser(anchor));
+    this.#setHead(profile, user ?? anchors[0]!, anchors.length);
   }
 
   #writeIds(): void {

@@ -5,6 +5,7 @@
 //   first_seen TIMESTAMPTZ, last_seen TIMESTAMPTZ, event_count UINTEGER
 //
 // - An anchor is current while the next event of its identifier is attributed to it.
+// - An anchor was opened in the minute that opened_at names.
 // - An erased anchor has the profile 0, and no row.
 // - Files that are not there yet make an empty result. What is not published yet is not read.
 #include <algorithm>
@@ -41,10 +42,10 @@ constexpr struct {
 
 constexpr uint32_t kChunkRows = 2048;
 constexpr uint64_t kUnitAnchors = 64 * kChunkRows;
-constexpr int64_t kMicrosPerSecond = 1000000;
+constexpr int64_t kMicrosPerMinute = 60000000;
 
 struct AnchorScan {
-  MappedArray profile_of, records, times, origins, node_anchors;
+  MappedArray profile_of, records, times, minutes, node_anchors;
   uint64_t count = 0;  // ordinals below it are published
   std::vector<idx_t> projected;
   std::atomic<uint64_t> next{0};
@@ -73,12 +74,11 @@ void InitAnchors(DuckdbInitInfo info) {
   scan->profile_of = directory.Array("profile_of");
   scan->records = directory.Array("anchor_records");
   scan->times = directory.Array("anchor_times");
-  scan->origins = directory.Array("anchor_origins");
+  scan->minutes = directory.Array("anchor_minutes");
   scan->node_anchors = directory.Array("node_anchors");
-  // The arrays of anchors are of 32-bit words: four, four and two an anchor.
+  // The arrays of anchors are of 32-bit words: three and four an anchor.
   scan->count = std::min({scan->profile_of.count(), scan->profile_of.CapacityOf(4),
-                          scan->records.CapacityOf(4) / 4, scan->times.CapacityOf(4) / 4,
-                          scan->origins.CapacityOf(4) / 2});
+                          scan->records.CapacityOf(4) / 3, scan->times.CapacityOf(4) / 4});
   for (idx_t output = 0; output < duckdb.init_get_column_count(info); output += 1) {
     scan->projected.push_back(duckdb.init_get_column_index(info, output));
   }
@@ -129,6 +129,29 @@ void Fill(DuckdbVector vector, const AnchorWorker& worker, ValueOf value_of) {
   }
 }
 
+// The minute in which each anchor was opened; anchors and marks ascend together.
+class Openings {
+ public:
+  Openings(const MappedArray& minutes, uint32_t first_anchor) {
+    // An array of 32-bit words, two a mark.
+    uint64_t count = std::min(minutes.count(), minutes.CapacityOf(4)) / 2;
+    mark_ = count == 0 ? nullptr : minutes.As<MinuteMark>();
+    end_ = mark_ + count;
+    auto is_after = [](uint32_t anchor, const MinuteMark& mark) { return anchor < mark.first; };
+    next_ = std::upper_bound(mark_, end_, first_anchor, is_after);
+  }
+  // For anchors in ascending order. False where no mark is published.
+  bool MinuteOf(uint32_t anchor, uint32_t* minute) {
+    while (next_ != end_ && next_->first <= anchor) next_++;
+    if (next_ == mark_) return false;
+    *minute = next_[-1].minute;
+    return true;
+  }
+
+ private:
+  const MinuteMark *mark_, *end_, *next_;
+};
+
 bool IsCurrent(const AnchorScan& scan, uint32_t node, uint32_t anchor) {
   if (node >= scan.node_anchors.CapacityOf(4)) return false;
   uint32_t word = __atomic_load_n(&scan.node_anchors.As<uint32_t>()[node], __ATOMIC_RELAXED);
@@ -139,7 +162,6 @@ void FillAnchorColumn(DuckdbVector vector, idx_t column, const AnchorScan& scan,
                       const AnchorWorker& worker) {
   const auto* records = scan.records.As<AnchorRecord>();
   const auto* times = scan.times.As<AnchorTimes>();
-  const auto* origins = scan.origins.As<AnchorOrigin>();
   switch (column) {
     case kAnchor:
       memcpy(duckdb.vector_get_data(vector), worker.anchors, worker.count * sizeof(uint32_t));
@@ -149,19 +171,23 @@ void FillAnchorColumn(DuckdbVector vector, idx_t column, const AnchorScan& scan,
       return;
     case kNode:
       return Fill<uint32_t>(vector, worker, [&](uint32_t anchor, uint32_t* out) {
-        *out = records[anchor].node;
+        *out = records[anchor].node & kOrdinalMask;
         return true;
       });
     case kIsCurrent:
       return Fill<bool>(vector, worker, [&](uint32_t anchor, bool* out) {
-        *out = IsCurrent(scan, records[anchor].node, anchor);
+        *out = IsCurrent(scan, records[anchor].node & kOrdinalMask, anchor);
         return true;
       });
-    case kOpenedAt:
+    case kOpenedAt: {
+      Openings openings(scan.minutes, worker.anchors[0]);
       return Fill<int64_t>(vector, worker, [&](uint32_t anchor, int64_t* out) {
-        *out = origins[anchor].opened * kMicrosPerSecond;
+        uint32_t minute;
+        if (!openings.MinuteOf(anchor, &minute)) return false;
+        *out = minute * kMicrosPerMinute;
         return true;
       });
+    }
     case kFirstSeen:
     case kLastSeen:
       return Fill<int64_t>(vector, worker, [&](uint32_t anchor, int64_t* out) {

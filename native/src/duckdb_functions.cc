@@ -193,11 +193,22 @@ constexpr uint32_t kChunkRows = 2048;
 constexpr uint64_t kUnitProfiles = 64 * kChunkRows;
 
 struct ProfileScan {
-  MappedArray ids, users, sizes, heads, records, times;
+  MappedArray ids, heads, records, times;
   IdentifierValues identifiers;
-  uint64_t count = 0;  // ordinals below it are published
+  uint64_t count = 0;    // ordinals below it are published
+  uint64_t anchors = 0;  // that the arrays have room for
   std::vector<idx_t> projected;
   std::atomic<uint64_t> next{0};
+
+  const AnchorRecord& record(uint32_t anchor) const { return records.As<AnchorRecord>()[anchor]; }
+  uint32_t HeadOf(uint32_t profile) const {
+    uint32_t head = heads.As<uint32_t>()[profile] & kOrdinalMask;
+    return head < anchors ? head : 0;
+  }
+  uint32_t NextOf(uint32_t anchor) const {
+    uint32_t next = record(anchor).next & kOrdinalMask;
+    return next < anchors ? next : 0;
+  }
 };
 
 struct ProfileWorker {
@@ -223,12 +234,12 @@ void InitProfiles(DuckdbInitInfo info) {
   HotDirectory& directory = HotDirectory::Instance();
   auto scan = std::make_unique<ProfileScan>();
   scan->ids = directory.Array("profile_ids");
-  scan->users = directory.Array("profile_users");
-  scan->sizes = directory.Array("profile_sizes");
   scan->heads = directory.Array("profile_heads");
   scan->records = directory.Array("anchor_records");
   scan->times = directory.Array("anchor_times");
-  scan->count = std::min({scan->ids.count(), scan->ids.CapacityOf(16), scan->sizes.CapacityOf(4)});
+  scan->count = std::min({scan->ids.count(), scan->ids.CapacityOf(16), scan->heads.CapacityOf(4)});
+  // Both are arrays of 32-bit words: three and four an anchor.
+  scan->anchors = std::min(scan->records.CapacityOf(4) / 3, scan->times.CapacityOf(4) / 4);
   for (idx_t output = 0; output < duckdb.init_get_column_count(info); output += 1) {
     scan->projected.push_back(duckdb.init_get_column_index(info, output));
   }
@@ -244,7 +255,7 @@ void InitProfileWorker(DuckdbInitInfo info) {
 
 // Collects the live profiles of the next chunk that has any. False when the scan is over.
 bool NextProfiles(ProfileScan& scan, ProfileWorker& worker) {
-  const uint32_t* sizes = scan.count == 0 ? nullptr : scan.sizes.As<uint32_t>();
+  const uint32_t* heads = scan.count == 0 ? nullptr : scan.heads.As<uint32_t>();
   for (;;) {
     if (worker.next == worker.end) {
       worker.next = scan.next.fetch_add(kUnitProfiles, std::memory_order_relaxed);
@@ -257,53 +268,54 @@ bool NextProfiles(ProfileScan& scan, ProfileWorker& worker) {
     uint64_t end = std::min<uint64_t>(worker.next + kChunkRows, worker.end);
     worker.count = 0;
     for (uint64_t profile = std::max<uint64_t>(worker.next, 1); profile < end; profile += 1) {
-      if (sizes[profile] > 0) worker.profiles[worker.count++] = static_cast<uint32_t>(profile);
+      if (heads[profile] >> kOrdinalBits > 0) worker.profiles[worker.count++] = static_cast<uint32_t>(profile);
     }
     worker.next = end;
     if (worker.count > 0) return true;
   }
 }
 
-// One element per profile; NULL beyond the end of the array or where the file is missing.
-template <typename T>
-void FillFrom(DuckdbVector vector, const MappedArray& array, const ProfileWorker& worker) {
-  uint64_t capacity = array.CapacityOf(sizeof(T));
-  T* out = static_cast<T*>(duckdb.vector_get_data(vector));
-  uint64_t* validity = WritableValidity(vector);
-  for (uint32_t row = 0; row < worker.count; row += 1) {
-    if (worker.profiles[row] < capacity) {
-      out[row] = array.As<T>()[worker.profiles[row]];
-    } else {
-      SetNull(validity, row);
-    }
-  }
-}
-
 void FillUserIds(DuckdbVector vector, const ProfileScan& scan, const ProfileWorker& worker) {
-  uint64_t capacity = scan.users.CapacityOf(4);
   auto* out = static_cast<DuckdbString*>(duckdb.vector_get_data(vector));
   uint64_t* validity = WritableValidity(vector);
   for (uint32_t row = 0; row < worker.count; row += 1) {
-    uint32_t profile = worker.profiles[row];
-    uint32_t node = profile < capacity ? scan.users.As<uint32_t>()[profile] : 0;
+    uint32_t head = scan.HeadOf(worker.profiles[row]);
+    bool is_user = head != 0 && TypeOf(scan.record(head)) == kUserIdType;
+    uint32_t node = is_user ? scan.record(head).node & kOrdinalMask : 0;
     if (!scan.identifiers.Find(node, &out[row])) SetNull(validity, row);
   }
 }
 
-// Adds up the anchors of each profile. A ring that is being changed may lead astray for a moment, so
-// the walk takes as many steps as the profile has anchors, and none outside the arrays.
+// A ring that is being changed may lead astray for a moment, so a walk never takes more steps than a
+// profile has anchors at most, and none outside the arrays: LIMITS.profileAnchorsMax.
+constexpr uint32_t kStepsMax = 10000;
+
+void FillAnchorCounts(DuckdbVector vector, const ProfileScan& scan, const ProfileWorker& worker) {
+  auto* out = static_cast<uint32_t*>(duckdb.vector_get_data(vector));
+  for (uint32_t row = 0; row < worker.count; row += 1) {
+    uint32_t profile = worker.profiles[row];
+    uint32_t count = scan.heads.As<uint32_t>()[profile] >> kOrdinalBits;
+    uint32_t head = scan.HeadOf(profile);
+    if (count == kSizeMany && head != 0) {
+      count = 1;
+      for (uint32_t anchor = scan.NextOf(head); anchor != head && anchor != 0 && count < kStepsMax;
+           anchor = scan.NextOf(anchor)) {
+        count += 1;
+      }
+    }
+    out[row] = count;
+  }
+}
+
+// Adds up the anchors of each profile.
 void AddUpActivity(const ProfileScan& scan, ProfileWorker& worker) {
-  uint64_t heads = scan.heads.CapacityOf(4);
-  // Both are arrays of 32-bit words, four an anchor.
-  uint64_t anchors = std::min(scan.records.CapacityOf(4), scan.times.CapacityOf(4)) / 4;
   for (uint32_t row = 0; row < worker.count; row += 1) {
     auto& activity = worker.activity[row];
     activity = {};
-    uint32_t profile = worker.profiles[row];
-    uint32_t anchor = profile < heads ? scan.heads.As<uint32_t>()[profile] : 0;
-    uint32_t steps = scan.sizes.As<uint32_t>()[profile];
-    for (; steps > 0 && anchor != 0 && anchor < anchors; steps -= 1) {
-      const AnchorRecord& record = scan.records.As<AnchorRecord>()[anchor];
+    const uint32_t head = scan.HeadOf(worker.profiles[row]);
+    uint32_t anchor = head;
+    for (uint32_t steps = 0; anchor != 0 && steps < kStepsMax; steps += 1) {
+      const AnchorRecord& record = scan.record(anchor);
       const AnchorTimes& times = scan.times.As<AnchorTimes>()[anchor];
       if (record.events > 0) {
         bool is_first = activity.events == 0;
@@ -311,7 +323,8 @@ void AddUpActivity(const ProfileScan& scan, ProfileWorker& worker) {
         activity.last = is_first ? times.last : std::max(activity.last, times.last);
         activity.events += record.events;
       }
-      anchor = record.next;
+      anchor = scan.NextOf(anchor);
+      if (anchor == head) break;
     }
   }
 }
@@ -345,7 +358,7 @@ void FillProfileColumn(DuckdbVector vector, idx_t column, const ProfileScan& sca
       return;
     }
     case kUserId: return FillUserIds(vector, scan, worker);
-    case kAnchorCount: return FillFrom<uint32_t>(vector, scan.sizes, worker);
+    case kAnchorCount: return FillAnchorCounts(vector, scan, worker);
     case kFirstSeen:
     case kLastSeen:
     case kEventCount: return FillActivity(vector, column, worker);

@@ -39,7 +39,7 @@ uint64_t RandomSeed() {
 namespace {
 
 // Shared with identity/identity-rules.ts.
-enum NodeType : uint8_t { kUserIdType = 1, kAnonymousIdType = 2, kAccountType = 255 };
+enum NodeType : uint8_t { kAnonymousIdType = 2, kAccountType = 255 };
 
 // Columns of `events` the index reads; event_decoder.cc checks that they are in their places.
 enum : uint32_t {

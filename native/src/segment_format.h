@@ -114,12 +114,11 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 // Ordinal 0 is never given: it means "none".
 //   profile_of        u32   [anchor]  -> profile
 //   profile_ids       16 B  [profile] -> public id, big-endian UUID bytes
-//   profile_users     u32   [profile] -> node of the user_id, 0 while anonymous
-//   profile_sizes     u32   [profile] -> anchors of the profile, 0 when it became part of another
-//   profile_heads     u32   [profile] -> an anchor of its ring
-//   anchor_records    16 B  [anchor]  -> AnchorRecord
+//   profile_heads     u32   [profile] -> an anchor of its ring, that of a user_id if there is one; above it
+//                                        min(anchors, 15), 0 when it became part of another
+//   anchor_records    12 B  [anchor]  -> AnchorRecord
 //   anchor_times      16 B  [anchor]  -> AnchorTimes
-//   anchor_origins     8 B  [anchor]  -> AnchorOrigin
+//   anchor_minutes     8 B  [mark]    -> MinuteMark: when anchors were opened
 //   node_anchors      u32   [node]    -> the anchor that takes its events, and NodeWord bits
 //   identifier_types  64 B  [type]    -> name, ended by a zero
 //   node_values, identifier_values: node_values.h
@@ -129,18 +128,26 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 // What is counted is counted per anchor; a profile adds its anchors up. Shared with identity/profile-store.ts.
 struct AnchorRecord {
   uint32_t events;
-  uint32_t next;                 // anchor of the ring
-  uint32_t node;
-  uint32_t link;                 // the anchor its first edge leads to
+  uint32_t next;                 // anchor of the ring; above it the high bits of the type
+  uint32_t node;                 // above it the low bits of the type
 };
+constexpr uint32_t kOrdinalBits = 28;
+constexpr uint32_t kOrdinalMask = (1u << kOrdinalBits) - 1;
+constexpr uint32_t kSizeMany = 15;  // of profile_heads: so many anchors or more
+constexpr uint32_t kUserIdType = 1;
+
+inline uint32_t TypeOf(const AnchorRecord& record) {
+  return record.next >> kOrdinalBits << 4 | record.node >> kOrdinalBits;
+}
 
 struct AnchorTimes {
   int64_t first, last;           // microseconds; valid with events > 0
 };
 
-struct AnchorOrigin {
-  uint32_t opened;               // seconds since 1970
-  uint32_t type;
+// Things from `first` on, up to the next mark, came in this minute since 1970.
+struct MinuteMark {
+  uint32_t first;
+  uint32_t minute;
 };
 
 // Shared with identity/node-words.ts.

@@ -7,6 +7,7 @@ import { TENANT_CAPACITIES } from '../../engine/capacities.ts';
 import type { Checkpointer } from '../../engine/checkpointer.ts';
 import { checkpointDirectoryOf } from '../../engine/data-files.ts';
 import type { OpenTenant } from '../../engine/engine.ts';
+import { RECORD_WORDS } from '../../identity/profile-store.ts';
 import { LocalObjectStore } from '../../storage/lake/local-object-store.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
@@ -58,7 +59,7 @@ function people({ engine }: Site): unknown {
     identity.profileOf('user_id', `u${index}`),
   );
   const events = users.map((profile) =>
-    profiles.anchorsOf(profile).map((anchor) => profiles.records[anchor * 4]),
+    profiles.anchorsOf(profile).map((anchor) => profiles.records[anchor * RECORD_WORDS]),
   );
   return { users, events, ids: users.map((profile) => profiles.profileId(profile)) };
 }

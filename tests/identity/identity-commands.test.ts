@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { type IdentityCommand, parseIdentityCommand } from '../../identity/identity-command.ts';
 import type { CommandOutcome } from '../../identity/identity-operator.ts';
+import { RECORD_WORDS } from '../../identity/profile-store.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NOW, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
 import { identityState } from '../support/identity-state.ts';
@@ -45,7 +46,7 @@ function people(engine: TestEngine): string[] {
   for (let anchor = 1; anchor <= profiles.anchorCount; anchor += 1) {
     const profile = profiles.profileOf[anchor]!;
     const members = found.get(profile) ?? [];
-    members.push(`${anchor}×${profiles.records[anchor * 4]!}`);
+    members.push(`${anchor}×${profiles.records[anchor * RECORD_WORDS]!}`);
     found.set(profile, members);
   }
   return [...found.values()].map((members) => members.join(' ')).sort();
@@ -263,7 +264,7 @@ test('link then undo changes nobody, commands replay, and whatever is told no ev
         const { profiles } = engine.tenant.identity;
         let counted = 0;
         for (let anchor = 1; anchor <= profiles.anchorCount; anchor += 1) {
-          counted += profiles.records[anchor * 4]!;
+          counted += profiles.records[anchor * RECORD_WORDS]!;
         }
         const nobody = hot.events.segments
           .flatMap((segment) => readRows(segment))

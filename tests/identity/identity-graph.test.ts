@@ -220,7 +220,7 @@ test('a kiosk with 10,000 users keeps people apart and every profile small', asy
   assert.equal(new Set(found).size, users);
   for (let index = 0; index < users; index += 1) {
     assert.equal(found[2 * index], found[2 * index + 1], 'what a user did stays theirs');
-    assert.equal(profiles.sizes[found[2 * index]!], 2);
+    assert.equal(profiles.sizeOf(found[2 * index]!), 2);
   }
 });
 

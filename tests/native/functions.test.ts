@@ -5,6 +5,9 @@ import { SharedArray } from '../../storage/shared-array.ts';
 import { type HotFixture, openDuckDb, openHotFixture, rowsOf } from './scan-harness.ts';
 
 const ID = '9f8e7d6c-5b4a-4392-8170-00ffeeddccbb';
+/** The lowest bit above an ordinal. */
+const HIGH = 2 ** 28;
+const USER_ID = 1;
 const LOW_ID = '00000000-0000-4000-8000-000000000001';
 
 describe('profile functions', () => {
@@ -117,15 +120,14 @@ describe('profile functions', () => {
 
   it('hot_profiles shows live profiles, with user ids of every length', async () => {
     profileIds(ID, LOW_ID, ID.replace('9f', '1f'));
-    array('profile_sizes', 'u32', [0, 2, 0, 1]);
-    array('profile_users', 'u32', [0, 1, 1, 0]);
-    array('profile_heads', 'u32', [0, 1, 0, 3]);
-    // Of each anchor: events, next, node, link; first and last seen as two words each.
+    // Above the head: how many anchors.
+    array('profile_heads', 'u32', [0, 2 * HIGH + 1, 1, HIGH + 3]);
+    // Of each anchor: events; next, node, and above them the type; first and last seen as two words each.
     const records = [
-      [0, 0, 0, 0],
-      [9, 2, 0, 0],
-      [2, 1, 0, 0],
-      [12, 3, 0, 0],
+      [0, 0, 0],
+      [9, 2, USER_ID * HIGH + 1],
+      [2, 1, 2 * HIGH],
+      [12, 3, 2 * HIGH],
     ];
     array('anchor_records', 'u32', records.flat());
     const seen = [
@@ -165,16 +167,16 @@ describe('profile functions', () => {
 
   it('hot_anchors shows anchors that have a profile, and which takes the events of its node', async () => {
     assert.deepEqual(await rows(`SELECT * FROM hot_anchors()`), []);
-    const CLOSED = 2 ** 28;
+    const CLOSED = HIGH;
     const ATTENTION = 2 ** 31;
     array('profile_of', 'u32', [0, 5, 5, 0, 6, 7]);
     array('anchor_records', 'u32', [
-      ...[0, 0, 0, 0],
-      ...[9, 2, 1, 0],
-      ...[2, 1, 2, 0],
-      ...[0, 0, 0, 0],
-      ...[0, 4, 2, 0],
-      ...[1, 5, 3, 0],
+      ...[0, 0, 0],
+      ...[9, 2, USER_ID * HIGH + 1],
+      ...[2, 1 + HIGH, 2 + 2 * HIGH],
+      ...[0, 0, 0],
+      ...[0, 4, 2 + 2 * HIGH],
+      ...[1, 5, 3 + 2 * HIGH],
     ]);
     const seen = [0, 1_500_000, 1_000_000, 0, 0, 3_000_000];
     array(
@@ -182,20 +184,21 @@ describe('profile functions', () => {
       'u32',
       seen.flatMap((first) => [first, 0, first + 1, 0]),
     );
-    array('anchor_origins', 'u32', [0, 0, 1, 1, 2, 2, 0, 0, 3, 2, 4, 2]);
+    // From anchor 1 on the first minute since 1970, from 4 on the third.
+    array('anchor_minutes', 'u32', [1, 1, 4, 3]);
     array('node_anchors', 'u32', [0, ATTENTION + 1, 4, CLOSED + 5]);
     assert.deepEqual(await rows(`SELECT * FROM hot_anchors()`), [
       [
-        ...[1, 5, 1, true, '1970-01-01 00:00:01+00'],
+        ...[1, 5, 1, true, '1970-01-01 00:01:00+00'],
         ...['1970-01-01 00:00:01.5+00', '1970-01-01 00:00:01.500001+00', 9],
       ],
       [
-        ...[2, 5, 2, false, '1970-01-01 00:00:02+00'],
+        ...[2, 5, 2, false, '1970-01-01 00:01:00+00'],
         ...['1970-01-01 00:00:01+00', '1970-01-01 00:00:01.000001+00', 2],
       ],
-      [4, 6, 2, true, '1970-01-01 00:00:03+00', null, null, 0],
+      [4, 6, 2, true, '1970-01-01 00:03:00+00', null, null, 0],
       [
-        ...[5, 7, 3, false, '1970-01-01 00:00:04+00'],
+        ...[5, 7, 3, false, '1970-01-01 00:03:00+00'],
         ...['1970-01-01 00:00:03+00', '1970-01-01 00:00:03.000001+00', 1],
       ],
     ]);
@@ -204,8 +207,10 @@ describe('profile functions', () => {
 
   it('a damaged node value is NULL, never a read outside the file', async () => {
     profileIds(ID, ID, ID);
-    array('profile_sizes', 'u32', [0, 1, 1, 1]);
-    array('profile_users', 'u32', [0, 1, 2, 4_000_000]);
+    array('profile_heads', 'u32', [0, HIGH + 1, HIGH + 2, HIGH + 3]);
+    const node = (number: number): number[] => [0, 0, USER_ID * HIGH + number];
+    array('anchor_records', 'u32', [...node(0), ...node(1), ...node(2), ...node(4_000_000)]);
+    array('anchor_times', 'u32', new Array(16).fill(0));
     // An end behind that of the file; then one before its start, as also after a start of anything.
     bytes('node_values', 64, nodeBlock(2 ** 52, [17, 16]));
     bytes('identifier_values', 1, new Uint8Array(16).fill(255));
@@ -228,7 +233,8 @@ describe('profile functions', () => {
       return made;
     };
     make('profile_ids', 16);
-    make('profile_sizes', 4).window(0, count).fill(1);
+    const heads = make('profile_heads', 4).window(0, count);
+    new Uint32Array(heads.buffer, heads.byteOffset, count).fill(HIGH);
     assert.deepEqual(
       await rows(`SELECT count(*), count(DISTINCT profile), min(profile), max(profile)
         FROM hot_profiles()`),
