@@ -11,7 +11,7 @@ export async function reportOf(frame: WhatIfFrame, parts: ExampleParts): Promise
   const { identity, tally, unattributed, statements } = replay;
   const { profiles } = identity;
   const today = sizesOf(profileOf);
-  const then = profiles.sizes.subarray(0, profiles.profileCount + 1);
+  const then = sizesOf(profiles.profileOf.subarray(0, profiles.anchorCount + 1));
   const pairs = new PairCounts();
   replay.attributions.each((before, after, events) => {
     const pair = [profileOf[before] ?? 0, profiles.profileOf[after]!] as const;

@@ -124,7 +124,7 @@ function decisions(identity: TestEngine['tenant']['identity']): unknown {
     ]),
     profileOf: [...profiles.profileOf.subarray(0, anchors)],
     records: [...profiles.records.subarray(0, anchors * RECORD_WORDS)],
-    sizes: [...profiles.sizes.subarray(0, profiles.profileCount + 1)],
+    heads: [...profiles.heads.subarray(0, profiles.profileCount + 1)],
   };
 }
 
@@ -143,9 +143,10 @@ test('a rule set that is tried decides as it does where it is really in force', 
         }
         const { replay, report } = await replayOf(context, live, rules);
         assert.deepEqual(decisions(replay.identity), decisions(applied.tenant.identity));
-        const sizes = applied.tenant.identity.profiles.sizes;
-        const count = sizes.subarray(0, applied.tenant.identity.profiles.profileCount + 1);
-        assert.equal(report.profiles.after, count.filter((size) => size > 0).length);
+        const { profiles } = applied.tenant.identity;
+        const ordinals = Array.from({ length: profiles.profileCount }, (_, index) => index + 1);
+        const people = ordinals.filter((profile) => profiles.isLive(profile));
+        assert.equal(report.profiles.after, people.length);
         replay.close();
         await live.engine.close();
         await applied.engine.close();
