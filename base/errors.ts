@@ -320,6 +320,13 @@ export const ERRORS = {
     retryable: false,
     help: 'Ids of profiles come from /v1/identity/resolve and from the table profiles.',
   },
+  TRIBUTARY_IDENTITY_ACCOUNT_UNKNOWN: {
+    message: 'No event names an account {account}.',
+    status: 404,
+    sqlstate: '02000',
+    retryable: false,
+    help: 'Accounts are the groupIds of events; the table accounts lists them.',
+  },
   TRIBUTARY_IDENTITY_IDENTIFIER_UNKNOWN: {
     message: 'One of {a} and {b} belongs to nobody.',
     status: 404,

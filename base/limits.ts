@@ -152,6 +152,8 @@ export const LIMITS = Object.freeze({
   whatIfListMax: 10,
   /** What-ifs of one tenant that are remembered. */
   whatIfsKeptMax: 8,
+  /** Members that an answer about an account lists; their count stays exact beyond it. */
+  accountMembersListedMax: 1000,
   /** Bytes of identifier values per tenant. */
   identityValuesBytesMax: 32 * GIB,
 

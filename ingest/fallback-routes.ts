@@ -1,5 +1,6 @@
 /** What no other route took: preflights of browsers, wrong methods, unknown paths. */
 import { TributaryError } from '../base/errors.ts';
+import { ACCOUNTS_PATH } from './account-routes.ts';
 import { answerPreflight } from './cross-origin.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { IDENTITY_COMMAND_PATHS, IDENTITY_RULES_PATH } from './identity-command-routes.ts';
@@ -40,6 +41,6 @@ function methodsOf(path: string): string | undefined {
   if (path === LAKE_TOKENS_PATH || path === WHAT_IF_PATH) return 'GET, HEAD, POST';
   if (path === IDENTITY_RULES_PATH) return 'GET, HEAD, PUT';
   if (IDENTITY_COMMAND_PATHS.includes(path)) return 'POST';
-  if (path === PROFILES_PATH) return 'GET, HEAD';
+  if (path === PROFILES_PATH || path === ACCOUNTS_PATH) return 'GET, HEAD';
   return GET_PATHS.includes(path) ? 'GET, HEAD' : undefined;
 }

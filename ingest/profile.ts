@@ -21,11 +21,12 @@ const SQL = `
     WHERE anchor IN (SELECT unnest($1::UINTEGER[]))
       AND timestamp >= $2::TIMESTAMPTZ AND timestamp <= $3::TIMESTAMPTZ
   ), said AS (
-    SELECT own.sequence, own.timestamp, own.source, member.key AS trait,
-      member.value::VARCHAR AS value, member.type AS kind
-    FROM own, json_each(own.traits) AS member
-    WHERE own.type = 'identify'
-    QUALIFY row_number() OVER (PARTITION BY trait ORDER BY timestamp DESC, sequence DESC) = 1
+    SELECT sequence, timestamp, source, trait, value::VARCHAR AS value FROM (
+      SELECT *, unnest(json_keys(traits)) AS trait, unnest(json_extract(traits, '$.*')) AS value,
+        generate_subscripts(json_keys(traits), 1) AS place
+      FROM own WHERE type = 'identify')
+    QUALIFY row_number() OVER (
+      PARTITION BY trait ORDER BY timestamp DESC, sequence DESC, place DESC) = 1
   ), former AS (
     SELECT loser_id AS id FROM merges WHERE survivor_id = $4::UUID
     UNION
@@ -38,7 +39,7 @@ const SQL = `
   SELECT 'account', group_id, NULL, count(*), min(timestamp), max(timestamp), NULL
   FROM own WHERE group_id IS NOT NULL GROUP BY group_id
   UNION ALL
-  SELECT 'trait', trait, value, sequence, timestamp, NULL, source FROM said WHERE kind <> 'NULL'
+  SELECT 'trait', trait, value, sequence, timestamp, NULL, source FROM said WHERE value <> 'null'
   UNION ALL
   SELECT 'former', id::VARCHAR, NULL, NULL, NULL, NULL, NULL FROM former
   ORDER BY part, name`;
@@ -82,7 +83,8 @@ export function profileText(
   return `${JSON.stringify(head).slice(0, -1)},"traits":[${traits.join(',')}]}`;
 }
 
-function traitText([, trait, value, sequence, timestamp, , source]: Row): string {
+/** A row of part, trait, value, sequence, timestamp, nothing, source. */
+export function traitText([, trait, value, sequence, timestamp, , source]: Row): string {
   const origin = JSON.stringify({ timestamp, sequence, source }).slice(1);
   return `{"trait":${JSON.stringify(trait)},"value":${String(value)},${origin}`;
 }

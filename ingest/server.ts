@@ -9,6 +9,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { serveAccounts } from './account-routes.ts';
 import { AddressLimit } from './address-limit.ts';
 import { BatchIntake } from './batch-intake.ts';
 import { BodyWatch } from './body-watch.ts';
@@ -117,6 +118,7 @@ export class IngestServer {
     serveIdentityCommands(this.#app, context);
     serveWhatIfs(this.#app, context);
     serveProfiles(this.#app, context);
+    serveAccounts(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
     serveLakeTasks(this.#app, context);

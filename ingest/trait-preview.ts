@@ -11,17 +11,17 @@ import type { Row } from './sql-rows.ts';
 type Summary = CommandOutcome['before'][number];
 
 const SQL = `
-  SELECT anchor, trait, value, kind FROM (
-    SELECT own.anchor, own.timestamp, own.sequence, member.key AS trait,
-      member.value::VARCHAR AS value, member.type AS kind
-    FROM (
-      SELECT anchor, timestamp, sequence, traits FROM events
-      WHERE type = 'identify' AND anchor IN (SELECT unnest($1::UINTEGER[]))
-        AND timestamp >= $2::TIMESTAMPTZ AND timestamp <= $3::TIMESTAMPTZ
-    ) AS own, json_each(own.traits) AS member
-    QUALIFY row_number() OVER (
-      PARTITION BY anchor, trait ORDER BY timestamp DESC, sequence DESC) = 1
-  ) ORDER BY timestamp, sequence`;
+  SELECT anchor, trait, value::VARCHAR FROM (
+    SELECT anchor, timestamp, sequence, unnest(json_keys(traits)) AS trait,
+      unnest(json_extract(traits, '$.*')) AS value,
+      generate_subscripts(json_keys(traits), 1) AS place
+    FROM events
+    WHERE type = 'identify' AND anchor IN (SELECT unnest($1::UINTEGER[]))
+      AND timestamp >= $2::TIMESTAMPTZ AND timestamp <= $3::TIMESTAMPTZ
+  )
+  QUALIFY row_number() OVER (
+    PARTITION BY anchor, trait ORDER BY timestamp DESC, sequence DESC, place DESC) = 1
+  ORDER BY timestamp, sequence`;
 
 /** The query whose rows {@link summaryText} takes. @param times hold every event of `anchors`. */
 export function traitsQuery(
@@ -35,9 +35,9 @@ export function traitsQuery(
 export function summaryText(summary: Summary, rows: readonly Row[]): string {
   const anchors = new Set<unknown>(summary.anchors);
   const traits = new Map<string, string>();
-  for (const [anchor, trait, value, kind] of rows) {
+  for (const [anchor, trait, value] of rows) {
     if (!anchors.has(anchor)) continue;
-    if (kind === 'NULL') traits.delete(String(trait));
+    if (value === 'null') traits.delete(String(trait));
     else traits.set(String(trait), String(value));
   }
   const texts = [...traits]

@@ -13,6 +13,7 @@ import type { TableSchema } from '../storage/segment-format.ts';
 import { WARNINGS_SCHEMA } from '../storage/warnings-schema.ts';
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS } from './function-policy.ts';
 import type { GatePolicy } from './gate.ts';
+import { TRAIT_RELATIONS } from './trait-relations.ts';
 
 export interface CatalogRelation {
   /** Lower case. */
@@ -51,23 +52,6 @@ const EVENTS_SELECT = `
 function namesOf({ columns }: TableSchema): string {
   return columns.map(({ name }) => name).join(', ');
 }
-
-/** The newest value of each trait by event time, then sequence; a null removes the trait. */
-const PROFILE_TRAITS_SELECT = `
-  WITH said AS (
-    SELECT profile_of(anchor) AS profile, timestamp, sequence, said.key AS trait, said.value AS value,
-      said.type = 'NULL' AS removed
-    FROM {events} AS events, json_each(events.traits) AS said
-    WHERE events.type = 'identify'
-  ), newest AS (
-    SELECT profile, trait, timestamp, sequence, value, removed
-    FROM said
-    QUALIFY row_number() OVER (
-      PARTITION BY profile, trait ORDER BY timestamp DESC, sequence DESC) = 1
-  )
-  SELECT profile_id(profile) AS profile_id, trait, value, timestamp, sequence
-  FROM newest
-  WHERE NOT removed`;
 
 /** The appliance's own relations, over the hot directory of one tenant. */
 export const HOT_CATALOG: Catalog = {
@@ -128,12 +112,7 @@ export const HOT_CATALOG: Catalog = {
       scans: ['warnings'],
       boundColumns: [],
     },
-    {
-      name: 'profile_traits',
-      select: PROFILE_TRAITS_SELECT,
-      scans: ['events'],
-      boundColumns: [],
-    },
+    ...TRAIT_RELATIONS,
   ],
 };
 
