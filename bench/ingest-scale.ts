@@ -169,19 +169,18 @@ async function ingestSlice(
   };
 }
 
-/** Of this process and of the encoder's, which may have started meanwhile. */
-function cpuMicrosWith({ processId }: EncodeProcess): number {
+/** Of this process and of the encoder's, which may start and end meanwhile. */
+function cpuMicrosWith({ processIds }: EncodeProcess): number {
   const { user, system } = process.cpuUsage();
-  return user + system + (processId === undefined ? 0 : cpuMicrosOf(processId));
+  return processIds.reduce((sum, id) => sum + cpuMicrosOf(id), user + system);
 }
 
-function whileStopped<Result>({ processId }: EncodeProcess, make: () => Result): Result {
-  if (processId === undefined) return make();
-  process.kill(processId, 'SIGSTOP');
+function whileStopped<Result>({ processIds }: EncodeProcess, make: () => Result): Result {
+  for (const id of processIds) process.kill(id, 'SIGSTOP');
   try {
     return make();
   } finally {
-    process.kill(processId, 'SIGCONT');
+    for (const id of processIds) process.kill(id, 'SIGCONT');
   }
 }
 
