@@ -34,12 +34,11 @@ export async function openEngine(
   hotDirectory: string,
   settings: Partial<EngineOptions> = {},
 ): Promise<OpenedEngine> {
-  const allocateAligned = (bytes: number): ArrayBuffer => native.allocateAligned(bytes);
   const encoder = new EncodeProcess();
   const engine = await Engine.open({
     dataDirectory,
     hotDirectory,
-    fileSystem: new NodeFileSystem({ allocateAligned }),
+    fileSystem: new NodeFileSystem(native),
     clock: systemClock,
     random: systemRandom,
     logger: jsonLogger('warn', (line) => process.stderr.write(line)),
