@@ -21,7 +21,7 @@ import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, SOURCE, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
 import { temporaryHotDirectory } from '../support/hot-fixture.ts';
-import { inlineEncoder, tieredValues } from '../support/tiered-rows.ts';
+import { tieredValues } from '../support/tiered-rows.ts';
 
 const DATA = '/data';
 const BACKUPS = '/backups';
@@ -58,7 +58,6 @@ describe('a log that is trimmed', () => {
     TestEngine.open(context, fileSystem, {
       dataDirectory,
       capacities: CAPACITIES,
-      encoder: inlineEncoder,
       random: seededRandomSource(++opened),
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
     });
