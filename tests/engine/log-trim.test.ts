@@ -15,6 +15,7 @@ import { trimLog } from '../../engine/log-trim.ts';
 import { makeCheckpoint } from '../../engine/make-checkpoint.ts';
 import { restoreBackup } from '../../engine/restore.ts';
 import { verifyData } from '../../engine/verify.ts';
+import { RECORD_WORDS } from '../../identity/profile-store.ts';
 import { BackupRepository } from '../../storage/backup-repository.ts';
 import { atomicReplace } from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
@@ -106,7 +107,9 @@ describe('a log that is trimmed', () => {
     const { profiles } = identity;
     const people = Array.from({ length: PEOPLE }, (_, user) => {
       const profile = identity.profileOf('user_id', `u${user}`);
-      const counts = profiles.anchorsOf(profile).map((anchor) => profiles.records[anchor * 4]);
+      const counts = profiles
+        .anchorsOf(profile)
+        .map((anchor) => profiles.records[anchor * RECORD_WORDS]);
       return [profiles.profileId(profile), ...counts];
     });
     return { events, people };
