@@ -24,8 +24,6 @@ const QUEUE_BYTES_MAX = 64 * MIB;
 export interface OpenedEngine {
   readonly engine: Engine;
   readonly tenant: Tenant;
-  /** Its process. */
-  readonly encoder: EncodeProcess;
 }
 
 /** @param settings instead of those of other workloads. */
@@ -34,11 +32,11 @@ export async function openEngine(
   hotDirectory: string,
   settings: Partial<EngineOptions> = {},
 ): Promise<OpenedEngine> {
-  const encoder = new EncodeProcess();
+  const allocateAligned = (bytes: number): ArrayBuffer => native.allocateAligned(bytes);
   const engine = await Engine.open({
     dataDirectory,
     hotDirectory,
-    fileSystem: new NodeFileSystem(native),
+    fileSystem: new NodeFileSystem({ allocateAligned }),
     clock: systemClock,
     random: systemRandom,
     logger: jsonLogger('warn', (line) => process.stderr.write(line)),
@@ -47,10 +45,10 @@ export async function openEngine(
     // What is measured stays hot, unless the workload flushes it.
     flush: { flushBytes: Number.POSITIVE_INFINITY, flushAgeMs: Number.POSITIVE_INFINITY },
     queueBytesMax: QUEUE_BYTES_MAX,
-    encoder,
+    encoder: new EncodeProcess(),
     ...settings,
   });
-  return { engine, tenant: engine.tenant(TENANT_ID), encoder };
+  return { engine, tenant: engine.tenant(TENANT_ID) };
 }
 
 /**

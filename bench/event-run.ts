@@ -16,7 +16,7 @@ export function prepareRun(options: EventRunOptions, ndjsonPath?: string): Event
   try {
     for (const { payload, ndjson } of generateBatches(options)) {
       payloads.push(payload);
-      if (file !== undefined) writeSync(file, ndjson());
+      if (file !== undefined) writeSync(file, ndjson);
     }
   } finally {
     if (file !== undefined) closeSync(file);

@@ -79,20 +79,11 @@ export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
     'Size of the last checkpoints that were made, of all tenants.',
     sum(({ checkpointer }) => checkpointer?.statistics.bytes ?? 0),
   );
-  metrics.gauge(
-    'tributary_log_bytes',
-    'Size of the files of the logs.',
-    sum(({ tenant }) => tenant.logBytes),
-  );
-  metrics.counter(
-    'tributary_log_files_removed_total',
-    'Files of the logs that were removed, since checkpoints made them unneeded.',
-    sum(({ checkpointer }) => checkpointer?.statistics.removedLogFiles ?? 0),
-  );
 }
 
 /** What maintenance did, and how long the disk's room lasts. */
-export function registerUpkeepMetrics(metrics: Metrics, { maintenance, disk }: Upkeep): void {
+export function registerUpkeepMetrics(metrics: Metrics, upkeep: Upkeep): void {
+  const { maintenance, identity, disk } = upkeep;
   const counters = [
     ['compaction_jobs_total', 'Compaction jobs that ended well.', 'rewrites'],
     ['compaction_failures_total', 'Compaction jobs that failed.', 'rewriteFailures'],
@@ -117,6 +108,20 @@ export function registerUpkeepMetrics(metrics: Metrics, { maintenance, disk }: U
     'tributary_compaction_seconds_total',
     'Time that compaction jobs took.',
     () => maintenance.statistics.rewriteMs / 1000,
+  );
+  const writes = [
+    ['writes_total', 'Times that profiles and identifiers were written to the lake.', 'writes'],
+    ['failures_total', 'Times that they could not be; those before stayed.', 'failures'],
+    ['rows_total', 'Rows that were written.', 'rows'],
+    ['bytes_total', 'Bytes that were written.', 'bytes'],
+  ] as const;
+  for (const [name, help, field] of writes) {
+    metrics.counter(`tributary_lake_profiles_${name}`, help, () => identity.statistics[field]);
+  }
+  metrics.counter(
+    'tributary_lake_profiles_seconds_total',
+    'Time that it took, with the checkpoints before.',
+    () => identity.statistics.elapsedMs / 1000,
   );
   metrics.gauge(
     'tributary_maintenance_running',

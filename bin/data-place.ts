@@ -29,7 +29,7 @@ export function dataPlaceOf(line: CommandLine, context: CommandContext): BackupS
 }
 
 export function openFileSystem(): FileSystem {
-  return new NodeFileSystem(native);
+  return new NodeFileSystem({ allocateAligned: (bytes) => native.allocateAligned(bytes) });
 }
 
 /** Makes a directory for its owner alone, where there is none. @returns its real path. */

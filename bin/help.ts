@@ -9,7 +9,7 @@ const OVERVIEW = `tributary: a customer data platform on one machine
   tributary send FILE.ndjson    send events from a file, or from standard input with -
   tributary dead-letters export what was not accepted, as NDJSON to repair; or replay it as it is
   tributary lake token          make, list and end the tokens other engines read the lake with
-  tributary lake files          files of the lake by table and day; and compact, retain, expire, orphans
+  tributary lake files          files of the lake by table and day; and compact, retain, profiles, expire, orphans
   tributary identity            undo, split, block, link, unlink who is who; read, set and try rules
   tributary backup --to DIR     copy the data, while the appliance serves or not; list and verify backups
   tributary restore --from DIR  put a backup into an empty data directory
@@ -55,12 +55,13 @@ ${CLIENT_OPTIONS}, an admin key
 `;
 
 const LAKE = `tributary lake files
-tributary lake compact | retain | expire | orphans [--dry-run]
+tributary lake compact | retain | profiles | expire | orphans [--dry-run]
 tributary lake token create NAME | list | revoke ID
 
-files counts the files of this tenant's lake by table and day. The four tasks are done by the appliance itself as
-well: compact makes large sorted files of small ones, retain drops rows older than their retention, expire forgets
-old snapshots, orphans moves objects that nothing refers to into the trash. What each did is printed as JSON.
+files counts the files of this tenant's lake by table and day. The tasks are done by the appliance itself as well:
+compact makes large sorted files of small ones, retain drops rows older than their retention, profiles writes the
+tables profiles and identifiers as of what is flushed, expire forgets old snapshots, orphans moves objects that
+nothing refers to into the trash. What each did is printed as JSON.
 
 create prints a token with which another engine (ClickHouse, Trino, Spark) reads this tenant's tables over the
 Iceberg REST catalog, at the path /iceberg. It is shown once. revoke ends it, and every key it was given.

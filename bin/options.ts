@@ -157,14 +157,9 @@ export const OPTIONS = {
     'Time after which hot rows are flushed to the lake, however few they are.',
   ),
   checkpoint_log_bytes: option(
-    bytes(64 * KIB),
+    bytes(MIB),
     GIB,
     'Growth of the log after which a checkpoint is made, so that a start replays less of it.',
-  ),
-  log_keep_bytes: option(
-    bytes(0),
-    0,
-    'Bytes of the log of a tenant that are kept, even where no start needs them any more.',
   ),
   queue_bytes_max: option(bytes(4 * MIB), 64 * MIB, 'Bytes of batches one tenant may have queued.'),
   in_flight_bytes_max: option(
@@ -191,6 +186,11 @@ export const OPTIONS = {
     integer(0, 36_500),
     0,
     'Days that dead letters and warnings are kept; 0 keeps them for ever.',
+  ),
+  profiles_interval_minutes: option(
+    integer(0, 10_080),
+    60,
+    'Time after which profiles and identifiers are written to the lake again, for other engines; 0: only when asked.',
   ),
   disk_free_bytes_min: option(
     bytes(0),

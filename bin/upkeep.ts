@@ -9,8 +9,10 @@ import type { RandomSource } from '../base/random.ts';
 import { GIB, MIB } from '../base/units.ts';
 import { DiskGovernor } from '../engine/disk-governor.ts';
 import type { Engine } from '../engine/engine.ts';
+import { IdentityUpkeep } from '../engine/identity-upkeep.ts';
 import { Maintenance } from '../engine/maintenance.ts';
 import type { RetentionDays } from '../engine/retention.ts';
+import { IdentityProcess } from '../query/identity-process.ts';
 import { RewriteProcess } from '../query/rewrite-process.ts';
 import { DiskReserve } from '../storage/disk-reserve.ts';
 import type { FileSystem } from '../storage/file-system.ts';
@@ -29,24 +31,22 @@ export interface UpkeepOptions {
 }
 
 /** A job reads 256 MiB, ten times that as rows: it sorts in memory, or spills. */
-const REWRITE_LIMITS = {
-  memoryBytesMax: GIB,
-  spillBytesMax: 8 * GIB,
-  dataBytesMax: 2 * GIB,
-  threads: 1,
-};
+const REWRITE_LIMITS = { memoryBytesMax: GIB, spillBytesMax: 8 * GIB, dataBytesMax: 2 * GIB };
 /** Room below which maintenance saves room: this many times that at which batches are refused. */
 const HIGH_MARK_FACTOR = 3;
 const RESERVE_BYTES = 16 * MIB;
+const MINUTE_MS = 60_000;
 /** Share of a tenant's queue above which background work waits. */
 const BUSY_QUEUE_SHARE = 0.25;
 
 export class Upkeep {
   readonly maintenance: Maintenance;
+  readonly identity: IdentityUpkeep;
   readonly disk: DiskGovernor;
 
-  private constructor(maintenance: Maintenance, disk: DiskGovernor) {
+  private constructor(maintenance: Maintenance, identity: IdentityUpkeep, disk: DiskGovernor) {
     this.maintenance = maintenance;
+    this.identity = identity;
     this.disk = disk;
   }
 
@@ -63,12 +63,22 @@ export class Upkeep {
       clock,
       logger,
     });
+    const identity = new IdentityUpkeep({
+      writer: new IdentityProcess(),
+      intervalMs: configuration.profiles_interval_minutes * MINUTE_MS,
+      store: engine.store,
+      fileSystem,
+      clock,
+      random,
+      logger,
+    });
     const maintenance = new Maintenance({
       tenants: engine.openTenants,
       store: engine.store,
       fileSystem,
       rewriter: new RewriteProcess(REWRITE_LIMITS),
       retention: retentionOf(configuration),
+      identity,
       busyReason: () => busyReason(options),
       isDiskShort: () => disk.isShort,
       clock,
@@ -77,7 +87,7 @@ export class Upkeep {
     });
     await disk.start();
     maintenance.start();
-    return new Upkeep(maintenance, disk);
+    return new Upkeep(maintenance, identity, disk);
   }
 
   /** Idempotent. */

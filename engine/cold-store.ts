@@ -66,6 +66,11 @@ export class ColdStore {
     this.directory = directory;
   }
 
+  /** Of the events that are in the lake, and so is all that came of them; 0 while there are none. */
+  get sequence(): number {
+    return this.tables.at(-1)!.watermark;
+  }
+
   /** The tables of the lake, as they are now. */
   get lakeTables(): readonly LakeTable[] {
     return this.tables.map(({ lake }) => lake);

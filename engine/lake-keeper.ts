@@ -5,17 +5,18 @@
 import { DAY_MICROS } from '../base/units.ts';
 import { COMPACTION_LIMITS, planCompaction } from '../storage/lake/compaction-plan.ts';
 import type { LiveFile } from '../storage/lake/data-file.ts';
+import type { LakeTable } from '../storage/lake/lake-table.ts';
 import { formatDay } from '../storage/lake/location.ts';
 import { UPKEEP_AGES } from '../storage/lake/upkeep.ts';
 import type { ColdTable } from './cold-table.ts';
-import { hasLocalFiles } from './compaction.ts';
+import { hasLocalFiles, type Rewrite } from './compaction.ts';
 import type { OpenTenant } from './engine.ts';
 import type { Maintenance } from './maintenance.ts';
 
 type Answer = Promise<Record<string, unknown>>;
 
 /** What may be asked for, although it is done by itself. */
-export const LAKE_TASKS = ['compact', 'retain', 'expire', 'orphans'] as const;
+export const LAKE_TASKS = ['compact', 'retain', 'profiles', 'expire', 'orphans'] as const;
 export type LakeTask = (typeof LAKE_TASKS)[number];
 
 export interface LakeKeeper {
@@ -27,7 +28,9 @@ export interface LakeKeeper {
 
 export function lakeKeeper(maintenance: Maintenance): LakeKeeper {
   return {
-    files: (tenantId) => byTable(maintenance.openTenant(tenantId), filesOf),
+    async files(tenantId) {
+      return byTable(await maintenance.lakeTables(maintenance.openTenant(tenantId)), filesOf);
+    },
     run(tenantId, task, dryRun) {
       const open = maintenance.openTenant(tenantId);
       switch (task) {
@@ -35,30 +38,41 @@ export function lakeKeeper(maintenance: Maintenance): LakeKeeper {
           return compact(maintenance, open, dryRun);
         case 'retain':
           return maintenance.dropOld(open, dryRun);
+        case 'profiles':
+          return writeProfiles(maintenance, open, dryRun);
         case 'expire':
-          return maintenance.exclusively(() => byTable(open, expiry(maintenance, dryRun)));
+          return tidy(maintenance, open, expiry(maintenance, dryRun));
         case 'orphans':
-          return maintenance.exclusively(() => byTable(open, collection(maintenance, dryRun)));
+          return tidy(maintenance, open, collection(maintenance, dryRun));
       }
     },
   };
 }
 
-async function byTable({ cold }: OpenTenant, tell: (table: ColdTable) => Promise<unknown>): Answer {
+type TellOfTable = (table: LakeTable) => Promise<unknown>;
+
+async function byTable(tables: readonly LakeTable[], tell: TellOfTable): Answer {
   const answer: Record<string, unknown> = {};
-  for (const table of cold.tables) answer[table.lake.name] = await tell(table);
+  for (const table of tables) answer[table.name] = await tell(table);
   return answer;
 }
 
+function tidy(maintenance: Maintenance, open: OpenTenant, tell: TellOfTable): Answer {
+  return maintenance.exclusively(async () => {
+    for (const table of open.cold.tables) table.releaseOldLists();
+    return byTable(await maintenance.lakeTables(open), tell);
+  });
+}
+
 /** Counts by day, oldest first. */
-async function filesOf({ lake, watermark }: ColdTable): Promise<unknown> {
+async function filesOf(lake: LakeTable): Promise<unknown> {
   const days = new Map<string | null, LiveFile[]>();
   for (const file of await lake.liveFiles()) {
     const day = dayText(file.day);
     days.set(day, [...(days.get(day) ?? []), file]);
   }
   return {
-    sequence: watermark,
+    sequence: Math.max(0, lake.currentSnapshot?.sequence ?? 0),
     snapshots: lake.snapshots.length,
     days: [...days]
       .sort(([a], [b]) => ((a ?? '') < (b ?? '') ? -1 : 1))
@@ -72,20 +86,38 @@ async function filesOf({ lake, watermark }: ColdTable): Promise<unknown> {
 
 /** One job of each table; a table without work answers null. */
 async function compact(maintenance: Maintenance, open: OpenTenant, dryRun: boolean): Answer {
-  if (!hasLocalFiles(open.cold)) return {};
-  return byTable(open, async (table) => {
-    if (dryRun) return { jobs: await plannedJobs(maintenance, table) };
-    const rewrite = await maintenance.compact(open, table);
-    if (rewrite === undefined) return null;
-    const { day, filesBefore, bytesBefore, bytesAfter, rowsAfter } = rewrite;
-    return {
-      day: dayText(day),
-      files: filesBefore,
-      rows: rowsAfter,
-      bytes: bytesBefore,
-      bytes_after: bytesAfter,
-    };
-  });
+  const answer: Record<string, unknown> = {};
+  for (const table of hasLocalFiles(open.cold) ? open.cold.tables : []) {
+    answer[table.lake.name] = dryRun
+      ? { jobs: await plannedJobs(maintenance, table) }
+      : tellRewrite(await maintenance.compact(open, table));
+  }
+  return answer;
+}
+
+function tellRewrite(rewrite: Rewrite | undefined): unknown {
+  if (rewrite === undefined) return null;
+  const { day, filesBefore, bytesBefore, bytesAfter, rowsAfter } = rewrite;
+  return {
+    day: dayText(day),
+    files: filesBefore,
+    rows: rowsAfter,
+    bytes: bytesBefore,
+    bytes_after: bytesAfter,
+  };
+}
+
+/** From where to where the tables of identity come. */
+async function writeProfiles(maintenance: Maintenance, open: OpenTenant, dryRun: boolean): Answer {
+  const before = await maintenance.identitySequence(open);
+  if (dryRun) return { sequence_before: before, sequence: open.cold.sequence };
+  const write = await maintenance.writeIdentity(open);
+  return {
+    sequence_before: before,
+    sequence: write?.sequence ?? before,
+    rows: write?.rows ?? 0,
+    bytes: write?.bytes ?? 0,
+  };
 }
 
 async function plannedJobs(maintenance: Maintenance, { lake }: ColdTable): Promise<unknown[]> {
@@ -95,9 +127,8 @@ async function plannedJobs(maintenance: Maintenance, { lake }: ColdTable): Promi
 }
 
 function expiry(maintenance: Maintenance, dryRun: boolean) {
-  return async (table: ColdTable): Promise<unknown> => {
-    table.releaseOldLists();
-    const { expiredSnapshots, deleted } = await table.lake.expireSnapshots({
+  return async (lake: LakeTable): Promise<unknown> => {
+    const { expiredSnapshots, deleted } = await lake.expireSnapshots({
       olderThanMicros: maintenance.nowMicros - UPKEEP_AGES.snapshotAge,
       keepLast: UPKEEP_AGES.snapshotsKept,
       dryRun,
@@ -107,7 +138,7 @@ function expiry(maintenance: Maintenance, dryRun: boolean) {
 }
 
 function collection(maintenance: Maintenance, dryRun: boolean) {
-  return async ({ lake }: ColdTable): Promise<unknown> => {
+  return async (lake: LakeTable): Promise<unknown> => {
     const olderThanMicros = maintenance.nowMicros - UPKEEP_AGES.orphanAge;
     const { orphans, youngCount } = await lake.collectOrphans({ dryRun, olderThanMicros });
     const bytes = orphans.reduce((sum, orphan) => sum + orphan.bytes, 0);

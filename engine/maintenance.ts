@@ -1,9 +1,9 @@
 /**
  * Looks after the cold rows of all tenants, by itself: compacts, drops what is older than its retention,
- * forgets old snapshots, collects orphans, empties the trash.
+ * writes identity's tables, forgets old snapshots, collects orphans, empties the trash.
  *
  * - One task at a time in the whole appliance, whoever asked for it.
- * - A compaction job starts only when `busyReason` gives none, or after `BUSY_MS_MAX` of waiting: under
+ * - A compaction job, or a write of identity, starts only when `busyReason` gives none, or after `BUSY_MS_MAX` of waiting: under
  *   unbroken load files would pile up until queries suffered more than from a job at the lowest priority.
  * - While the disk is nearly full nothing is compacted, since a job needs room before it frees any;
  *   instead snapshots are forgotten as soon as no query of ours can read them.
@@ -14,6 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { HOUR_MICROS } from '../base/units.ts';
+import type { LakeTable } from '../storage/lake/lake-table.ts';
 import {
   tidyLake,
   UPKEEP_AGES,
@@ -23,11 +24,14 @@ import {
 import type { ColdTable } from './cold-table.ts';
 import { type CompactionOptions, compactOnce, hasLocalFiles, type Rewrite } from './compaction.ts';
 import type { OpenTenant } from './engine.ts';
+import type { IdentityUpkeep, IdentityWrite } from './identity-upkeep.ts';
 import { type DroppedFiles, dropOldFiles, type RetentionDays } from './retention.ts';
 
 export interface MaintenanceOptions extends CompactionOptions {
   readonly tenants: readonly OpenTenant[];
   readonly retention: RetentionDays;
+  /** What writes `identifiers` and `profiles`; they are not written unless given. */
+  readonly identity?: IdentityUpkeep;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Why background work had better wait now. */
@@ -149,6 +153,7 @@ export class Maintenance {
         }
       }
       if (nowMs < this.#idleUntilMs || isDiskShort() || this.#hasToWait(nowMs)) return;
+      if (await this.#writeNextIdentity()) return;
       if (!(await this.#compactNext())) this.#idleUntilMs = clock.monotonicMs() + IDLE_MS;
     } catch (error) {
       if (!this.#isClosed) logger.log('error', 'the lake could not be looked after', { error });
@@ -167,6 +172,30 @@ export class Maintenance {
       logger.log('info', 'files of the lake were compacted', fields);
       return rewrite;
     });
+  }
+
+  /**
+   * Writes `identifiers` and `profiles` as of what is flushed. @returns undefined when they are so already.
+   * @throws as IdentityUpkeep.write does.
+   */
+  writeIdentity(open: OpenTenant): Promise<IdentityWrite | undefined> {
+    return this.exclusively(async () => {
+      const write = await this.#options.identity?.write(open);
+      const fields = { tenant: open.tenant.id, ...write };
+      if (write !== undefined) this.#options.logger.log('info', 'identity was written', fields);
+      return write;
+    });
+  }
+
+  /** All tables of a tenant's lake. */
+  async lakeTables(open: OpenTenant): Promise<readonly LakeTable[]> {
+    const identity = await this.#options.identity?.tablesOf(open);
+    return [...open.cold.lakeTables, ...(identity?.lakeTables ?? [])];
+  }
+
+  /** What `identifiers` and `profiles` are written up to; 0 before the first time. */
+  async identitySequence(open: OpenTenant): Promise<number> {
+    return (await this.#options.identity?.tablesOf(open))?.sequence ?? 0;
   }
 
   /** Drops the rows of a tenant that are older than their table keeps them. */
@@ -189,13 +218,21 @@ export class Maintenance {
   }
 
   /** Forgets old snapshots of a tenant's tables, collects orphans, empties the trash. */
-  tidy({ tenant, cold }: OpenTenant): Promise<UpkeepReport> {
+  tidy(open: OpenTenant): Promise<UpkeepReport> {
     return this.exclusively(async () => {
+      const { tenant, cold } = open;
       const { clock, isDiskShort, logger, store } = this.#options;
       for (const table of cold.tables) table.releaseOldLists();
       const { namespace } = cold.tables[0]!.lake;
+      const replaced = await (await this.#options.identity?.tablesOf(open))?.expire();
+      const tables = await this.lakeTables(open);
       const ages = isDiskShort() ? SHORT_AGES : UPKEEP_AGES;
-      const report = await tidyLake(store, namespace, cold.lakeTables, clock.nowMicros(), ages);
+      const tidied = await tidyLake(store, namespace, tables, clock.nowMicros(), ages);
+      const report = {
+        ...tidied,
+        expiredSnapshots: tidied.expiredSnapshots + (replaced?.expiredSnapshots ?? 0),
+        deletedObjects: tidied.deletedObjects + (replaced?.deletedObjects ?? 0),
+      };
       this.#statistics.expiredSnapshots += report.expiredSnapshots;
       this.#statistics.deletedObjects += report.deletedObjects;
       this.#statistics.orphans += report.orphans;
@@ -209,6 +246,7 @@ export class Maintenance {
     this.#isClosed = true;
     clearInterval(this.#timer);
     await this.#options.rewriter.close();
+    await this.#options.identity?.close();
     await this.#polling;
     await this.#tasks;
   }
@@ -223,6 +261,23 @@ export class Maintenance {
     } finally {
       this.#taskCount -= 1;
     }
+  }
+
+  /** Writes identity of the first tenant for which it is due. @returns whether there was one. */
+  async #writeNextIdentity(): Promise<boolean> {
+    const { identity, logger, tenants } = this.#options;
+    for (const open of identity === undefined ? [] : tenants) {
+      if (this.#isClosed) return false;
+      if (!hasLocalFiles(open.cold) || !(await identity!.isDue(open))) continue;
+      try {
+        await this.writeIdentity(open);
+        return true;
+      } catch (error) {
+        if (this.#isClosed) return false;
+        logger.log('error', 'identity could not be written', { tenant: open.tenant.id, error });
+      }
+    }
+    return false;
   }
 
   /** Does one job, of the first table that has one and does not rest. @returns whether there was one. */

@@ -136,7 +136,6 @@ class Replay {
         tenantId: uuidBytes(id),
         fromSequence: checkpoint?.nextSequence ?? 1,
         ...(toSequence !== undefined && { toSequence }),
-        skipsFilesBelow: true,
         acceptDataLoss,
         crc32c: native.crc32c,
       },

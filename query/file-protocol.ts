@@ -3,6 +3,7 @@
  * line it gets are its limits, every other is an order; each order is answered by one line, in order. Maps are
  * lists of pairs and 64-bit bounds are texts there.
  */
+import type { IdentityRequest, WrittenIdentity } from '../engine/identity-writer.ts';
 import type { RewriteRequest, RewrittenFile } from '../storage/lake/file-rewriter.ts';
 import type { EncodedFile, EncodeRequest } from '../storage/parquet-encoder.ts';
 import type { FileDatabaseLimits } from './file-database.ts';
@@ -16,6 +17,7 @@ export interface FileProcessLimits extends FileDatabaseLimits {
 export interface FileWork {
   rewrite: { readonly request: RewriteRequest; readonly result: RewrittenFile };
   encode: { readonly request: EncodeRequest; readonly result: readonly EncodedFile[] };
+  identity: { readonly request: IdentityRequest; readonly result: WrittenIdentity };
 }
 export type FileTask = keyof FileWork;
 

@@ -7,6 +7,7 @@
  * - The limit on memory is set before DuckDB starts.
  */
 import { native } from '../native/index.ts';
+import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { encodeFiles } from './encode-files.ts';
 import {
   decodeLine,
@@ -16,6 +17,7 @@ import {
   type FileProcessLimits,
   splitLines,
 } from './file-protocol.ts';
+import { writeIdentityFiles } from './identity-files.ts';
 import { rewriteFiles } from './rewrite-files.ts';
 
 let limits: FileProcessLimits | undefined;
@@ -27,13 +29,25 @@ function begin(given: FileProcessLimits): FileProcessLimits {
   return given;
 }
 
+function carryOut({ task, request }: FileOrder, own: FileProcessLimits): Promise<unknown> {
+  switch (task) {
+    case 'encode':
+      return encodeFiles(request, own);
+    case 'rewrite':
+      return rewriteFiles(request, own);
+    case 'identity':
+      return writeIdentityFiles(request, fileSystem(), own);
+  }
+}
+
+function fileSystem(): NodeFileSystem {
+  return new NodeFileSystem({ allocateAligned: (bytes) => native.allocateAligned(bytes) });
+}
+
 async function answer(order: FileOrder, own: FileProcessLimits): Promise<void> {
   let told: FileAnswer;
   try {
-    const { task, request } = order;
-    const result =
-      task === 'encode' ? await encodeFiles(request, own) : await rewriteFiles(request, own);
-    told = { result };
+    told = { result: await carryOut(order, own) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     told = { failure: reason.split('\n')[0]! };

@@ -79,7 +79,6 @@ export class WalWriter<Context> {
   #groupsReported = 0;
   /** Closed files, oldest first. */
   readonly #closedFiles: WalFileSummary[];
-  #closedBytes: number;
   /** The file of the last group written, and the one created ahead of need. */
   #file: WalFile;
   #nextFile: WalFile;
@@ -106,7 +105,6 @@ export class WalWriter<Context> {
     this.#fileBytesMax = Math.min(options.fileBytesMax ?? Infinity, LIMITS.walFileBytesMax);
     this.#recordBytesMax = Math.min(options.recordBytesMax ?? Infinity, LIMITS.walRecordBytesMax);
     this.#closedFiles = [...options.recovery.files];
-    this.#closedBytes = this.#closedFiles.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#file = file;
     const groupBytes = stagingBytes + walRecordBytes(this.#recordBytesMax);
     this.#gathering = new WalGroup(place.fileSystem, groupBytes, file, place.crc32c);
@@ -208,26 +206,14 @@ export class WalWriter<Context> {
     });
   }
 
-  /** Bytes of all files of the log. */
-  get keptBytes(): number {
-    return this.#closedBytes + this.#file.position;
-  }
-
-  /**
-   * Removes files all of whose events are below `sequence`, oldest first, as long as `keepBytes` of the log
-   * are left. A power cut may leave any of them. @returns how many. @throws the file system's error.
-   */
-  async removeFilesBelow(sequence: number, keepBytes = 0): Promise<number> {
+  /** Removes files all of whose events are below `sequence`. @returns how many. */
+  async removeFilesBelow(sequence: number): Promise<number> {
     if (this.#failure !== undefined) throw this.#failure;
     const { fileSystem, directory } = this.#place;
     let removed = 0;
-    for (;;) {
-      const [oldest] = this.#closedFiles;
-      if (oldest === undefined || oldest.endSequence > sequence) break;
-      if (this.keptBytes - oldest.bytes < keepBytes) break;
-      await fileSystem.unlink(`${directory}/${oldest.name}`);
-      this.#closedFiles.shift();
-      this.#closedBytes -= oldest.bytes;
+    while (this.#closedFiles.length > 0 && this.#closedFiles[0].endSequence <= sequence) {
+      const { name } = this.#closedFiles.shift()!;
+      await fileSystem.unlink(`${directory}/${name}`);
       removed += 1;
     }
     if (removed > 0) await fileSystem.syncDirectory(directory);
@@ -297,9 +283,7 @@ export class WalWriter<Context> {
     await group.file.ready;
     this.#file = group.file;
     this.#statistics.files += 1;
-    const { name, position: bytes } = closed;
-    this.#closedFiles.push({ name, bytes, endSequence: group.firstSequence });
-    this.#closedBytes += bytes;
+    this.#closedFiles.push({ name: closed.name, endSequence: group.firstSequence });
     await closed.close();
   }
 

@@ -103,7 +103,6 @@ class TieredEvents {
       slices,
       columns: COLUMNS.map((column) => ({ ...column, personal: false })),
       dayColumn: 'received_at',
-      isUrgent: false,
       output: join(this.#lake, 'encoded'),
       temporaryDirectory: this.#lake,
     });

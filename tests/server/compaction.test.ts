@@ -101,6 +101,28 @@ test('files are compacted while queries run, and every answer stays the same', a
   assert.match((await command('files')).stdout, /events .*20\d\d-\d\d-\d\d/);
 });
 
+test('people are written for other engines when asked, once for what is flushed', async () => {
+  const [[people]] = (await appliance.sql('SELECT count(*)::INTEGER FROM profiles')).rows as [
+    [number],
+  ];
+  const dry = JSON.parse((await command('profiles', '--dry-run')).stdout);
+  assert.equal(dry.sequence_before, 0);
+  assert.ok(dry.sequence > 0);
+  const { code, stdout } = await command('profiles');
+  assert.equal(code, 0, stdout);
+  const first = JSON.parse(stdout);
+  assert.equal(first.sequence, dry.sequence);
+  // One identifier each.
+  assert.equal(first.rows, 2 * people);
+  const { profiles, identifiers } = await lake();
+  assert.equal(profiles!.days[0]!.rows, people);
+  assert.equal(identifiers!.days[0]!.rows, people);
+  const again = JSON.parse((await command('profiles')).stdout);
+  assert.deepEqual([again.sequence_before, again.rows], [first.sequence, 0]);
+  const metrics = await (await fetch(`${appliance.url}/metrics`)).text();
+  assert.match(metrics, /^tributary_lake_profiles_writes_total 1$/m);
+});
+
 test('after a kill the compacted rows are there, and orphans and snapshots are told of', async () => {
   const expected = await answers();
   await appliance.kill();
