@@ -19,7 +19,7 @@ import { StreamConnection } from './stream-connection.ts';
 import { type CpuRound, peerMedian, takeTurns } from './turns.ts';
 import { EVENTS_PER_SECOND, perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
-const EVENTS = 1_000_000;
+const EVENTS = 3_000_000;
 /** Of the batches; they are not measured. */
 const WARM_UP_SHARE = 0.05;
 
