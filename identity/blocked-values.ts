@@ -7,7 +7,8 @@ import type { IdentifierRule, IdentityRules } from './identity-rules.ts';
 import { compilePattern, type TextTest } from './regular-expression.ts';
 
 interface CompiledBlock {
-  readonly exact: ReadonlySet<string>;
+  /** By length: every new identifier is asked about, and hardly any is as long as one. */
+  readonly exact: ReadonlyMap<number, readonly string[]>;
   readonly patterns: readonly TextTest[];
 }
 
@@ -23,17 +24,18 @@ export class BlockedValues {
   isBlocked(type: number, value: string): boolean {
     const block = this.#blocks[type];
     if (block === undefined) return false;
-    if (block.exact.has(lowerCase(value))) return true;
+    if (block.exact.get(value.length)?.some((blocked) => isSame(value, blocked))) return true;
     return block.patterns.some((isFound) => isFound(value));
   }
 }
 
 function compile(rule: IdentifierRule): CompiledBlock {
-  const exact = new Set<string>();
+  const exact = new Map<number, string[]>();
   const patterns: TextTest[] = [];
   for (const blocked of rule.block) {
     if (typeof blocked === 'string') {
-      exact.add(lowerCase(blocked));
+      const sameLength = exact.get(blocked.length) ?? [];
+      exact.set(blocked.length, [...sameLength, blocked]);
       continue;
     }
     const test = compilePattern(blocked.regex);
@@ -43,7 +45,14 @@ function compile(rule: IdentifierRule): CompiledBlock {
   return { exact, patterns };
 }
 
-/** ASCII letters only, as the native normalisation does. */
-function lowerCase(text: string): string {
-  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+/** Whether two texts of one length differ in nothing but the case of ASCII letters, as the native normalisation has it. */
+function isSame(value: string, blocked: string): boolean {
+  for (let at = 0; at < value.length; at += 1) {
+    if (lowerCase(value.charCodeAt(at)) !== lowerCase(blocked.charCodeAt(at))) return false;
+  }
+  return true;
+}
+
+function lowerCase(unit: number): number {
+  return unit >= 0x41 && unit <= 0x5a ? unit | 0x20 : unit;
 }
