@@ -137,7 +137,15 @@ export const ERRORS = {
     status: 503,
     sqlstate: 'XX001',
     retryable: false,
-    help: 'A start goes on with an older checkpoint, or with the whole log; the file can be removed.',
+    help: 'A start goes on with the older checkpoint; the next one that is made replaces the damaged one.',
+  },
+  TRIBUTARY_STORAGE_CHECKPOINTS_LOST: {
+    message:
+      'The log in {path} begins at sequence {beginning}, and a start needs it from {needed} on: no checkpoint reaches further that is sound and not ahead of the lake, which ends at {lakeSequence}. Checkpoints there: {checkpoints}.',
+    status: 503,
+    sqlstate: 'XX001',
+    retryable: false,
+    help: 'Restore a backup (`tributary restore`): what the checkpoints held is nowhere else. The lines before this one say what is wrong with them.',
   },
   TRIBUTARY_STORAGE_WAL_VERSION: {
     message: 'The log file {file} has format version {version}, this appliance reads {supported}.',

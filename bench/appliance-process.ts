@@ -1,14 +1,12 @@
 /** The real appliance, as `tributary serve` in a process of its own, for workloads over the network. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { cpuMicrosOf } from './processor-time.ts';
 
 const PROGRAM = fileURLToPath(new URL('../bin/tributary.js', import.meta.url));
 const WRITE_KEY = 'write-key-of-the-benchmark';
 const ADMIN_KEY = 'admin-key-of-the-benchmark';
-/** USER_HZ, in which Linux tells processor time, is 100 on every architecture we run on. */
-const TICK_MICROS = 10_000;
 const LAST_WORDS_CHARACTERS_MAX = 2000;
 
 export class ApplianceProcess {
@@ -61,11 +59,7 @@ export class ApplianceProcess {
 
   /** Processor time of all its threads so far, user and system. */
   get cpuMicros(): number {
-    const stat = readFileSync(`/proc/${this.#process.pid}/stat`, 'latin1');
-    // The name of the program, in parentheses, may hold spaces; proc(5) counts it as field 2.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const [userTicks, systemTicks] = [Number(fields[14 - 3]), Number(fields[15 - 3])];
-    return (userTicks + systemTicks) * TICK_MICROS;
+    return cpuMicrosOf(this.#process.pid!);
   }
 
   /** Stops it in order. */

@@ -41,7 +41,7 @@ const records = new Packr({ useRecords: true });
 
 const FORMATS: readonly Format[] = [
   { name: 'json', codec: 'json', write: ({ payload }) => payload, prepare: asItCame },
-  { name: 'ndjson', codec: 'json', write: ({ ndjson }) => ndjson, prepare: batchFromLines },
+  { name: 'ndjson', codec: 'json', write: ({ ndjson }) => ndjson(), prepare: batchFromLines },
   { name: 'msgpack_maps', codec: 'msgpack', write: packWith(maps), prepare: asItCame },
   { name: 'msgpack_records', codec: 'msgpack', write: packWith(records), prepare: asItCame },
 ];

@@ -24,6 +24,8 @@ const QUEUE_BYTES_MAX = 64 * MIB;
 export interface OpenedEngine {
   readonly engine: Engine;
   readonly tenant: Tenant;
+  /** Its process. */
+  readonly encoder: EncodeProcess;
 }
 
 /** @param settings instead of those of other workloads. */
@@ -32,11 +34,11 @@ export async function openEngine(
   hotDirectory: string,
   settings: Partial<EngineOptions> = {},
 ): Promise<OpenedEngine> {
-  const allocateAligned = (bytes: number): ArrayBuffer => native.allocateAligned(bytes);
+  const encoder = new EncodeProcess();
   const engine = await Engine.open({
     dataDirectory,
     hotDirectory,
-    fileSystem: new NodeFileSystem({ allocateAligned }),
+    fileSystem: new NodeFileSystem(native),
     clock: systemClock,
     random: systemRandom,
     logger: jsonLogger('warn', (line) => process.stderr.write(line)),
@@ -45,10 +47,10 @@ export async function openEngine(
     // What is measured stays hot, unless the workload flushes it.
     flush: { flushBytes: Number.POSITIVE_INFINITY, flushAgeMs: Number.POSITIVE_INFINITY },
     queueBytesMax: QUEUE_BYTES_MAX,
-    encoder: new EncodeProcess(),
+    encoder,
     ...settings,
   });
-  return { engine, tenant: engine.tenant(TENANT_ID) };
+  return { engine, tenant: engine.tenant(TENANT_ID), encoder };
 }
 
 /**

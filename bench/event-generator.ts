@@ -36,11 +36,12 @@ export interface EventBatch {
   readonly events: number;
   /** `{"batch":[…],"sentAt":…}` */
   readonly payload: Buffer;
-  /** One event a line, each line ended by a line feed. */
-  readonly ndjson: Buffer;
+  /** One event a line, each line ended by a line feed; made when it is asked for. */
+  readonly ndjson: () => Buffer;
 }
 
 const RUN_START_MS = Date.UTC(2026, 0, 5, 8);
+const MINUTE_MS = 60_000;
 const EVENTS_PER_PERSON = 20;
 const PEOPLE_PER_SHARED_DEVICE = 50;
 const PEOPLE_MIN = 100;
@@ -70,11 +71,11 @@ export function* generateBatches(options: EventRunOptions): Generator<EventBatch
   for (let start = 0; start < options.events; start += options.batchEvents) {
     const count = Math.min(options.batchEvents, options.events - start);
     const lines = Array.from({ length: count }, () => crowd.nextEvent());
-    const sentAt = new Date(crowd.nowMs).toISOString();
+    const sentAt = isoTime(crowd.nowMs);
     yield {
       events: count,
       payload: Buffer.from(`{"batch":[${lines.join(',')}],"sentAt":"${sentAt}"}`),
-      ndjson: Buffer.from(`${lines.join('\n')}\n`),
+      ndjson: () => Buffer.from(`${lines.join('\n')}\n`),
     };
   }
 }
@@ -161,7 +162,7 @@ class Crowd {
   #timestamp(): string {
     const isLate = this.#random() < LATE_SHARE;
     const age = this.#below(isLate ? LATE_MS_MAX : DELAY_MS_MAX);
-    return new Date(this.#nowMs - age).toISOString();
+    return isoTime(this.#nowMs - age);
   }
 
   /** A UUID whose first field is the number of the event, so that no two are alike. */
@@ -193,6 +194,22 @@ class Crowd {
   #oneOf<Item>(items: readonly Item[]): Item {
     return items[this.#below(items.length)]!;
   }
+}
+
+let knownMinute = -1;
+let knownMinuteText = '';
+
+/** As Date's toISOString, at a third of its price: almost all times fall into the minute of the last one. */
+function isoTime(ms: number): string {
+  const minute = Math.floor(ms / MINUTE_MS);
+  if (minute !== knownMinute) {
+    knownMinute = minute;
+    knownMinuteText = new Date(minute * MINUTE_MS)
+      .toISOString()
+      .slice(0, 'YYYY-MM-DDTHH:MM:'.length);
+  }
+  const rest = ms - minute * MINUTE_MS;
+  return `${knownMinuteText}${digits(Math.floor(rest / 1000), 2)}.${digits(rest % 1000, 3)}Z`;
 }
 
 function deviceId(kind: string, device: number): string {

@@ -18,7 +18,7 @@ export function prepareRun(options: EventRunOptions, ndjsonPath?: string): Event
   try {
     for (const { payload, ndjson } of generateBatches(options)) {
       payloads.push(slabs.keep(payload));
-      if (file !== undefined) writeSync(file, ndjson);
+      if (file !== undefined) writeSync(file, ndjson());
     }
   } finally {
     if (file !== undefined) closeSync(file);

@@ -68,7 +68,7 @@ function* payloads(
 ): Generator<Buffer> {
   const file = ndjsonPath === undefined ? undefined : openSync(ndjsonPath, 'wx');
   for (const { payload, ndjson } of generateBatches(options)) {
-    if (file !== undefined) writeSync(file, ndjson);
+    if (file !== undefined) writeSync(file, ndjson());
     yield payload;
   }
   if (file !== undefined) closeSync(file);

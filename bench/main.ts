@@ -16,6 +16,7 @@ import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestScale } from './ingest-scale.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
 import { recovery } from './recovery.ts';
+import { recoveryProfiles } from './recovery-profiles.ts';
 import { type Figure, jsonLine, tableHeader, tableLine } from './report.ts';
 import { Scratch } from './scratch.ts';
 import type { BenchOptions, Workload } from './workload.ts';
@@ -30,6 +31,7 @@ const WORKLOADS: readonly Workload[] = [
   hotGroupBy,
   coldGroupBy,
   recovery,
+  recoveryProfiles,
   identityResolve,
   identityComponents,
   identityScale,

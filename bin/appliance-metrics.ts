@@ -79,6 +79,16 @@ export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
     'Size of the last checkpoints that were made, of all tenants.',
     sum(({ checkpointer }) => checkpointer?.statistics.bytes ?? 0),
   );
+  metrics.gauge(
+    'tributary_log_bytes',
+    'Size of the files of the logs.',
+    sum(({ tenant }) => tenant.logBytes),
+  );
+  metrics.counter(
+    'tributary_log_files_removed_total',
+    'Files of the logs that were removed, since checkpoints made them unneeded.',
+    sum(({ checkpointer }) => checkpointer?.statistics.removedLogFiles ?? 0),
+  );
 }
 
 /** What maintenance did, and how long the disk's room lasts. */

@@ -97,8 +97,7 @@ export class Appliance {
   /** Resolves when the appliance takes batches and queries. */
   static async open(options: ApplianceOptions): Promise<Appliance> {
     const { bootstrap, clock, configuration, logger, random } = options;
-    const allocateAligned = (bytes: number): ArrayBuffer => native.allocateAligned(bytes);
-    const fileSystem = new NodeFileSystem({ allocateAligned });
+    const fileSystem = new NodeFileSystem(native);
     const data = await prepareDataDirectory(fileSystem, configuration.data_dir);
     lockDataDirectory(data, `process ${process.pid}`);
     await requireControlFile(fileSystem, data);
@@ -152,6 +151,7 @@ export class Appliance {
           flushAgeMs: configuration.flush_age_seconds * 1000,
         },
         checkpointLogBytes: configuration.checkpoint_log_bytes,
+        logKeepBytes: configuration.log_keep_bytes,
         store: lakeStore,
         encoder: new EncodeProcess(),
         queueBytesMax: configuration.queue_bytes_max,

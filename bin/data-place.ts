@@ -29,7 +29,7 @@ export function dataPlaceOf(line: CommandLine, context: CommandContext): BackupS
 }
 
 export function openFileSystem(): FileSystem {
-  return new NodeFileSystem({ allocateAligned: (bytes) => native.allocateAligned(bytes) });
+  return new NodeFileSystem(native);
 }
 
 /** Makes a directory for its owner alone, where there is none. @returns its real path. */

@@ -157,9 +157,14 @@ export const OPTIONS = {
     'Time after which hot rows are flushed to the lake, however few they are.',
   ),
   checkpoint_log_bytes: option(
-    bytes(MIB),
+    bytes(64 * KIB),
     GIB,
     'Growth of the log after which a checkpoint is made, so that a start replays less of it.',
+  ),
+  log_keep_bytes: option(
+    bytes(0),
+    0,
+    'Bytes of the log of a tenant that are kept, even where no start needs them any more.',
   ),
   queue_bytes_max: option(bytes(4 * MIB), 64 * MIB, 'Bytes of batches one tenant may have queued.'),
   in_flight_bytes_max: option(

@@ -31,7 +31,12 @@ export interface UpkeepOptions {
 }
 
 /** A job reads 256 MiB, ten times that as rows: it sorts in memory, or spills. */
-const REWRITE_LIMITS = { memoryBytesMax: GIB, spillBytesMax: 8 * GIB, dataBytesMax: 2 * GIB };
+const REWRITE_LIMITS = {
+  memoryBytesMax: GIB,
+  spillBytesMax: 8 * GIB,
+  dataBytesMax: 2 * GIB,
+  threads: 1,
+};
 /** Room below which maintenance saves room: this many times that at which batches are refused. */
 const HIGH_MARK_FACTOR = 3;
 const RESERVE_BYTES = 16 * MIB;

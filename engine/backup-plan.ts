@@ -2,21 +2,24 @@
  * What a backup copies, and in which order, so that what comes out is an appliance as it could have been
  * found after a power cut, though it is serving meanwhile:
  *
- *   1. The lake's newest versions are read. Their watermarks are sequences that were durable in the log.
- *   2. The records of imports: they may lag behind the log and never run ahead of it, so they are copied
+ *   1. The checkpoints there are, while nothing of them and of the log is removed (holdLog).
+ *   2. The lake's newest versions are read. Their watermarks are sequences that were durable in the log, and at
+ *      or behind those of the checkpoints.
+ *   3. The records of imports: they may lag behind the log and never run ahead of it, so they are copied
  *      before the log's end is settled. A restored import then goes on from rows that the backup has.
- *   3. The extent of each log. It reaches beyond every watermark of step 1.
- *   4. Contents: secrets, logs, the objects of the lake, which no longer change.
- *   5. The control file last: it names every source that the log does.
+ *   4. The extent of each log. It reaches from the older checkpoint to beyond every watermark of step 2.
+ *   5. Contents: secrets, checkpoints and logs, which may go from then on; the objects of the lake, which no
+ *      longer change.
+ *   6. The control file last: it names every source that the log does.
  */
+import { listCheckpoints } from '../storage/checkpoint-reader.ts';
 import { type FileSystem, hasErrno } from '../storage/file-system.ts';
 import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
 import { isMissing } from '../storage/lake/references.ts';
 import { readClosure, type TableClosure, tableKeysOf } from '../storage/lake/table-closure.ts';
 import { walExtents } from '../storage/wal-extent.ts';
 import {
-  CONTROL_FILE,
-  IMPORTS_FILE,
+  checkpointDirectoryOf,
   LAKE_DIRECTORY,
   secretFileOf,
   walDirectoryOf,
@@ -50,27 +53,62 @@ export class SourceMovedError extends Error {
   override readonly name = 'SourceMovedError';
 }
 
+/** Step 1: the checkpoints of the tenants, whose logs are held. */
+export async function planCheckpoints(
+  source: BackupSource,
+  tenantIds: readonly string[],
+): Promise<PlannedFile[]> {
+  const { fileSystem, dataDirectory } = source;
+  const files: PlannedFile[] = [];
+  for (const tenantId of tenantIds) {
+    const directory = checkpointDirectoryOf(tenantId);
+    if (!(await fileSystem.exists(`${dataDirectory}/${directory}`))) continue;
+    for (const name of await listCheckpoints(fileSystem, `${dataDirectory}/${directory}`)) {
+      const path = `${directory}/${name}`;
+      // A restored log comes to the same sequence again, in another way.
+      files.push({ path, bytes: (await sizeOf(source, path)) ?? 0, knownBy: 'content' });
+    }
+  }
+  return files;
+}
+
 /**
- * @returns the files in the order in which they are to be copied.
+ * Step 2: what the newest versions of the lake's tables refer to.
  * @throws SourceMovedError, and what reading the lake's metadata throws.
  */
-export async function planBackup(
+export async function planLake(
   source: BackupSource,
   tenantIds: readonly string[],
 ): Promise<PlannedFile[]> {
   const { fileSystem, dataDirectory, bucket } = source;
   const root = `${dataDirectory}/${LAKE_DIRECTORY}`;
   const store = LocalObjectStore.besideWriter(fileSystem, root, bucket);
-  const closures: TableClosure[] = [];
-  for (const tenantId of tenantIds) closures.push(...(await closuresOf(store, tenantId)));
-
   const files: PlannedFile[] = [];
-  const imports = await sizeOf(source, IMPORTS_FILE);
-  if (imports !== undefined) files.push({ path: IMPORTS_FILE, bytes: imports, knownBy: 'content' });
+  for (const tenantId of tenantIds) {
+    for (const closure of await closuresOf(store, tenantId)) {
+      files.push(...(await lakeFiles(source, closure)));
+    }
+  }
+  return files;
+}
+
+/** Step 4: secrets, and logs as they are now. */
+export async function planLogs(
+  source: BackupSource,
+  tenantIds: readonly string[],
+): Promise<PlannedFile[]> {
+  const files: PlannedFile[] = [];
   for (const tenantId of tenantIds) files.push(...(await logFiles(source, tenantId)));
-  for (const closure of closures) files.push(...(await lakeFiles(source, closure)));
-  const control = await sizeOf(source, CONTROL_FILE);
-  return [...files, { path: CONTROL_FILE, bytes: control ?? 0, knownBy: 'content' }];
+  return files;
+}
+
+/** Steps 3 and 6: a document that is replaced whole; undefined where there is none. */
+export async function planDocument(
+  source: BackupSource,
+  path: string,
+): Promise<PlannedFile | undefined> {
+  const bytes = await sizeOf(source, path);
+  return bytes === undefined ? undefined : { path, bytes, knownBy: 'content' };
 }
 
 async function closuresOf(store: LocalObjectStore, tenantId: string): Promise<TableClosure[]> {

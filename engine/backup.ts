@@ -1,6 +1,7 @@
 /**
- * Backs an appliance up, beside it or while it is stopped: it only reads the data directory, takes no lock
- * of it and asks the running process nothing. backup-plan.ts says why the result is consistent.
+ * Backs an appliance up, beside it or while it is stopped: it only reads the data directory and asks the
+ * running process nothing, but to keep the logs while they are copied. backup-plan.ts says why the result
+ * is consistent.
  *
  * - Copied is only what no earlier backup of the directory has.
  * - Files that go away meanwhile (a snapshot expired, a person was erased) begin another attempt, which
@@ -16,9 +17,19 @@ import { type BackupFile, type BackupManifest, backupIdAt } from '../storage/bac
 import type { BackupRepository } from '../storage/backup-repository.ts';
 import { readFile } from '../storage/file-system.ts';
 import { walFileIdOf } from '../storage/wal-extent.ts';
-import { type BackupSource, isGone, type PlannedFile, planBackup } from './backup-plan.ts';
+import {
+  type BackupSource,
+  isGone,
+  type PlannedFile,
+  planCheckpoints,
+  planDocument,
+  planLake,
+  planLogs,
+  SourceMovedError,
+} from './backup-plan.ts';
 import { parseControl } from './control-file.ts';
-import { CONTROL_FILE } from './data-files.ts';
+import { CONTROL_FILE, IMPORTS_FILE, walDirectoryOf } from './data-files.ts';
+import { holdLog } from './log-trim.ts';
 
 export interface CopyProgress {
   readonly doneBytes: number;
@@ -91,6 +102,9 @@ async function newestReadable(
 class Copying {
   readonly #options: BackupOptions;
   readonly #known: ReadonlyMap<string, BackupFile>;
+  readonly #files: BackupFile[] = [];
+  /** Of what is known to be to copy. */
+  #totalBytes = 0;
   readonly report = { files: 0, bytes: 0, copiedFiles: 0, copiedBytes: 0 };
 
   constructor(options: BackupOptions, known: BackupManifest | undefined) {
@@ -98,21 +112,60 @@ class Copying {
     this.#known = new Map((known?.files ?? []).map((file) => [file.path, file]));
   }
 
+  /** The steps of backup-plan.ts. */
   async run(): Promise<BackupFile[]> {
+    const source = this.#options;
     const tenantIds = await this.#tenantIds();
-    const plan = await planBackup(this.#options, tenantIds);
-    const totalBytes = plan.reduce((sum, { bytes }) => sum + bytes, 0);
-    const files: BackupFile[] = [];
-    for (const planned of plan) {
-      const file = await this.#take(planned);
-      files.push(file);
+    const holds = await this.#holdLogs(tenantIds);
+    let lake: PlannedFile[];
+    try {
+      const checkpoints = await planCheckpoints(source, tenantIds);
+      lake = await planLake(source, tenantIds);
+      this.#expect([...checkpoints, ...lake]);
+      const imports = await planDocument(source, IMPORTS_FILE);
+      if (imports !== undefined) await this.#copy([imports]);
+      const logs = await planLogs(source, tenantIds);
+      this.#expect(logs);
+      await this.#copy([...checkpoints, ...logs]);
+    } finally {
+      for (const release of holds) await release();
+    }
+    await this.#copy(lake);
+    const control = await planDocument(source, CONTROL_FILE);
+    if (control !== undefined) await this.#copy([control]);
+    const added = (await this.#tenantIds()).filter((id) => !tenantIds.includes(id));
+    if (added.length === 0) return this.#files;
+    throw this.#unusable('a tenant was added meanwhile; try again');
+  }
+
+  /** Keeps the logs of all tenants, and their checkpoints, as long as it takes to copy them. */
+  async #holdLogs(tenantIds: readonly string[]): Promise<(() => Promise<void>)[]> {
+    const { fileSystem, dataDirectory } = this.#options;
+    const holds: (() => Promise<void>)[] = [];
+    for (const tenantId of tenantIds) {
+      const path = `${dataDirectory}/${walDirectoryOf(tenantId)}`;
+      // The control file names a tenant before its first start has made anything of it.
+      if (!(await fileSystem.exists(path))) continue;
+      const release = await holdLog(fileSystem, path);
+      if (release === undefined) throw new SourceMovedError(`${path} is being removed from`);
+      holds.push(release);
+    }
+    return holds;
+  }
+
+  #expect(planned: readonly PlannedFile[]): void {
+    for (const { bytes } of planned) this.#totalBytes += bytes;
+  }
+
+  async #copy(planned: readonly PlannedFile[]): Promise<void> {
+    for (const each of planned) {
+      const file = await this.#take(each);
+      this.#files.push(file);
       this.report.files += 1;
       this.report.bytes += file.bytes;
+      const totalBytes = Math.max(this.#totalBytes, this.report.bytes);
       this.#options.onProgress?.({ doneBytes: this.report.bytes, totalBytes });
     }
-    const added = (await this.#tenantIds()).filter((id) => !tenantIds.includes(id));
-    if (added.length === 0) return files;
-    throw this.#unusable('a tenant was added meanwhile; try again');
   }
 
   async #take(planned: PlannedFile): Promise<BackupFile> {

@@ -3,9 +3,10 @@
  * start replays only what came later. What is in a checkpoint: identity, the duplicate window, the
  * configuration and the next sequence. The rows are in the lake by then.
  *
- * - It is a cache of the log: restoring it and replaying the rest gives the state that replaying all of
- *   the log gives, byte for byte (tests/engine/checkpoint.test.ts).
+ * - Restoring it and replaying the rest of the log gives the state that replaying all of the log gives, byte
+ *   for byte (tests/engine/checkpoint.test.ts).
  * - A checkpoint that is damaged is reported and passed over, never trusted.
+ * - Two are kept, and the log from the older one on (log-trim.ts): either is enough to start from.
  */
 import { TributaryError } from '../base/errors.ts';
 import { native } from '../native/index.ts';
@@ -14,10 +15,8 @@ import { CheckpointReader, listCheckpoints } from '../storage/checkpoint-reader.
 import { writeCheckpoint } from '../storage/checkpoint-writer.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import type { StatePart } from '../storage/state-part.ts';
+import { walBeginning } from '../storage/wal-start.ts';
 import type { RecoveredState } from './recovery.ts';
-
-/** A newer one that decays leaves one to start from. */
-const CHECKPOINTS_KEPT = 2;
 
 export interface CheckpointPlace {
   readonly fileSystem: FileSystem;
@@ -69,13 +68,52 @@ export async function openNewestCheckpoint(
   return undefined;
 }
 
-/** Removes all but the newest checkpoints. @throws the file system's error. */
-export async function removeOldCheckpoints({
-  fileSystem,
-  directory,
-}: CheckpointPlace): Promise<void> {
+export interface StartOptions extends CheckpointPlace {
+  readonly walDirectory: string;
+  /** The last sequence of which all rows are in the lake. */
+  readonly flushedSequence: number;
+  /** Go on without the beginning of the log, where there never was a checkpoint either. */
+  readonly acceptDataLoss: boolean;
+  /** Is told of each damaged checkpoint. */
+  readonly onUnusable: (error: TributaryError) => void;
+}
+
+/**
+ * Opens what a start begins with: the newest sound checkpoint, and none where the log is whole without one.
+ * @throws TRIBUTARY_STORAGE_CHECKPOINTS_LOST when the log begins behind it, and as {@link openNewestCheckpoint}.
+ */
+export async function openStartingPoint(
+  options: StartOptions,
+): Promise<CheckpointReader | undefined> {
+  const { fileSystem, directory, walDirectory, flushedSequence } = options;
+  const checkpoint = await openNewestCheckpoint(options, flushedSequence, options.onUnusable);
+  const { crc32c } = native;
+  const beginning = await walBeginning({ fileSystem, directory: walDirectory, crc32c });
+  const needed = checkpoint?.nextSequence ?? 1;
+  if (beginning <= needed) return checkpoint;
+  await checkpoint?.close();
   const names = await listCheckpoints(fileSystem, directory);
-  for (const name of names.slice(CHECKPOINTS_KEPT)) {
-    await fileSystem.unlink(`${directory}/${name}`);
+  if (names.length === 0 && options.acceptDataLoss) return undefined;
+  throw new TributaryError('TRIBUTARY_STORAGE_CHECKPOINTS_LOST', {
+    path: walDirectory,
+    beginning,
+    needed,
+    checkpoints: names.length === 0 ? 'none' : names.join(', '),
+    lakeSequence: flushedSequence,
+  });
+}
+
+/** Removes the checkpoints older than the newest of `kept`, but for those kept, for good. */
+export async function removeOldCheckpoints(
+  { fileSystem, directory }: CheckpointPlace,
+  kept: readonly number[],
+): Promise<void> {
+  const newest = Math.max(...kept);
+  for (const name of await listCheckpoints(fileSystem, directory)) {
+    const sequence = parseCheckpointFileName(name)!;
+    if (sequence < newest && !kept.includes(sequence)) {
+      await fileSystem.unlink(`${directory}/${name}`);
+    }
   }
+  await fileSystem.syncDirectory(directory);
 }

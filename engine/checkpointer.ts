@@ -2,10 +2,11 @@
  * Makes checkpoints of one tenant: when the log has grown by `logBytes` since the last one, a process of its
  * own (checkpoint-worker.ts) folds the log up to what the lake has.
  *
- * - One process runs at a time, at the lowest priority. The write path knows nothing of it.
- * - What a start reads of the log is checked in any case; what lies behind the checkpoint is replayed.
+ * - One process runs at a time, at the lowest priority and with bounded memory. The write path knows nothing
+ *   of it.
+ * - Once a checkpoint is made, what it makes unneeded goes (log-trim.ts).
  *
- * Failure: logged, and tried again after a growing pause. The checkpoints there are stay.
+ * Failure: logged, and tried again after a growing pause. The checkpoints there are stay, and so does the log.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setPriority } from 'node:os';
@@ -13,11 +14,16 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { GIB } from '../base/units.ts';
 import { removeHotDirectory } from '../storage/hot-directory.ts';
 import type { CheckpointAnswer, CheckpointOrder } from './checkpoint-order.ts';
 
 export interface CheckpointerOptions {
-  readonly order: Omit<CheckpointOrder, 'sequence'>;
+  readonly order: Omit<CheckpointOrder, 'sequence' | 'dataBytesMax'>;
+  /** Memory of the state a checkpoint is made of, bytes. */
+  readonly stateBytes: () => number;
+  /** Removes what a new checkpoint makes unneeded; undefined when somebody holds it. */
+  readonly trim: (answer: CheckpointAnswer) => Promise<number | undefined>;
   /** How much the log grows between two checkpoints, bytes of payloads. */
   readonly logBytes: number;
   /** Payload bytes behind the checkpoint of the start, and all that was logged since. */
@@ -32,6 +38,8 @@ export interface CheckpointerOptions {
 export interface CheckpointStatistics {
   readonly checkpoints: number;
   readonly failures: number;
+  /** Files of the log that were removed. */
+  readonly removedLogFiles: number;
   /** Of the last one that was made, bytes; 0 before. */
   readonly bytes: number;
   readonly elapsedMs: number;
@@ -39,15 +47,24 @@ export interface CheckpointStatistics {
 
 const PROGRAM = fileURLToPath(new URL('./checkpoint-worker.js', import.meta.url));
 const HEAP_MEBIBYTES_MAX = 256;
+/** RLIMIT_DATA: the heap, buffers, stacks and code, and tables that double: the old one beside the new. */
+const DATA_BYTES = GIB;
+const DATA_BYTES_PER_STATE_BYTE = 3;
 const PRIORITY_LOWEST = 19;
-const POLL_MS = 5000;
+const POLL_MS = 1000;
 const RETRY_MS = 60_000;
 const RETRY_MS_MAX = 3_600_000;
 const LAST_WORDS_CHARACTERS_MAX = 500;
 
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
-  readonly #statistics = { checkpoints: 0, failures: 0, bytes: 0, elapsedMs: 0 };
+  readonly #statistics = {
+    checkpoints: 0,
+    failures: 0,
+    removedLogFiles: 0,
+    bytes: 0,
+    elapsedMs: 0,
+  };
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #worker: ChildProcess | undefined;
@@ -67,7 +84,7 @@ export class Checkpointer {
   }
 
   /** What all checkpoints of the tenant have in common. */
-  get order(): Omit<CheckpointOrder, 'sequence'> {
+  get order(): Omit<CheckpointOrder, 'sequence' | 'dataBytesMax'> {
     return this.#options.order;
   }
 
@@ -106,19 +123,21 @@ export class Checkpointer {
   }
 
   async #checkpoint(): Promise<void> {
-    const { order, loggedBytes, flushedSequence, clock, logger } = this.#options;
+    const { order, stateBytes, loggedBytes, flushedSequence, clock, logger } = this.#options;
     const tenant = order.tenantId;
     const startMs = clock.monotonicMs();
     const sequence = flushedSequence();
     const covered = loggedBytes();
     try {
-      const answer = await this.#run({ ...order, sequence });
+      const dataBytesMax = DATA_BYTES + DATA_BYTES_PER_STATE_BYTE * stateBytes();
+      const answer = await this.#run({ ...order, sequence, dataBytesMax });
       this.#coveredBytes = covered;
       this.#sequence = sequence;
       this.#failuresInRow = 0;
       this.#statistics.checkpoints += 1;
       this.#statistics.bytes = answer.bytes;
       logger.log('info', 'a checkpoint was made', { tenant, sequence, ...answer });
+      await this.#trim(answer);
     } catch (error) {
       this.#statistics.failures += 1;
       const pauseMs = Math.min(RETRY_MS * 2 ** this.#failuresInRow, RETRY_MS_MAX);
@@ -129,6 +148,19 @@ export class Checkpointer {
     } finally {
       removeHotDirectory(order.hotDirectory);
       this.#statistics.elapsedMs += clock.monotonicMs() - startMs;
+    }
+  }
+
+  /** What cannot be removed now is in nobody's way, and goes the next time. */
+  async #trim(answer: CheckpointAnswer): Promise<void> {
+    const { order, trim, logger } = this.#options;
+    const tenant = order.tenantId;
+    try {
+      const files = await trim(answer);
+      if (files === undefined) logger.log('info', 'the log is held and is kept', { tenant });
+      this.#statistics.removedLogFiles += files ?? 0;
+    } catch (error) {
+      logger.log('warn', 'log below a checkpoint could not be removed', { tenant, error });
     }
   }
 
@@ -145,7 +177,7 @@ export class Checkpointer {
       // It is gone already; its end tells.
     }
     worker.stdin.on('error', () => {}); // Its end tells.
-    worker.stdin.end(JSON.stringify(order));
+    worker.stdin.write(`${JSON.stringify(order)}\n`);
     try {
       return JSON.parse(await outputOf(worker)) as CheckpointAnswer;
     } finally {

@@ -50,6 +50,15 @@ export interface ColdTableOptions {
   readonly queryGraceMs: number;
 }
 
+/** What one flush is to move: the published rows below `toRow`, whose sequences are `sequence` or less. */
+export interface FlushOrder {
+  readonly toRow: number;
+  readonly sequence: number;
+  /** Whether a commit is made even when there are no rows, for its watermark. */
+  readonly commits: boolean;
+  readonly isUrgent: boolean;
+}
+
 /** What one flush moved. */
 export interface FlushedRows {
   readonly rows: number;
@@ -113,12 +122,9 @@ export class ColdTable {
     return bytes;
   }
 
-  /**
-   * Moves the published rows below `toRow`, whose sequences are `sequence` or less, into the lake.
-   * @param commits whether a commit is made even when there are no rows, for its watermark.
-   */
-  flush(toRow: number, sequence: number, commits: boolean): Promise<FlushedRows> {
-    return this.#serially(() => this.#flush(toRow, sequence, commits));
+  /** Moves rows into the lake. */
+  flush(order: FlushOrder): Promise<FlushedRows> {
+    return this.#serially(() => this.#flush(order));
   }
 
   /**
@@ -142,10 +148,10 @@ export class ColdTable {
     this.#releaseOldLists();
   }
 
-  async #flush(toRow: number, sequence: number, commits: boolean): Promise<FlushedRows> {
+  async #flush({ toRow, sequence, commits, isUrgent }: FlushOrder): Promise<FlushedRows> {
     await this.#settleCommit();
     const slices = this.#slicesBelow(toRow);
-    const encoded = slices.length === 0 ? [] : await this.#encode(slices);
+    const encoded = slices.length === 0 ? [] : await this.#encode(slices, isUrgent);
     const add: DataFile[] = [];
     for (const file of encoded) add.push(await this.#store(file));
     if (add.length > 0 || commits) {
@@ -225,10 +231,11 @@ export class ColdTable {
    * Into files of the staging area. Their names are the same each time, so that what a failed flush has left
    * there is written over by the next.
    */
-  #encode(slices: readonly SliceReference[]): Promise<readonly EncodedFile[]> {
+  #encode(slices: readonly SliceReference[], isUrgent: boolean): Promise<readonly EncodedFile[]> {
     const { definition, encoder, store } = this.#options;
     return encoder.encode({
       slices,
+      isUrgent,
       columns: this.#columns(),
       dayColumn: definition.dayOf,
       output: `${store.stagingDirectory}/flush-${this.#lake.namespace}-${this.#lake.name}`,

@@ -6,7 +6,7 @@
  *   imports.json                  how far bulk imports are; a convenience, may be missing
  *   tenants/<id>/secret           28 bytes
  *   tenants/<id>/wal/wal-…        the log
- *   tenants/<id>/checkpoints/…   what a start begins with; made anew from the log where missing
+ *   tenants/<id>/checkpoints/…   what a start begins with; the log below is gone
  *   lake/<id>/<table>-<8 hex>/…   cold rows, docs/lake.md
  */
 export const CONTROL_FILE = 'control.json';

@@ -19,7 +19,7 @@ import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import type { ParquetEncoder } from '../storage/parquet-encoder.ts';
 import { capacitiesWithin, type TenantCapacities } from './capacities.ts';
-import { openNewestCheckpoint } from './checkpoint.ts';
+import { openStartingPoint } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ColdStore } from './cold-store.ts';
 import {
@@ -30,6 +30,7 @@ import {
 } from './data-files.ts';
 import { Flusher, type FlushLimits } from './flush.ts';
 import { HotStore } from './hot-store.ts';
+import { trimLog } from './log-trim.ts';
 import type { RecoveryProgress } from './recovery.ts';
 import { Tenant } from './tenant.ts';
 import { INITIAL_CONFIGURATION, type TenantConfiguration } from './tenant-configuration.ts';
@@ -55,6 +56,8 @@ export interface EngineOptions {
   readonly flush?: Partial<FlushLimits>;
   /** How much each log grows between two checkpoints, bytes; none is made unless given. */
   readonly checkpointLogBytes?: number;
+  /** Bytes of each log that are kept, whether a start needs them or not; 0 unless given. */
+  readonly logKeepBytes?: number;
   /** The objects of the lake; on the local disk, in `lake/` of the data directory, unless given. */
   readonly store?: ObjectStore;
   /** Encodes what is flushed. The engine closes it. */
@@ -211,11 +214,16 @@ async function openTenant(
       queryGraceMs: QUERY_GRACE_MS,
     });
     const flushedSequence = (): number => cold.sequence;
-    const checkpoint = await openNewestCheckpoint(
-      { fileSystem, directory: checkpointDirectory, tenantId: id },
-      flushedSequence(),
-      (error) => logger.log('error', 'a checkpoint is passed over', { tenant: id, error }),
-    );
+    const place = { fileSystem, directory: checkpointDirectory, tenantId: id };
+    const acceptDataLoss = options.acceptDataLoss ?? false;
+    const checkpoint = await openStartingPoint({
+      ...place,
+      walDirectory,
+      flushedSequence: flushedSequence(),
+      acceptDataLoss,
+      onUnusable: (error) =>
+        logger.log('error', 'a checkpoint is passed over', { tenant: id, error }),
+    });
     const opening = Tenant.open({
       id,
       sources,
@@ -231,7 +239,7 @@ async function openTenant(
       logger,
       queueBytesMax: options.queueBytesMax,
       configuration: options.configuration ?? INITIAL_CONFIGURATION,
-      acceptDataLoss: options.acceptDataLoss ?? false,
+      acceptDataLoss,
       ...(options.onRecoveryProgress && { onRecoveryProgress: options.onRecoveryProgress }),
     });
     const tenant = await opening.finally(() => checkpoint?.close());
@@ -248,15 +256,19 @@ async function openTenant(
     // Queries read cold files by their paths on this machine.
     if (cold.directory !== undefined) flusher.start();
     else logger.log('warn', 'hot rows stay hot: the lake lies elsewhere', { tenant: id });
-    const { checkpointLogBytes } = options;
+    const { checkpointLogBytes, logKeepBytes } = options;
+    const removeLogBelow = (sequence: number): Promise<number> =>
+      tenant.removeLogBelow(sequence, logKeepBytes ?? 0);
     const hotDirectory = `${hot.directory}-checkpoint`;
     const order = { tenantId: id, sources, secretFile, walDirectory, checkpointDirectory };
     const checkpointer =
       checkpointLogBytes === undefined
         ? undefined
         : new Checkpointer({
-            order: { ...order, hotDirectory, capacities },
+            order: { ...order, hotDirectory, capacities, acceptDataLoss },
             logBytes: checkpointLogBytes,
+            stateBytes: () => tenant.identityStatistics.bytes,
+            trim: (answer) => trimLog({ place, walDirectory, removeLogBelow }, answer),
             loggedBytes: () => tenant.recovery.bytes + tenant.statistics.payloadBytes,
             flushedSequence,
             clock,

@@ -8,6 +8,7 @@
  * the log up to it is no longer needed for rows.
  *
  * - It is due when unflushed rows take `flushBytes`, or some have waited for `flushAgeMs`.
+ * - A flush that begins late is urgent: encoding then takes its full share of the processors.
  * - One flush runs at a time. The write path goes on meanwhile; encoding has a process of its own.
  *
  * Failure: rows stay hot, the error is logged, and the next attempt comes after a growing pause. While hot
@@ -53,6 +54,8 @@ export interface FlushStatistics {
   readonly elapsedMs: number;
 }
 
+/** A flush that begins with so many times the rows that make one due follows on one that was too slow. */
+const URGENT_FACTOR = 1.5;
 const POLL_MS = 250;
 const RETRY_MS = 1000;
 const RETRY_MS_MAX = 60_000;
@@ -137,14 +140,19 @@ export class Flusher {
 
   async #flush(): Promise<void> {
     if (!this.#hasRows()) return;
-    const { clock, tables } = this.#options;
+    const { clock, tables, flushBytes } = this.#options;
+    const isUrgent = this.unflushedBytes > URGENT_FACTOR * flushBytes;
     const startMs = clock.monotonicMs();
     const cut = this.#cut();
     this.#waitingSinceMs = undefined;
     try {
       for (const [index, table] of tables.entries()) {
-        const isLast = index === tables.length - 1;
-        const { rows, files, bytes } = await table.flush(cut.rows[index]!, cut.sequence, isLast);
+        const { rows, files, bytes } = await table.flush({
+          toRow: cut.rows[index]!,
+          sequence: cut.sequence,
+          commits: index === tables.length - 1,
+          isUrgent,
+        });
         this.#statistics.rows += rows;
         this.#statistics.files += files;
         this.#statistics.bytes += bytes;

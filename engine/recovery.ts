@@ -136,6 +136,7 @@ class Replay {
         tenantId: uuidBytes(id),
         fromSequence: checkpoint?.nextSequence ?? 1,
         ...(toSequence !== undefined && { toSequence }),
+        skipsFilesBelow: true,
         acceptDataLoss,
         crc32c: native.crc32c,
       },

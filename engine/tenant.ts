@@ -197,6 +197,20 @@ export class Tenant {
     return this.#wal.statistics;
   }
 
+  /** Bytes of the files of the log. */
+  get logBytes(): number {
+    return this.#wal.keptBytes;
+  }
+
+  /**
+   * Removes files of the log wholly below `sequence`, as long as `keepBytes` of it are left. @returns how many.
+   * @throws TRIBUTARY_ENGINE_POISONED, or the file system's error.
+   */
+  removeLogBelow(sequence: number, keepBytes: number): Promise<number> {
+    assert(sequence <= this.#appliedSequence + 1, 'what is removed of the log is applied');
+    return this.#wal.removeFilesBelow(sequence, keepBytes);
+  }
+
   /** Identifiers, anchors and profiles seen so far, and the memory they take. */
   get identityStatistics(): { nodes: number; anchors: number; profiles: number; bytes: number } {
     const { identity } = this.#fold;

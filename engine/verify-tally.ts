@@ -1,4 +1,5 @@
 /** What a verification has read and found so far. */
+import { TributaryError } from '../base/errors.ts';
 
 /** Something that is not as it was written. */
 export interface Finding {
@@ -32,5 +33,16 @@ export class VerifyTally {
 
   find(path: string, reason: string): void {
     this.findings.push({ path, reason });
+  }
+
+  /** Runs a check; what it says is wrong becomes a finding. @throws what is no verdict. */
+  async check<Result>(path: string, check: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await check();
+    } catch (error) {
+      if (!(error instanceof TributaryError) && !(error instanceof SyntaxError)) throw error;
+      this.find(path, error.message);
+      return undefined;
+    }
   }
 }

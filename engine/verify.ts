@@ -1,33 +1,21 @@
 /**
  * Reads every durable byte of an appliance again and holds it against its checksums, while it is serving or
- * stopped: control file, records of imports, secrets, logs, the lake.
+ * stopped: control file, records of imports, secrets, checkpoints, logs, the lake.
  *
  * - It changes nothing and asks the running process nothing.
  * - The lake is looked at before the log: the log then reaches beyond every watermark.
  * - Damage is a finding and not an error, and the rest is verified all the same.
  */
-import { TributaryError } from '../base/errors.ts';
-import { native } from '../native/index.ts';
 import type { BackupManifest } from '../storage/backup-manifest.ts';
 import type { BackupRepository } from '../storage/backup-repository.ts';
 import { type FileSystem, hasErrno, readFile } from '../storage/file-system.ts';
 import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
 import { tableKeysOf } from '../storage/lake/table-closure.ts';
-import { walAsOf, walExtents } from '../storage/wal-extent.ts';
-import { readWal } from '../storage/wal-reader.ts';
 import type { BackupSource } from './backup-plan.ts';
 import { parseControl } from './control-file.ts';
-import {
-  CONTROL_FILE,
-  IMPORTS_FILE,
-  LAKE_DIRECTORY,
-  secretFileOf,
-  TENANTS_DIRECTORY,
-  walDirectoryOf,
-} from './data-files.ts';
-import { uuidBytes } from './recovery.ts';
-import { parseTenantSecret } from './tenant-secret.ts';
+import { CONTROL_FILE, IMPORTS_FILE, LAKE_DIRECTORY, TENANTS_DIRECTORY } from './data-files.ts';
 import { type DataFileDecoder, verifyTable } from './verify-lake.ts';
+import { verifyLog } from './verify-log.ts';
 import { type VerifyReport, VerifyTally } from './verify-tally.ts';
 
 export interface VerifyOptions extends BackupSource {
@@ -53,7 +41,7 @@ export async function verifyBackup(
 ): Promise<VerifyReport> {
   const tally = new VerifyTally(onFile);
   for (const file of manifest.files) {
-    await finding(tally, file.path, () => repository.check(file));
+    await tally.check(file.path, () => repository.check(file));
     tally.add(file.bytes);
   }
   return tally;
@@ -81,7 +69,7 @@ async function verifyDocument<Document>(
   }
   const bytes = await readFile(fileSystem, `${dataDirectory}/${path}`);
   tally.add(bytes.length);
-  return finding(tally, path, async () => parse(Buffer.from(bytes).toString('utf8'), path));
+  return tally.check(path, async () => parse(Buffer.from(bytes).toString('utf8'), path));
 }
 
 /** @returns the highest watermark; -1 where there is none. */
@@ -100,57 +88,6 @@ async function verifyLake(
     );
   }
   return highest;
-}
-
-async function verifyLog(
-  { fileSystem, dataDirectory }: VerifyOptions,
-  tenantId: string,
-  watermark: number,
-  tally: VerifyTally,
-): Promise<void> {
-  const secretPath = secretFileOf(tenantId);
-  const directory = walDirectoryOf(tenantId);
-  const path = `${dataDirectory}/${directory}`;
-  if (!(await fileSystem.exists(`${dataDirectory}/${secretPath}`))) {
-    if (await fileSystem.exists(path)) tally.find(secretPath, 'it is not there');
-    return;
-  }
-  const secret = await readFile(fileSystem, `${dataDirectory}/${secretPath}`);
-  tally.add(secret.length);
-  await finding(tally, secretPath, async () => parseTenantSecret(secret, secretPath));
-
-  const extents = await walExtents(fileSystem, path);
-  const recovery = await finding(tally, directory, () =>
-    readWal(
-      {
-        fileSystem: walAsOf(fileSystem, path, extents),
-        directory: path,
-        tenantId: uuidBytes(tenantId),
-        fromSequence: 1,
-        crc32c: native.crc32c,
-      },
-      () => {},
-    ),
-  );
-  for (const { bytes } of extents) tally.add(bytes);
-  if (recovery === undefined || recovery.nextSequence > watermark) return;
-  const last = recovery.nextSequence - 1;
-  tally.find(directory, `the log ends at sequence ${last}, the lake has ${watermark} already`);
-}
-
-/** Runs a check; what it says is wrong becomes a finding. */
-async function finding<Result>(
-  tally: VerifyTally,
-  path: string,
-  check: () => Promise<Result>,
-): Promise<Result | undefined> {
-  try {
-    return await check();
-  } catch (error) {
-    if (!(error instanceof TributaryError) && !(error instanceof SyntaxError)) throw error;
-    tally.find(path, error.message);
-    return undefined;
-  }
 }
 
 async function listOrNothing(fileSystem: FileSystem, path: string): Promise<string[]> {

@@ -65,11 +65,14 @@ export class EdgeGraph {
     return [memoryOf(this.#heads), memoryOf(this.#links), this.#arrivals.memory];
   }
 
-  /** Makes room for anchors below `anchors` and `edges` more edges. @throws TRIBUTARY_STORAGE_REGION_FULL */
-  prepare(anchors: number, edges: number): void {
+  /**
+   * Makes room for anchors below `anchors`, and `edges` more edges, which come in `minutes` minutes at most.
+   * @throws TRIBUTARY_STORAGE_REGION_FULL
+   */
+  prepare(anchors: number, edges: number, minutes = edges): void {
     this.#heads.ensure(anchors);
     this.#links.ensure((this.#count + edges + 1) * LINK_WORDS);
-    this.#arrivals.prepare(edges);
+    this.#arrivals.prepare(minutes);
   }
 
   /** Adds an edge between two anchors that have none. Room was prepared. @returns its ordinal. */

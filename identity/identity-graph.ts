@@ -208,8 +208,10 @@ export class IdentityGraph {
       });
     }
     this.#nodeAnchors.ensure(this.#index.count + nodes + 1);
-    this.profiles.prepare(nodes + this.#profilesPerCommand);
-    this.#edges.prepare(this.profiles.anchorCount + nodes + 1, nodes * EDGES_PER_NODE);
+    // Each event may come in a minute of its own: of a replay.
+    this.profiles.prepare(nodes + this.#profilesPerCommand, events + 1);
+    const anchors = this.profiles.anchorCount + nodes + 1;
+    this.#edges.prepare(anchors, nodes * EDGES_PER_NODE, events + 1);
   }
 
   /** What finds the nodes of rows: the stager asks it in its own thread, in commit order. */

@@ -135,11 +135,14 @@ export class ProfileStore {
     return [...this.#arrays.map(({ array }) => memoryOf(array)), this.#openings.memory];
   }
 
-  /** Makes room for `count` more anchors and profiles. @throws TRIBUTARY_STORAGE_REGION_FULL */
-  prepare(count: number): void {
+  /**
+   * Makes room for `count` more anchors and profiles, which come in `minutes` minutes at most.
+   * @throws TRIBUTARY_STORAGE_REGION_FULL
+   */
+  prepare(count: number, minutes = count): void {
     const needed = { anchor: this.#anchorCount + count, profile: this.#profileCount + count };
     for (const { array, elements, by } of this.#arrays) array.ensure((needed[by] + 1) * elements);
-    this.#openings.prepare(count);
+    this.#openings.prepare(minutes);
   }
 
   /** A new anchor of `node` in a new profile. Room was prepared. */

@@ -230,6 +230,8 @@ export interface NativeAddon {
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
   /** Takes an exclusive lock on `path` for the life of the process. @returns '' or the reason. */
   lockFile(path: string, text: string): string;
+  /** Locks an open file or directory until it is closed; false when others hold it otherwise. */
+  tryLock(descriptor: number, isExclusive: boolean): boolean;
   /** Lowers RLIMIT_DATA, soft and hard, for ever. @returns '' or the reason. */
   limitDataBytes(bytes: number): string;
 

@@ -32,7 +32,7 @@ export function encodeFiles(
 ): Promise<EncodedFile[]> {
   const encode = async (connection: Connection): Promise<EncodedFile[]> => {
     const files: EncodedFile[] = [];
-    // Else row groups have no limit in bytes. One thread keeps the order all the same.
+    // Else row groups have no limit in bytes. With two threads the order is that of some thousand rows.
     await connection.run('SET preserve_insertion_order = false');
     for (const slices of partsOf(request.slices)) {
       const reason = native.holdSlices(HELD, slices);

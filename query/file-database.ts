@@ -1,7 +1,4 @@
-/**
- * The DuckDB of a process that writes files of the lake: one thread, limited memory, no network. Times are
- * UTC.
- */
+/** The DuckDB of a process that writes files of the lake: few threads, limited memory. Times are UTC. */
 import { quoteText } from './cold-source.ts';
 import { type Connection, Database } from './duckdb.ts';
 
@@ -9,6 +6,7 @@ export interface FileDatabaseLimits {
   /** Of DuckDB's buffers, bytes; beyond it what can be spilled is. */
   readonly memoryBytesMax: number;
   readonly spillBytesMax: number;
+  readonly threads: number;
 }
 
 /**
@@ -22,7 +20,7 @@ export async function withFileDatabase<Result>(
   extensionPath?: string,
 ): Promise<Result> {
   const database = await Database.open({
-    threads: '1',
+    threads: String(limits.threads),
     memory_limit: `${limits.memoryBytesMax}B`,
     temp_directory: temporaryDirectory,
     max_temp_directory_size: `${limits.spillBytesMax}B`,

@@ -4,7 +4,7 @@
  *
  * - The process is nicer than the write path from before its first thread on; the kernel derives the
  *   priority of its disk accesses from that.
- * - It has RLIMIT_DATA, an empty environment, and DuckDB on one thread.
+ * - It has RLIMIT_DATA, an empty environment, and DuckDB with limited memory and threads.
  *
  * Failure: a process that ends takes its orders with it, each with an error; the next order starts another.
  */

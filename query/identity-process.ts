@@ -13,7 +13,7 @@ import { FileProcess } from './file-process.ts';
 
 const PRIORITY_LOWEST = 19;
 /** Rows are streamed: a row group of each column, and what compresses it. */
-const DATABASE_LIMITS = { memoryBytesMax: 512 * MIB, spillBytesMax: 0 };
+const DATABASE_LIMITS = { threads: 1, memoryBytesMax: 512 * MIB, spillBytesMax: 0 };
 const DATA_BYTES = 2 * GIB;
 /** The index of identifiers lies in the process's own memory; twice its size while it grows. */
 const DATA_BYTES_PER_IDENTIFIER = 64;

@@ -17,6 +17,7 @@ import {
   type FileStatus,
   type FileSystem,
   fileSystemError,
+  type LockKind,
   type OpenMode,
   type OpenOptions,
 } from './file-system.ts';
@@ -113,6 +114,10 @@ export class FaultFileSystem implements FileSystem {
     if (result === 'ignored') return;
     if (result !== undefined) throw fileSystemError(result, 'syncDirectory', path);
     await this.#inner.syncDirectory(path);
+  }
+
+  lock(path: string, kind: LockKind): Promise<(() => Promise<void>) | undefined> {
+    return this.#inner.lock(path, kind);
   }
 
   async freeBytes(path: string): Promise<number> {

@@ -58,6 +58,9 @@ export interface FileHandle {
   close(): Promise<void>;
 }
 
+/** Many may share a lock, or one has it alone. */
+export type LockKind = 'shared' | 'exclusive';
+
 export interface FileStatus {
   readonly kind: 'file' | 'directory';
   /** Of a file; 0 for a directory. */
@@ -87,6 +90,12 @@ export interface FileSystem {
   unlink(path: string): Promise<void>;
   /** Makes the names in the directory durable. */
   syncDirectory(path: string): Promise<void>;
+  /**
+   * Takes the lock of a directory, between processes and within one; the end of the process lets go of it.
+   * It keeps nobody from anything but taking it, and never waits.
+   * @returns how to let go; undefined when others hold it otherwise.
+   */
+  lock(path: string, kind: LockKind): Promise<(() => Promise<void>) | undefined>;
   /** Bytes an unprivileged process can still write on the volume that holds `path`. */
   freeBytes(path: string): Promise<number>;
 }

@@ -21,6 +21,7 @@ import {
   type FileStatus,
   type FileSystem,
   fileSystemError,
+  type LockKind,
   type OpenMode,
   type OpenOptions,
 } from './file-system.ts';
@@ -38,6 +39,8 @@ export interface MemoryFileSystemOptions {
 export class MemoryFileSystem implements FileSystem {
   readonly #root: MemoryDirectory;
   readonly #options: MemoryFileSystemOptions;
+  /** Of one process: a crash leaves none. */
+  readonly #locks = new Map<string, readonly LockKind[]>();
 
   constructor(options: MemoryFileSystemOptions = {}, root = new MemoryDirectory()) {
     this.#options = options;
@@ -140,6 +143,18 @@ export class MemoryFileSystem implements FileSystem {
   async syncDirectory(path: string): Promise<void> {
     await this.#options.schedule?.('syncDirectory', path);
     this.#directory(path).sync();
+  }
+
+  async lock(path: string, kind: LockKind): Promise<(() => Promise<void>) | undefined> {
+    await this.#options.schedule?.('lock', path);
+    this.#directory(path);
+    const held = this.#locks.get(path) ?? [];
+    if (held.length > 0 && (kind === 'exclusive' || held.includes('exclusive'))) return undefined;
+    this.#locks.set(path, [...held, kind]);
+    return async () => {
+      const [, ...others] = this.#locks.get(path) ?? [];
+      this.#locks.set(path, others);
+    };
   }
 
   async freeBytes(path: string): Promise<number> {

@@ -16,6 +16,7 @@ import {
   type FileStatus,
   type FileSystem,
   hasErrno,
+  type LockKind,
   type OpenMode,
   type OpenOptions,
 } from './file-system.ts';
@@ -26,6 +27,8 @@ export interface NodeFileSystemOptions {
    * every file is written through the page cache.
    */
   readonly allocateAligned?: (bytes: number) => ArrayBuffer;
+  /** `native.tryLock`. Without it whoever asks has a lock: for a process that shares its files with none. */
+  readonly tryLock?: (descriptor: number, isExclusive: boolean) => boolean;
 }
 
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
@@ -36,9 +39,11 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
 
 export class NodeFileSystem implements FileSystem {
   readonly #allocateAligned: ((bytes: number) => ArrayBuffer) | undefined;
+  readonly #tryLock: NodeFileSystemOptions['tryLock'];
 
   constructor(options: NodeFileSystemOptions = {}) {
     this.#allocateAligned = options.allocateAligned;
+    this.#tryLock = options.tryLock;
   }
 
   allocate(bytes: number): Uint8Array {
@@ -110,6 +115,13 @@ export class NodeFileSystem implements FileSystem {
     } finally {
       await handle.close();
     }
+  }
+
+  async lock(path: string, kind: LockKind): Promise<(() => Promise<void>) | undefined> {
+    const handle = await fs.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    if (this.#tryLock?.(handle.fd, kind === 'exclusive') ?? true) return () => handle.close();
+    await handle.close();
+    return undefined;
   }
 
   async freeBytes(path: string): Promise<number> {

@@ -27,6 +27,8 @@ export interface EncodeRequest {
   readonly dayColumn: string | undefined;
   /** Path of the first file; a number is put behind it. Files that are there are written over. */
   readonly output: string;
+  /** Whether hot storage fills faster than it is flushed, so that the write path had better wait a little. */
+  readonly isUrgent: boolean;
   /** A directory that exists, for what does not fit memory. */
   readonly temporaryDirectory: string;
 }

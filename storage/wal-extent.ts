@@ -12,7 +12,8 @@
 
 import type { Crc32c } from './crc32c.ts';
 import { type FileHandle, type FileSystem, readFully } from './file-system.ts';
-import { parseWalFileName, readWalFileHeader, WAL_BLOCK_BYTES } from './wal-format.ts';
+import { readWalFileHeader, WAL_BLOCK_BYTES } from './wal-format.ts';
+import { listWalFiles } from './wal-start.ts';
 
 export interface WalExtent {
   readonly name: string;
@@ -24,9 +25,7 @@ export type WalSource = Pick<FileSystem, 'list' | 'open'>;
 
 /** Oldest first. @throws the file system's error, ENOENT too when a file is removed meanwhile. */
 export async function walExtents(fileSystem: FileSystem, directory: string): Promise<WalExtent[]> {
-  const names = (await fileSystem.list(directory)).filter(
-    (name) => parseWalFileName(name) !== undefined,
-  );
+  const names = await listWalFiles({ fileSystem, directory });
   const extents: WalExtent[] = [];
   for (const name of names.reverse()) {
     const handle = await fileSystem.open(`${directory}/${name}`, 'read');

@@ -8,7 +8,7 @@
  * - a torn tail: damaged bytes with no record of a later group behind them. The group was never
  *   reported durable, since no group is written before the one before it is synced;
  * - files without records, with a header or a torn one: prepared ahead and never used;
- * - missing files below `fromSequence`: removal after a checkpoint was under way.
+ * - missing files below `fromSequence`: they were removed after a checkpoint.
  *
  * Everything else is corruption of what was reported durable, and refused (TRIBUTARY_STORAGE_WAL_CORRUPT)
  * unless the operator accepts the loss; then it is skipped and counted. A last group that was reported
@@ -32,6 +32,7 @@ import {
   walFileName,
   walRecord,
 } from './wal-format.ts';
+import { lastFileBeginningBy, listWalFiles } from './wal-start.ts';
 import { WalWindow } from './wal-window.ts';
 
 /**
@@ -57,6 +58,8 @@ export interface WalReadOptions {
    * given. What is below is durable: so a log that is being written can be read.
    */
   readonly toSequence?: number;
+  /** Pass over files wholly below `fromSequence`, unread and unchecked. */
+  readonly skipsFilesBelow?: boolean;
   readonly acceptDataLoss?: boolean;
   readonly crc32c?: Crc32c;
 }
@@ -64,7 +67,8 @@ export interface WalReadOptions {
 /** A file that holds records, as `removeFilesBelow` needs it. */
 export interface WalFileSummary {
   readonly name: string;
-  /** The sequence that follows its last event. */
+  readonly bytes: number;
+  /** The sequence that follows its last event; of a file that was passed over a bound of it. */
   readonly endSequence: number;
 }
 
@@ -106,13 +110,15 @@ export type WalVisitor = (record: WalRecord) => void | Promise<void>;
  *   records before the damage have been visited by then.
  */
 export async function readWal(options: WalReadOptions, visit: WalVisitor): Promise<WalRecovery> {
-  const names = (await options.fileSystem.list(options.directory)).filter(
-    (name) => parseWalFileName(name) !== undefined,
-  );
+  const names = await listWalFiles(options);
   const reader = new WalReader(options, visit);
-  for (const name of names) {
+  const start = options.skipsFilesBelow
+    ? await lastFileBeginningBy(options, names, options.fromSequence)
+    : undefined;
+  for (const [index, name] of names.entries()) {
     if (reader.isDone) break;
-    await reader.readFile(name);
+    if (start !== undefined && index < start.index) await reader.passOver(name, start.first);
+    else await reader.readFile(name);
   }
   return reader.recovery(parseWalFileName(names.at(-1) ?? walFileName(0))! + 1);
 }
@@ -195,6 +201,19 @@ class WalReader {
     };
   }
 
+  /** A file all of whose records lie below `endSequence`, and below where reading begins. */
+  async passOver(name: string, endSequence: number): Promise<void> {
+    const handle = await this.#options.fileSystem.open(
+      `${this.#options.directory}/${name}`,
+      'read',
+    );
+    try {
+      this.#files.push({ name, bytes: await handle.size(), endSequence });
+    } finally {
+      await handle.close();
+    }
+  }
+
   async readFile(name: string): Promise<void> {
     const path = `${this.#options.directory}/${name}`;
     const handle = await this.#options.fileSystem.open(path, 'read');
@@ -222,7 +241,7 @@ class WalReader {
     this.#window.attach(handle, fileBytes, walCrcSeed(header.fileId, this.#crc32c));
     await this.#readRecords(name, fileBytes);
     if (this.#isFileStart) this.#empty.push(name);
-    else this.#files.push({ name, endSequence: this.#expected });
+    else this.#files.push({ name, bytes: fileBytes, endSequence: this.#expected });
   }
 
   /** @returns undefined when the file is to be passed over. */

@@ -79,6 +79,7 @@ export class WalWriter<Context> {
   #groupsReported = 0;
   /** Closed files, oldest first. */
   readonly #closedFiles: WalFileSummary[];
+  #closedBytes: number;
   /** The file of the last group written, and the one created ahead of need. */
   #file: WalFile;
   #nextFile: WalFile;
@@ -105,6 +106,7 @@ export class WalWriter<Context> {
     this.#fileBytesMax = Math.min(options.fileBytesMax ?? Infinity, LIMITS.walFileBytesMax);
     this.#recordBytesMax = Math.min(options.recordBytesMax ?? Infinity, LIMITS.walRecordBytesMax);
     this.#closedFiles = [...options.recovery.files];
+    this.#closedBytes = this.#closedFiles.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#file = file;
     const groupBytes = stagingBytes + walRecordBytes(this.#recordBytesMax);
     this.#gathering = new WalGroup(place.fileSystem, groupBytes, file, place.crc32c);
@@ -206,14 +208,26 @@ export class WalWriter<Context> {
     });
   }
 
-  /** Removes files all of whose events are below `sequence`. @returns how many. */
-  async removeFilesBelow(sequence: number): Promise<number> {
+  /** Bytes of all files of the log. */
+  get keptBytes(): number {
+    return this.#closedBytes + this.#file.position;
+  }
+
+  /**
+   * Removes files all of whose events are below `sequence`, oldest first, as long as `keepBytes` of the log
+   * are left. A power cut may leave any of them. @returns how many. @throws the file system's error.
+   */
+  async removeFilesBelow(sequence: number, keepBytes = 0): Promise<number> {
     if (this.#failure !== undefined) throw this.#failure;
     const { fileSystem, directory } = this.#place;
     let removed = 0;
-    while (this.#closedFiles.length > 0 && this.#closedFiles[0].endSequence <= sequence) {
-      const { name } = this.#closedFiles.shift()!;
-      await fileSystem.unlink(`${directory}/${name}`);
+    for (;;) {
+      const [oldest] = this.#closedFiles;
+      if (oldest === undefined || oldest.endSequence > sequence) break;
+      if (this.keptBytes - oldest.bytes < keepBytes) break;
+      await fileSystem.unlink(`${directory}/${oldest.name}`);
+      this.#closedFiles.shift();
+      this.#closedBytes -= oldest.bytes;
       removed += 1;
     }
     if (removed > 0) await fileSystem.syncDirectory(directory);
@@ -283,7 +297,9 @@ export class WalWriter<Context> {
     await group.file.ready;
     this.#file = group.file;
     this.#statistics.files += 1;
-    this.#closedFiles.push({ name: closed.name, endSequence: group.firstSequence });
+    const { name, position: bytes } = closed;
+    this.#closedFiles.push({ name, bytes, endSequence: group.firstSequence });
+    this.#closedBytes += bytes;
     await closed.close();
   }
 

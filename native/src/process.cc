@@ -37,6 +37,14 @@ Napi::Value LockFile(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), "");
 }
 
+// tryLock(descriptor, exclusive): an flock of an open file or directory, until the descriptor is closed.
+// False when others hold it otherwise; it never waits.
+Napi::Value TryLock(const Napi::CallbackInfo& info) {
+  int operation = info[1].ToBoolean() ? LOCK_EX : LOCK_SH;
+  int result = flock(info[0].ToNumber().Int32Value(), operation | LOCK_NB);
+  return Napi::Boolean::New(info.Env(), result == 0);
+}
+
 // limitDataBytes(bytes): RLIMIT_DATA counts every private writable mapping, so it bounds what DuckDB's
 // scalar functions may allocate where its own memory_limit does not look.
 Napi::Value LimitDataBytes(const Napi::CallbackInfo& info) {
@@ -50,6 +58,7 @@ Napi::Value LimitDataBytes(const Napi::CallbackInfo& info) {
 
 void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New(env, LockFile, "lockFile"));
+  exports.Set("tryLock", Napi::Function::New(env, TryLock, "tryLock"));
   exports.Set("limitDataBytes", Napi::Function::New(env, LimitDataBytes, "limitDataBytes"));
 }
 

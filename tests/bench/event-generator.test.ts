@@ -42,7 +42,7 @@ test('the last batch holds what is left', () => {
 
 test('a batch and its rows are the same events', () => {
   for (const batch of batches) {
-    const rows = batch.ndjson.toString('utf8').trimEnd().split('\n');
+    const rows = batch.ndjson().toString('utf8').trimEnd().split('\n');
     assert.deepEqual(
       rows.map((row) => JSON.parse(row) as unknown),
       eventsOf(batch),
@@ -55,7 +55,7 @@ test('no two events have the same message id', () => {
 });
 
 test('events are about 400 bytes', () => {
-  const bytes = batches.reduce((sum, { ndjson }) => sum + ndjson.length, 0) / EVENTS;
+  const bytes = batches.reduce((sum, { ndjson }) => sum + ndjson().length, 0) / EVENTS;
   assert.ok(bytes > 380 && bytes < 450, `${bytes} bytes`);
 });
 

@@ -8,7 +8,8 @@
  * - the identity graph is the fold of the log: the same people, the same edges as the model of
  *   tests/support/reference-identity.ts makes of the stored events in commit order.
  * Rows move to the lake all the while, and are a second old when they go: some rounds are killed in a
- * flush, and queries read both tiers. Data is kept over `--rounds-per-directory` rounds, so that logs of
+ * flush, and queries read both tiers. Checkpoints are made of little log, and log is removed below them: some
+ * rounds are killed meanwhile, and starts begin with what there is. Data is kept over `--rounds-per-directory` rounds, so that logs of
  * many lives are replayed.
  */
 
@@ -38,7 +39,7 @@ const random = seededRandom(Number(values.seed));
 console.log(`crash test: ${rounds} rounds, seed ${values.seed}`);
 
 /** As soon as options allow. */
-const FLAGS = ['--flush-age-seconds', '1'];
+const FLAGS = ['--flush-age-seconds', '1', '--checkpoint-log-bytes', '64KiB'];
 
 /** What the world outside knows about one data directory. */
 class Witness {
@@ -150,19 +151,37 @@ function dataFiles(appliance: ApplianceProcess): number {
   return names.filter((name) => name.endsWith('.parquet')).length;
 }
 
+/** Names in one of the tenant's directories. */
+function namesIn(appliance: ApplianceProcess, folder: 'checkpoints' | 'wal'): string[] {
+  const tenants = `${appliance.directory}/tenants`;
+  return readdirSync(tenants)
+    .flatMap((id) => readdirSync(`${tenants}/${id}/${folder}`))
+    .sort();
+}
+
+/** Files of the log that are gone: their ordinals begin at 1. */
+function removedLogFiles(appliance: ApplianceProcess): number {
+  const oldest = namesIn(appliance, 'wal').find((name) => /^wal-\d{16}$/.test(name));
+  return oldest === undefined ? 0 : Number(oldest.slice('wal-'.length)) - 1;
+}
+
 let violationCount = 0;
+let checkpointCount = 0;
+let removedCount = 0;
 let fileCount = 0;
 let acknowledgedCount = 0;
 let resentCount = 0;
 for (let round = 0; round < rounds; ) {
   const appliance = await ApplianceProcess.start({ flags: FLAGS });
   const witness = new Witness();
+  const checkpoints = new Set<string>();
   try {
     for (let life = 0; life < roundsPerDirectory && round < rounds; life += 1, round += 1) {
       const loading = load(appliance, witness);
       await delay(random() * Number(values['load-ms']));
       await appliance.kill();
       await loading;
+      for (const name of namesIn(appliance, 'checkpoints')) checkpoints.add(name);
       await appliance.restart();
       const again = witness.unacknowledged;
       witness.unacknowledged = [];
@@ -179,6 +198,9 @@ for (let round = 0; round < rounds; ) {
     }
   } finally {
     fileCount += dataFiles(appliance);
+    checkpoints.delete('checkpoint.tmp');
+    checkpointCount += checkpoints.size;
+    removedCount += removedLogFiles(appliance);
     acknowledgedCount += witness.acknowledged.size;
     await appliance.remove();
   }
@@ -186,6 +208,7 @@ for (let round = 0; round < rounds; ) {
 console.log(
   `${rounds} rounds of kill -9, ${acknowledgedCount} events acknowledged, ` +
     `${resentCount} batches sent again, ${fileCount} data files in the lake, ` +
+    `${checkpointCount} checkpoints seen, ${removedCount} log files removed, ` +
     `${violationCount} violations`,
 );
 process.exit(violationCount === 0 ? 0 : 1);

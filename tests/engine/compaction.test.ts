@@ -51,6 +51,7 @@ describe('compaction', () => {
       memoryBytesMax: 256 * MIB,
       spillBytesMax: GIB,
       dataBytesMax: GIB,
+      threads: 1,
     });
     context.after(() => rewriter.close());
     return rewriter;

@@ -11,8 +11,10 @@ import type { Flusher } from '../../engine/flush.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+import type { ParquetEncoder } from '../../storage/parquet-encoder.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
+import { inlineEncoder } from '../support/inline-encoder.ts';
 import { tieredValues } from '../support/tiered-rows.ts';
 
 const DAY_MICROS = 86_400_000_000;
@@ -284,6 +286,27 @@ describe('flush', () => {
     }
     assert.deepEqual(await stored(engine, 'events', 'message_id'), ids);
     assert.ok(flusherOf(engine).statistics.flushes > 1, `${refusals} refusals`);
+  });
+
+  it('a flush that begins with far more than makes one due is urgent', async (context) => {
+    const asked: boolean[] = [];
+    const fileSystem = new MemoryFileSystem();
+    const encoder = inlineEncoder(fileSystem);
+    const noting: ParquetEncoder = {
+      ...encoder,
+      encode(request) {
+        asked.push(request.isUrgent);
+        return encoder.encode(request);
+      },
+    };
+    for (const flushBytes of [GIB, 1]) {
+      const flush = { flushAgeMs: Number.POSITIVE_INFINITY, flushBytes };
+      const engine = await open(context, fileSystem, { encoder: noting, flush });
+      await engine.send([{ type: 'track', event: 'Seen', userId: `${flushBytes}` }]);
+      await flusherOf(engine).flush();
+      await engine.engine.close();
+    }
+    assert.deepEqual(asked, [false, true]);
   });
 
   it('rows are flushed when they take too much, and when they have waited too long', async (context) => {

@@ -22,7 +22,7 @@ import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fi
 import { temporaryDirectory } from '../support/hot-fixture.ts';
 
 const CAPACITIES = { ...TENANT_CAPACITIES, segmentRows: 1024, identityNodes: 65_536 };
-const LIMITS = { memoryBytesMax: 256 * MIB, spillBytesMax: 256 * MIB };
+const LIMITS = { threads: 1, memoryBytesMax: 256 * MIB, spillBytesMax: 256 * MIB };
 const INTERVAL_MS = 3_600_000;
 
 /** In the test's own process. */

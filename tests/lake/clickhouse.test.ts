@@ -216,7 +216,7 @@ describe('ClickHouse by path', { skip: skipReason() }, () => {
         sortBy: SAMPLES.sortBy,
         except: { column: 'anchor', values: anchors },
       },
-      { memoryBytesMax: 256 * MIB, spillBytesMax: GIB },
+      { memoryBytesMax: 256 * MIB, spillBytesMax: GIB, threads: 1 },
     );
     const location = table.newDataFile(day, await crcOfFile(new NodeFileSystem(), output, crc32c));
     await store.putFile(keyOf(store.bucket, location), output);

@@ -103,6 +103,7 @@ class TieredEvents {
       slices,
       columns: COLUMNS.map((column) => ({ ...column, personal: false })),
       dayColumn: 'received_at',
+      isUrgent: false,
       output: join(this.#lake, 'encoded'),
       temporaryDirectory: this.#lake,
     });

@@ -23,7 +23,7 @@ const COLUMNS: readonly FlushColumn[] = definitionOf(ALL_TYPES, {
 }).columns.map((column, index) => {
   return { ...column, id: 10 + index, hotType: ALL_TYPES.columns[index]!.type };
 });
-const LIMITS = { memoryBytesMax: GIB, spillBytesMax: GIB };
+const LIMITS = { memoryBytesMax: GIB, spillBytesMax: GIB, threads: 1 };
 
 interface Sample {
   readonly seconds: number;
@@ -72,7 +72,14 @@ function requestOf(table: HotTable, from: number, to: number, directory: string)
     return fromRow < toRow ? [{ path, fromRow, toRow }] : [];
   });
   const output = join(directory, 'file');
-  return { slices, columns: COLUMNS, dayColumn: 'happened', output, temporaryDirectory: directory };
+  return {
+    slices,
+    columns: COLUMNS,
+    dayColumn: 'happened',
+    isUrgent: false,
+    output,
+    temporaryDirectory: directory,
+  };
 }
 
 function dayOf(row: Row): number {
@@ -222,10 +229,10 @@ describe('Parquet files of hot rows', () => {
     const encoder = new EncodeProcess();
     const slices = request.slices.map((slice) => ({ ...slice, path: `${slice.path}.gone` }));
     await assert.rejects(encoder.encode({ ...request, slices }), /No such file/);
-    const processId = encoder.processId!;
+    const processId = encoder.processIds[0]!;
     const [file] = await encoder.encode(request);
     assert.equal(file!.rows, 1);
-    assert.equal(encoder.processId, processId);
+    assert.equal(encoder.processIds[0], processId);
     await encoder.close();
     await assert.rejects(encoder.encode(request), { code: 'TRIBUTARY_LAKE_ENCODE_FAILED' });
   });
@@ -240,7 +247,7 @@ describe('Parquet files of hot rows', () => {
     const request = requestOf(table, 0, 120, directory);
     const encoder = new EncodeProcess();
     const lost = assert.rejects(encoder.encode(request), /SIGKILL/);
-    process.kill(encoder.processId!, 'SIGKILL');
+    process.kill(encoder.processIds[0]!, 'SIGKILL');
     await lost;
     const [file] = await encoder.encode(request);
     assert.equal(file!.rows, 120);

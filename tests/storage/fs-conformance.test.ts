@@ -41,7 +41,7 @@ const implementations: readonly [string, (body: Body) => Promise<void>][] = [
     'fault without faults',
     (body) => inMemory(new FaultFileSystem(new MemoryFileSystem(), {}), body),
   ],
-  ['node', (body) => onDisk(new NodeFileSystem(), body)],
+  ['node', (body) => onDisk(new NodeFileSystem({ tryLock: native.tryLock }), body)],
   ['node, direct', (body) => onDisk(new NodeFileSystem(native), body)],
 ];
 
@@ -65,6 +65,25 @@ for (const [name, run] of implementations) {
         await handle.close();
         await handle.close();
         assert.deepEqual(await readFile(fileSystem, `${directory}/a`), bytes(1, 2, 3, 4, 5, 0, 9));
+      }));
+
+    it('a lock is shared by many or held by one, and nobody waits for it', () =>
+      run(async (fileSystem, directory) => {
+        const first = await fileSystem.lock(directory, 'shared');
+        const second = await fileSystem.lock(directory, 'shared');
+        assert.ok(first !== undefined && second !== undefined);
+        assert.equal(await fileSystem.lock(directory, 'exclusive'), undefined);
+        await first();
+        assert.equal(await fileSystem.lock(directory, 'exclusive'), undefined);
+        await second();
+        const alone = await fileSystem.lock(directory, 'exclusive');
+        assert.ok(alone !== undefined);
+        assert.equal(await fileSystem.lock(directory, 'shared'), undefined);
+        assert.equal(await fileSystem.lock(directory, 'exclusive'), undefined);
+        await alone();
+        const again = await fileSystem.lock(directory, 'shared');
+        assert.ok(again !== undefined);
+        await again();
       }));
 
     it('a direct file takes whole blocks and reads them back', () =>

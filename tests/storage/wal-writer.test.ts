@@ -136,6 +136,37 @@ describe('WAL writer', () => {
     assert.equal(recovery.nextSequence, 6);
   });
 
+  it('as much of the log is kept as was asked for', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const log = await TestLog.open(fileSystem, { fileBytesMax: 4096 });
+    for (let count = 0; count < 5; count += 1) {
+      log.append(10);
+      await log.writer.synced();
+    }
+    const fileBytes = log.writer.keptBytes / 5;
+    assert.equal(await log.writer.removeFilesBelow(100, 3 * fileBytes + 1), 1);
+    assert.equal(log.writer.keptBytes, 4 * fileBytes);
+    assert.equal(await log.writer.removeFilesBelow(100, 3 * fileBytes), 1);
+    await log.writer.close();
+    const { recovery } = await recover(fileSystem, { fromSequence: 3 });
+    const again = await TestLog.open(fileSystem, { recovery });
+    assert.equal(again.writer.keptBytes, 3 * fileBytes + 4096, 'and the header of a new file');
+    await again.writer.close();
+  });
+
+  it('a file that cannot be removed stays known, and goes the next time', async () => {
+    const memory = new MemoryFileSystem();
+    const faults = [{ operation: 'unlink', result: 'EIO' }] as const;
+    const log = await TestLog.open(new FaultFileSystem(memory, { faults }), { fileBytesMax: 4096 });
+    for (let count = 0; count < 3; count += 1) {
+      log.append(10);
+      await log.writer.synced();
+    }
+    await assert.rejects(log.writer.removeFilesBelow(9), /EIO/);
+    assert.equal(await log.writer.removeFilesBelow(9), 2);
+    await log.writer.close();
+  });
+
   it('a log whose files were all removed goes on at its sequence', async () => {
     const fileSystem = new MemoryFileSystem();
     const first = await TestLog.open(fileSystem);

@@ -7,7 +7,7 @@ import { encodeFiles } from '../../query/encode-files.ts';
 import { type FileSystem, writeFully } from '../../storage/file-system.ts';
 import type { EncodedFile, ParquetEncoder } from '../../storage/parquet-encoder.ts';
 
-const LIMITS = { memoryBytesMax: 256 * MIB, spillBytesMax: GIB };
+const LIMITS = { memoryBytesMax: 256 * MIB, spillBytesMax: GIB, threads: 1 };
 
 export function inlineEncoder(fileSystem: FileSystem): ParquetEncoder {
   return {

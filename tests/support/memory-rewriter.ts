@@ -19,7 +19,7 @@ export function memoryRewriter(fileSystem: FileSystem): FileRewriter {
         }
         const output = join(directory, 'output');
         const local = { ...request, inputs, output, temporaryDirectory: directory };
-        const limits = { memoryBytesMax: 256 * MIB, spillBytesMax: GIB };
+        const limits = { memoryBytesMax: 256 * MIB, spillBytesMax: GIB, threads: 1 };
         const rewritten = await rewriteFiles(local, limits);
         const handle = await fileSystem.open(request.output, 'create');
         try {
