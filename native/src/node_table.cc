@@ -25,7 +25,8 @@ bool IsTooFull(uint64_t nodes, uint64_t slots) { return nodes * 8 > slots * 7; }
 std::string NodeTable::Open(uint64_t nodes_max) {
   uint64_t slots = std::max(kSlotsMin, nodes_max * 8 / 7 + 1);
   reserved_slots_ = slots + slots / 16 + kSlotsMin + kOverhang;
-  void* memory = mmap(nullptr, reserved_slots_ * sizeof(uint64_t), PROT_READ | PROT_WRITE,
+  // What may be written counts as data of the process (RLIMIT_DATA), touched or not.
+  void* memory = mmap(nullptr, reserved_slots_ * sizeof(uint64_t), PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return std::string("mmap: ") + strerror(errno);
   slots_ = static_cast<uint64_t*>(memory);
@@ -92,6 +93,9 @@ void NodeTable::MoveBoundary(uint64_t slots) {
 
 void NodeTable::UseSlots(uint64_t slots) {
   if (slots + kOverhang > reserved_slots_) abort();  // more nodes than were said
+  uint64_t used_bytes = (slots + kOverhang) * sizeof(uint64_t);
+  // A process that is told to have no more memory ends here, as it would by touching it.
+  if (mprotect(slots_, used_bytes, PROT_READ | PROT_WRITE) != 0) abort();
   slot_count_ = slots;
   uint64_t bytes = slots * sizeof(uint64_t) / kHugePage * kHugePage;
   // A hint; small tables stay on small pages.
