@@ -384,6 +384,48 @@ export const ERRORS = {
     retryable: true,
     help: 'It needs about the memory that identity has, on the disk of the data, while it runs.',
   },
+  // ── erasure ──────────────────────────────────────────────────────────────────────────────────────
+  TRIBUTARY_ERASURE_INVALID: {
+    message: 'The erasure cannot be read: {reason}.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+    help: 'docs/erasure.md describes the request.',
+  },
+  TRIBUTARY_ERASURE_PERSON_UNKNOWN: {
+    message: 'There is nobody of this profile or identifier.',
+    status: 404,
+    sqlstate: '02000',
+    retryable: false,
+    help: 'They were never seen, or were erased before.',
+  },
+  TRIBUTARY_ERASURE_UNKNOWN: {
+    message: 'There is no erasure {id}.',
+    status: 404,
+    sqlstate: '02000',
+    retryable: false,
+    help: '`tributary erasures list` shows those there are.',
+  },
+  TRIBUTARY_ERASURE_TOO_LARGE: {
+    message: 'The erasure would name {count} {what}, limit {limit}.',
+    status: 413,
+    sqlstate: '54000',
+    retryable: false,
+    help: 'Drop old dead letters and warnings by their retention first.',
+  },
+  TRIBUTARY_ERASURE_LIST_FULL: {
+    message: 'The tenant has {limit} erasures, which is the limit.',
+    status: 409,
+    sqlstate: '54000',
+    retryable: false,
+  },
+  TRIBUTARY_ERASURE_RECORD_UNKNOWN: {
+    message: 'The log tells of an erasure with {name}, which this version does not know.',
+    status: 503,
+    sqlstate: '0A000',
+    retryable: false,
+    help: 'Run the appliance version that wrote it, or a newer one.',
+  },
   // ── engine ────────────────────────────────────────────────────────────────────────────────────
   TRIBUTARY_ENGINE_SECRET_MALFORMED: {
     message: 'The secret {path} cannot be used: {reason}.',

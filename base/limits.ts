@@ -154,6 +154,12 @@ export const LIMITS = Object.freeze({
   whatIfsKeptMax: 8,
   /** Members that an answer about an account lists; their count stays exact beyond it. */
   accountMembersListedMax: 1000,
+  /** Erasures that a tenant's list holds; each stays in it for ever. */
+  erasuresMax: 100_000,
+  /** Dead letters, and warnings, that one erasure takes away. */
+  erasureRowsMax: 100_000,
+  /** Characters of the reason for one. */
+  erasureReasonCharactersMax: 500,
   /** Bytes of identifier values per tenant. */
   identityValuesBytesMax: 32 * GIB,
 

@@ -191,9 +191,15 @@ export class Appliance {
         lakeKeeper: lakeKeeper(upkeep.maintenance),
         tail: { tail: (tenantId, listener) => opened.tenant(tenantId).tail(listener) },
         messages: {
-          find: (tenantId, messageId) => findMessage(opened.tenant(tenantId).hot.events, messageId),
+          find(tenantId, messageId) {
+            const { hot, identity } = opened.tenant(tenantId);
+            return findMessage(hot.events, messageId, (anchor) =>
+              identity.profiles.isErased(anchor),
+            );
+          },
         },
         whatIfs: (tenantId) => whatIfs.of(tenantId),
+        erasureKeeper: (tenantId) => opened.openTenant(tenantId).erasures,
         identityKeeper: (tenantId) => new IdentityKeeper(opened.tenant(tenantId)),
         identity: {
           resolve: (tenantId, identifiers) =>

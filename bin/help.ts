@@ -11,6 +11,7 @@ const OVERVIEW = `tributary: a customer data platform on one machine
   tributary lake token          make, list and end the tokens other engines read the lake with
   tributary lake files          files of the lake by table and day; and compact, retain, profiles, expire, orphans
   tributary identity            undo, split, block, link, unlink who is who; read, set and try rules
+  tributary erase PERSON        take a person out of everything; erasures tells what became of it
   tributary backup --to DIR     copy the data, while the appliance serves or not; list and verify backups
   tributary restore --from DIR  put a backup into an empty data directory
   tributary verify              read every stored byte again and hold it against its checksums
@@ -95,6 +96,24 @@ ${CLIENT_OPTIONS}, an admin key
 const PLACE_OPTIONS = `  --data-dir DIR   the appliance's data_dir; --config FILE and TRIBUTARY_DATA_DIR say it too
   --lake-bucket B  its lake_bucket`;
 
+const ERASE = `tributary erase TYPE=VALUE | PROFILE
+
+Erases a person: whoever the identifier belongs to, or the profile of that id. No query sees anything of them once
+it is answered; files are rewritten later. It cannot be taken back.
+
+  --reason TEXT    kept with the erasure; no place for personal data
+  --dry-run        only show what would go
+${CLIENT_OPTIONS}, an admin key
+`;
+
+const ERASURES = `tributary erasures list | show ID
+
+Prints the erasures of a tenant, or one, and how far they have come: hidden from every query, rewritten in the
+files of the lake, gone from the disk.
+
+${CLIENT_OPTIONS}, an admin key
+`;
+
 const BACKUP = `tributary backup --to DIR | list DIR | verify DIR [ID]
 
 Copies the data of an appliance into DIR, beside it or while it is stopped. Only what DIR has not got is copied;
@@ -143,6 +162,10 @@ export function helpFor(command: string | undefined): string | undefined {
       return LAKE;
     case 'identity':
       return IDENTITY;
+    case 'erase':
+      return ERASE;
+    case 'erasures':
+      return ERASURES;
     case 'backup':
       return BACKUP;
     case 'restore':

@@ -18,6 +18,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'dead-letters': async () => (await import('./dead-letters.ts')).deadLetters,
   lake: async () => (await import('./lake.ts')).lake,
   identity: async () => (await import('./identity.ts')).identity,
+  erase: async () => (await import('./erasures.ts')).erase,
+  erasures: async () => (await import('./erasures.ts')).erasures,
   backup: async () => (await import('./backup.ts')).backup,
   restore: async () => (await import('./restore.ts')).restore,
   verify: async () => (await import('./verify.ts')).verify,

@@ -33,6 +33,7 @@ import { keyOf } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import type { LakeTableDefinition } from '../storage/lake/schema.ts';
 import type { EncodedFile, FlushColumn, ParquetEncoder } from '../storage/parquet-encoder.ts';
+import type { RowCondition } from '../storage/row-condition.ts';
 
 export interface ColdTableOptions {
   readonly hot: HotTable;
@@ -76,6 +77,8 @@ export class ColdTable {
   readonly hot: HotTable;
   readonly #options: ColdTableOptions;
   #lake: LakeTable;
+  /** Rows that were erased and that live files may still have. */
+  #except: readonly RowCondition[] = [];
   /** Settles when the last of the waiting commits has: lake and list change together. */
   #changes: Promise<unknown> = Promise.resolve();
   /** A commit that was begun, until its list is out. */
@@ -143,6 +146,15 @@ export class ColdTable {
     });
   }
 
+  /** From when this resolves, no query that begins sees cold rows that `conditions` name. */
+  leaveOut(conditions: readonly RowCondition[]): Promise<void> {
+    return this.#serially(async () => {
+      const isSame = JSON.stringify(conditions) === JSON.stringify(this.#except);
+      this.#except = conditions;
+      if (!isSame) await this.publish(this.hot.floorRow);
+    });
+  }
+
   /** Lets go of lists that no query reads any more, and of the snapshots they hold. */
   releaseOldLists(): void {
     this.#releaseOldLists();
@@ -183,7 +195,10 @@ export class ColdTable {
       assert(key.startsWith(prefix), 'a table lies in the namespace of its tenant');
       return coldFileOf(file, key.slice(prefix.length), columns);
     });
-    writeHotFile(this.#pathOf(version), serialiseColdList({ columns, files }));
+    writeHotFile(
+      this.#pathOf(version),
+      serialiseColdList({ columns, files, except: this.#except }),
+    );
     this.hot.setCold(floorRow, version);
     if (previous !== undefined) previous.supersededAtMs = clock.monotonicMs();
     this.#lists.push({ version, pin, supersededAtMs: Number.POSITIVE_INFINITY });

@@ -1,6 +1,6 @@
 /**
  * Rewrites cold files of a table: compaction (the same rows in fewer, sorted files) and erasure (without
- * the rows of some anchors). What to rewrite is planned by storage/lake/compaction-plan.ts.
+ * rows that an erasure names). What to rewrite is planned by storage/lake/compaction-plan.ts.
  *
  * - The rows are written by a process of its own, which proves that none is lost or added.
  * - One commit replaces the inputs by the new file. It fails when one of the inputs is not live any more, so
@@ -26,6 +26,7 @@ import type { DataFile, LiveFile } from '../storage/lake/data-file.ts';
 import type { FileRewriter } from '../storage/lake/file-rewriter.ts';
 import { keyOf, randomUuid } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
+import type { RowCondition } from '../storage/row-condition.ts';
 import type { ColdStore } from './cold-store.ts';
 import type { ColdTable } from './cold-table.ts';
 
@@ -67,50 +68,51 @@ export async function compactOnce(
 }
 
 /**
- * Rewrites every file that may hold rows of the anchors, each by itself. The rows are gone from what
- * queries see when it resolves; they are gone from the disk once the snapshots before it have expired.
- * Hot rows of the anchors have been flushed before.
+ * Rewrites every file that may hold rows the conditions name, each by itself. The rows are gone from the
+ * table when it resolves; they are gone from the disk once the snapshots before it have expired. Hot rows
+ * that are named have been hidden or flushed before.
  * @returns one for each file that held such rows.
  */
-export async function eraseAnchors(
+export async function eraseRows(
   options: CompactionOptions,
   table: ColdTable,
-  anchors: readonly number[],
+  conditions: readonly RowCondition[],
 ): Promise<Rewrite[]> {
   const rewrites: Rewrite[] = [];
-  for (const file of filesOfAnchors(table, await table.lake.liveFiles(), anchors)) {
-    const rewrite = await rewriteFiles(options, table, [file], anchors);
+  for (const file of filesNamed(table, await table.lake.liveFiles(), conditions)) {
+    const rewrite = await rewriteFiles(options, table, [file], conditions);
     if (rewrite !== undefined) rewrites.push(rewrite);
   }
   return rewrites;
 }
 
-/** The files whose bounds let them hold a row of one of the anchors. */
-export function filesOfAnchors(
+/** The files whose bounds let them hold a row that the conditions name. */
+export function filesNamed(
   table: ColdTable,
   files: readonly LiveFile[],
-  anchors: readonly number[],
+  conditions: readonly RowCondition[],
 ): LiveFile[] {
-  const column = table.lake.schema.columns.find(({ name }) => name === ANCHOR);
-  assert(column !== undefined, 'rows of a table with anchors are erased');
-  return files.filter(({ columns }) => {
-    const { lower, upper } = columns.get(column.id) ?? {};
-    if (lower === undefined || upper === undefined) return true;
-    return anchors.some((anchor) => anchor >= Number(lower) && anchor <= Number(upper));
-  });
+  return files.filter(({ columns }) =>
+    conditions.some(({ column: name, values }) => {
+      const column = table.lake.schema.columns.find((candidate) => candidate.name === name);
+      assert(column !== undefined, 'rows are named by a column of their table');
+      const { lower, upper } = columns.get(column.id) ?? {};
+      if (lower === undefined || upper === undefined) return values.length > 0;
+      return values.some((value) => value >= Number(lower) && value <= Number(upper));
+    }),
+  );
 }
-
-const ANCHOR = 'anchor';
 
 /** @returns undefined when the files hold no row that is to be left out. */
 async function rewriteFiles(
   { store, fileSystem, rewriter, random }: CompactionOptions,
   table: ColdTable,
   files: readonly LiveFile[],
-  exceptAnchors: readonly number[],
+  except: readonly RowCondition[],
 ): Promise<Rewrite | undefined> {
   const { lake, definition } = table;
   const day = files[0]!.day;
+  const erases = except.length > 0;
   const output = `${store.stagingDirectory}/rewrite-${randomUuid(random)}`;
   try {
     const written = await rewriter.rewrite({
@@ -119,14 +121,13 @@ async function rewriteFiles(
       temporaryDirectory: store.stagingDirectory,
       columns: lake.schema.columns,
       sortBy: definition.sortBy,
-      ...(exceptAnchors.length > 0 && { except: { column: ANCHOR, values: exceptAnchors } }),
+      ...(erases && { except }),
     });
     const rowsBefore = files.reduce((sum, { recordCount }) => sum + recordCount, 0);
     if (written.inputRows !== rowsBefore) {
       const reason = `files of ${rowsBefore} rows held ${written.inputRows}`;
       throw new TributaryError('TRIBUTARY_LAKE_REWRITE_FAILED', { reason });
     }
-    const erases = exceptAnchors.length > 0;
     if (erases && written.rows === rowsBefore) return undefined;
     const fileBytes = (await fileSystem.status(output))?.bytes ?? 0;
     const add: DataFile[] = [];

@@ -28,6 +28,7 @@ import {
   secretFileOf,
   walDirectoryOf,
 } from './data-files.ts';
+import { ErasureKeeper } from './erasure-keeper.ts';
 import { Flusher, type FlushLimits } from './flush.ts';
 import { HotStore } from './hot-store.ts';
 import { trimLog } from './log-trim.ts';
@@ -100,6 +101,7 @@ export interface OpenTenant {
   readonly tenant: Tenant;
   readonly cold: ColdStore;
   readonly flusher: Flusher;
+  readonly erasures: ErasureKeeper;
   /** Undefined where none are made. */
   readonly checkpointer: Checkpointer | undefined;
 }
@@ -243,6 +245,8 @@ async function openTenant(
       ...(options.onRecoveryProgress && { onRecoveryProgress: options.onRecoveryProgress }),
     });
     const tenant = await opening.finally(() => checkpoint?.close());
+    const erasures = new ErasureKeeper({ tenant, cold, random });
+    await erasures.hideColdRows();
     const flush = { ...FLUSH_DEFAULTS, ...options.flush };
     const flusher = new Flusher({
       flushBytes: Math.min(flush.flushBytes, options.hotBytesMax / 2),
@@ -275,7 +279,7 @@ async function openTenant(
             logger,
           });
     checkpointer?.start();
-    return { tenant, cold, flusher, checkpointer };
+    return { tenant, cold, flusher, erasures, checkpointer };
   } catch (error) {
     hot.close();
     // Shared memory keeps them else, until somebody starts over the same data again.

@@ -18,22 +18,23 @@ import {
   type StateSource,
 } from '../storage/state-part.ts';
 import { EdgeTable } from './edge-table.ts';
-import type { Quarantine } from './quarantine.ts';
+import { namedRowsOf } from './erased-rows.ts';
+import { type Erasure, ErasureLedger } from './erasure-ledger.ts';
+import type { EraseCommand } from './erasure-record.ts';
+import type { HotStore } from './hot-store.ts';
+import { Quarantine } from './quarantine.ts';
 import type { StagedRows } from './staged-rows.ts';
+import { suppressionHash } from './suppression-hash.ts';
 import {
   INITIAL_CONFIGURATION,
   parseConfiguration,
   serialiseConfiguration,
   type TenantConfiguration,
 } from './tenant-configuration.ts';
-import type { TenantSecret } from './tenant-secret.ts';
+import { suppressionKey, type TenantSecret } from './tenant-secret.ts';
 
 export interface EventFoldOptions {
-  readonly directory: string;
-  readonly events: HotTable;
-  readonly edges: HotTable;
-  readonly merges: HotTable;
-  readonly quarantine: Quarantine;
+  readonly hot: HotStore;
   readonly secret: TenantSecret;
   /** Identifiers the tenant can hold. */
   readonly nodesMax: number;
@@ -50,21 +51,25 @@ interface SegmentViews {
 
 export class EventFold {
   readonly identity: IdentityGraph;
+  readonly erasures = new ErasureLedger();
+  readonly #tables: readonly HotTable[];
   readonly #events: HotTable;
   readonly #edges: EdgeTable;
   readonly #quarantine: Quarantine;
+  readonly #suppressionKey: Uint8Array;
   #configuration = INITIAL_CONFIGURATION;
   #views: SegmentViews | undefined;
   #appliedRows = 0;
   #appliedNodes = 0;
 
-  constructor(options: EventFoldOptions) {
-    const { directory, events, edges, merges, quarantine, secret, nodesMax } = options;
-    this.#quarantine = quarantine;
-    this.#events = events;
-    this.#edges = new EdgeTable(edges, merges);
+  constructor({ hot, secret, nodesMax }: EventFoldOptions) {
+    this.#quarantine = new Quarantine(hot.deadLetters, hot.warnings);
+    this.#tables = hot.tables;
+    this.#events = hot.events;
+    this.#edges = new EdgeTable(hot.edges, hot.merges);
+    this.#suppressionKey = suppressionKey(secret);
     this.identity = new IdentityGraph({
-      directory,
+      directory: hot.directory,
       secret: secret.profileIds,
       edges: this.#edges,
       nodesMax,
@@ -117,6 +122,43 @@ export class EventFold {
     return this.identity.carryOut(command, sequence, receivedAtMicros, this.#appliedNodes);
   }
 
+  /**
+   * Erases, in its place in the log: all that was staged before is applied, and nothing is staged behind.
+   * Hot rows are hidden at once; cold ones are named in what is returned, and others leave them out.
+   */
+  erase(command: EraseCommand, sequence: number, receivedAtMicros: number): Erasure {
+    const { id, profile, reason, deadLetters, warnings } = command;
+    const erased = this.identity.erase(command.anchors, this.#appliedNodes);
+    const rows = namedRowsOf(erased, command);
+    for (const table of this.#tables) {
+      const end = table === this.#events ? this.#appliedRows : table.stagedRows;
+      table.hideNamed(rows[table.plan.schema.name] ?? [], end);
+    }
+    const { anchors, edges, events, identifiers } = erased;
+    const key = this.#suppressionKey;
+    const erasure: Erasure = {
+      id,
+      sequence,
+      requestedAtMicros: receivedAtMicros,
+      profile,
+      reason,
+      anchors,
+      hashes: identifiers.map((identifier) => suppressionHash(key, identifier)),
+      counts: {
+        identifiers: erased.nodes.length,
+        events,
+        edges: edges.length,
+        deadLetters: deadLetters.length,
+        warnings: warnings.length,
+      },
+      rows,
+      rewritten: null,
+      goneAtMicros: null,
+    };
+    this.erasures.add(erasure);
+    return erasure;
+  }
+
   /** Makes everything applied visible to queries. */
   publish(): void {
     this.identity.publish(this.#appliedNodes);
@@ -128,7 +170,11 @@ export class EventFold {
   /** What a checkpoint keeps of all this: everything but the rows of tables. It was published. */
   state(): StatePart[] {
     const configuration = serialiseConfiguration(this.#configuration);
-    return [...this.identity.state(), partOfBytes(CONFIGURATION_PART, configuration)];
+    return [
+      ...this.identity.state(),
+      this.erasures.state(),
+      partOfBytes(CONFIGURATION_PART, configuration),
+    ];
   }
 
   /**
@@ -138,6 +184,7 @@ export class EventFold {
   async restore(source: StateSource): Promise<void> {
     this.#configuration = parseConfiguration(await restoreBytes(CONFIGURATION_PART, source));
     await this.identity.restore(source);
+    await this.erasures.restore(source);
     this.#appliedNodes = this.identity.nodeCount;
     this.publish();
   }

@@ -57,6 +57,9 @@ interface UnderWay {
   readonly onStaged: OnStaged;
 }
 
+/** A batch that waits in the ring until the stager goes on. */
+type Held = () => void;
+
 interface Placement {
   readonly sequence: number;
   /** Unless it was told at once. */
@@ -82,6 +85,8 @@ export class EventStager {
   readonly #native: NativeStager;
   readonly #ring: PayloadRing;
   readonly #underWay = new Fifo<UnderWay | Placement>();
+  /** Undefined while batches go straight to the thread. */
+  #held: Held[] | undefined;
   #pendingBytes = 0;
   /** Of the next result, and of the next submission where that does not follow. */
   #nextSequence: number;
@@ -118,7 +123,7 @@ export class EventStager {
 
   /** Whether anything is under way. */
   get isBusy(): boolean {
-    return this.#underWay.length > 0;
+    return this.#underWay.length > 0 || (this.#held?.length ?? 0) > 0;
   }
 
   /** Memory of the duplicate window. */
@@ -142,21 +147,35 @@ export class EventStager {
     const offset = this.#ring.allocate(length);
     if (offset < 0) return false;
     this.#ring.bytes.set(bytes, offset);
-    const sequence = this.#continueAt;
-    this.#continueAt = 0;
-    this.#underWay.push({
-      sequence,
-      offset,
-      length,
-      receivedAtMicros,
-      sourceName,
-      typeOfPath,
-      onStaged,
-    });
     this.#pendingBytes += length;
     const codec = WAL_CODEC[input.codec];
-    this.#native.submit(codec, offset, length, receivedAtMicros, sourceName, typeOfPath, sequence);
+    const hand = (): void => {
+      const sequence = this.#continueAt;
+      this.#continueAt = 0;
+      const batch = { offset, length, receivedAtMicros, sourceName, typeOfPath, onStaged };
+      this.#underWay.push({ sequence, ...batch });
+      const stager = this.#native;
+      stager.submit(codec, offset, length, receivedAtMicros, sourceName, typeOfPath, sequence);
+    };
+    if (this.#held === undefined) hand();
+    else this.#held.push(hand);
     return true;
+  }
+
+  /**
+   * Keeps batches that are submitted from now on where they are, so that the thread comes to rest between two
+   * records. What is under way goes on, and so does what is placed.
+   */
+  hold(): void {
+    assert(this.#held === undefined, 'batches are held by one at a time');
+    this.#held = [];
+  }
+
+  /** Goes on with what was held, in its order. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const hand of held) hand();
   }
 
   /**
@@ -179,7 +198,7 @@ export class EventStager {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Settles when all that was submitted was heard of. */
+  /** Settles when all that was submitted was heard of, but for what is held. */
   async drained(): Promise<void> {
     while (this.#underWay.length > 0) await this.progress();
   }

@@ -8,7 +8,6 @@ import { openNewestCheckpoint } from './checkpoint.ts';
 import { EventFold } from './event-fold.ts';
 import { HotStore } from './hot-store.ts';
 import type { IdentityRequest } from './identity-writer.ts';
-import { Quarantine } from './quarantine.ts';
 import { parseTenantSecret } from './tenant-secret.ts';
 
 export interface IdentityAtCheckpoint {
@@ -40,15 +39,7 @@ export async function withIdentity<Result>(
     if (sequence <= request.afterSequence) return undefined;
     const secret = parseTenantSecret(await readFile(fileSystem, secretFile), secretFile);
     const hot = new HotStore(request.hotDirectory, Number.MAX_SAFE_INTEGER, capacities);
-    const fold = new EventFold({
-      directory: hot.directory,
-      events: hot.events,
-      edges: hot.edges,
-      merges: hot.merges,
-      quarantine: new Quarantine(hot.deadLetters, hot.warnings),
-      secret,
-      nodesMax: capacities.identityNodes,
-    });
+    const fold = new EventFold({ hot, secret, nodesMax: capacities.identityNodes });
     try {
       await fold.restore(checkpoint);
       const reason = native.openHotDirectory(hot.directory);

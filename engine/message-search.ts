@@ -17,7 +17,7 @@ export interface MessageRow {
   readonly sequence: number;
   readonly receivedAtMicros: number;
   readonly source: string | null;
-  /** A duplicate, rejected, or erased. */
+  /** A duplicate, or rejected. */
   readonly isHidden: boolean;
   readonly segmentId: number;
 }
@@ -25,8 +25,15 @@ export interface MessageRow {
 const SEGMENTS_PER_TURN = 8;
 const HIDDEN_BIT = 2 ** 31;
 
-/** @returns the published rows of the id in commit order, `LIMITS.traceRowsMax` at most. */
-export async function findMessage(events: HotTable, messageId: string): Promise<MessageRow[]> {
+/**
+ * @param isErased whether an anchor was erased: its rows are passed over.
+ * @returns the published rows of the id in commit order, `LIMITS.traceRowsMax` at most.
+ */
+export async function findMessage(
+  events: HotTable,
+  messageId: string,
+  isErased: (anchor: number) => boolean,
+): Promise<MessageRow[]> {
   const text = Buffer.from(messageId, 'utf8');
   const rows: MessageRow[] = [];
   let nextRow = 0;
@@ -36,17 +43,24 @@ export async function findMessage(events: HotTable, messageId: string): Promise<
     if (segment === undefined) break;
     nextRow = segment.firstRow + 1;
     const rowEnd = Math.min(segment.stagedRows, events.publishedRows - segment.firstRow);
-    if (rowEnd > 0) search(segment, text, rowEnd, rows);
+    if (rowEnd > 0) search(segment, text, rowEnd, isErased, rows);
   }
   return rows;
 }
 
-function search(segment: SegmentFile, text: Uint8Array, rowEnd: number, rows: MessageRow[]): void {
+function search(
+  segment: SegmentFile,
+  text: Uint8Array,
+  rowEnd: number,
+  isErased: (anchor: number) => boolean,
+  rows: MessageRow[],
+): void {
   const found = new Uint32Array(LIMITS.traceRowsMax - rows.length);
   const count = native.findText(segment.region, 'message_id', text, rowEnd, found);
   assert(count >= 0, 'events have a text column message_id');
   for (const value of found.subarray(0, count)) {
     const row = value % HIDDEN_BIT;
+    if (isErased(segment.u32Column('anchor')[row]!)) continue;
     rows.push({
       sequence: readU64(segment, 'sequence', row),
       receivedAtMicros: readU64(segment, 'received_at', row),

@@ -16,11 +16,11 @@ import type { FileSystem } from '../storage/file-system.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import { readWal, type WalRecord, type WalRecovery } from '../storage/wal-reader.ts';
 import type { TenantCapacities } from './capacities.ts';
+import { parseErasureCommand } from './erasure-record.ts';
 import { EventFold } from './event-fold.ts';
 import { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
 import { IdentityRoom } from './identity-room.ts';
-import { Quarantine } from './quarantine.ts';
 import { type FlooredTable, ReplayFloors } from './replay-floors.ts';
 import type { StagedRows } from './staged-rows.ts';
 import { parseConfiguration } from './tenant-configuration.ts';
@@ -72,15 +72,7 @@ export interface RecoveredState {
  */
 export async function recoverTenant(options: RecoveryOptions): Promise<RecoveredState> {
   const { hot, secret } = options;
-  const fold = new EventFold({
-    directory: hot.directory,
-    events: hot.events,
-    edges: hot.edges,
-    merges: hot.merges,
-    quarantine: new Quarantine(hot.deadLetters, hot.warnings),
-    secret,
-    nodesMax: options.capacities.identityNodes,
-  });
+  const fold = new EventFold({ hot, secret, nodesMax: options.capacities.identityNodes });
   const { checkpoint } = options;
   const stager = new EventStager({
     events: hot.events,
@@ -192,6 +184,17 @@ class Replay {
       this.#stager.place(() => {
         this.#passFloors(sequence);
         this.#fold.carryOut(command, sequence, receivedAtMicros);
+      });
+      return undefined;
+    }
+    if (record.type === WAL_RECORD_TYPE.erasure) {
+      if (this.#stager.isBusy) return this.#stager.progress().then(() => this.#submit(record));
+      const command = parseErasureCommand(bytes);
+      this.#stager.continueAt(sequence);
+      this.#stager.place(() => {
+        this.#passFloors(sequence);
+        if (command.command === 'erase') this.#fold.erase(command, sequence, receivedAtMicros);
+        else this.#fold.erasures.note(command, receivedAtMicros);
       });
       return undefined;
     }

@@ -51,11 +51,20 @@ export function parseTenantSecret(bytes: Uint8Array, path: string): TenantSecret
   };
 }
 
-/** 32 bytes for what other engines read the lake with: keys and sessions are derived from them (RFC 5869). */
+/** 32 bytes for what other engines read the lake with: keys and sessions are derived from them. */
 export function lakeSigningKey(secret: TenantSecret): Uint8Array {
-  const { messageIds, profileIds } = secret;
+  return derivedKey(secret, 'tributary lake keys');
+}
+
+/** 32 bytes for the hashes of erased identifiers. */
+export function suppressionKey(secret: TenantSecret): Uint8Array {
+  return derivedKey(secret, 'tributary suppression');
+}
+
+/** RFC 5869. */
+function derivedKey({ messageIds, profileIds }: TenantSecret, purpose: string): Uint8Array {
   const bytes = Buffer.concat([profileIds, messageIds]);
-  return new Uint8Array(hkdfSync('sha256', bytes, new Uint8Array(), 'tributary lake keys', 32));
+  return new Uint8Array(hkdfSync('sha256', bytes, new Uint8Array(), purpose, 32));
 }
 
 /** The content of the file. */

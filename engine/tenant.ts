@@ -20,9 +20,16 @@ import type { IdentityCommand } from '../identity/identity-command.ts';
 import type { CommandOutcome } from '../identity/identity-operator.ts';
 import { parseRules } from '../identity/identity-rules-format.ts';
 import { native } from '../native/index.ts';
-import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
+import { WAL_CODEC, WAL_RECORD_TYPE, type WalRecordType } from '../storage/wal-format.ts';
 import type { WalRecovery } from '../storage/wal-reader.ts';
 import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
+import type { Erasure, ErasureLedger } from './erasure-ledger.ts';
+import {
+  type EraseCommand,
+  type GoneCommand,
+  type RewrittenCommand,
+  serialiseErasureCommand,
+} from './erasure-record.ts';
 import type { EventFold } from './event-fold.ts';
 import type { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
@@ -78,7 +85,7 @@ interface AdmittedBatch {
 }
 
 /** What comes back with a record once it is durable. */
-type Pending = PendingBatch | PendingConfiguration | PendingCommand;
+type Pending = PendingBatch | PendingChange;
 
 interface PendingBatch {
   readonly kind: 'batch';
@@ -86,19 +93,19 @@ interface PendingBatch {
   readonly rows: StagedRows;
 }
 
-interface PendingConfiguration {
-  readonly kind: 'configuration';
+/** A record without rows: of the configuration, of identity, or of an erasure. */
+interface PendingChange {
+  readonly kind: 'change';
   readonly sequence: number;
-  readonly configuration: TenantConfiguration;
+  /** Does it, and returns how to tell whoever asked for it. */
+  readonly carryOut: () => () => void;
+  readonly reject: (error: TributaryError) => void;
 }
 
-interface PendingCommand {
-  readonly kind: 'identity';
-  readonly command: IdentityCommand;
-  readonly sequence: number;
+interface ChangeRecord {
+  readonly type: WalRecordType;
+  readonly bytes: Uint8Array;
   readonly receivedAtMicros: number;
-  readonly resolve: (outcome: CommandOutcome) => void;
-  readonly reject: (error: TributaryError) => void;
 }
 
 export class Tenant {
@@ -227,6 +234,14 @@ export class Tenant {
     return this.#fold.identity;
   }
 
+  /** Read-only: what was erased, and how far that has come. */
+  get erasures(): Pick<
+    ErasureLedger,
+    'all' | 'coldRows' | 'count' | 'get' | 'unfinished' | 'unwritten'
+  > {
+    return this.#fold.erasures;
+  }
+
   /** The sequence of the last event that is visible. */
   get lastSequence(): number {
     return this.#lastSequence;
@@ -290,6 +305,7 @@ export class Tenant {
   }
 
   async #close(): Promise<void> {
+    await this.#commands;
     await this.#stager.drained();
     await this.#wal.close();
     this.#stager.close();
@@ -372,7 +388,49 @@ export class Tenant {
    * Rejects with TRIBUTARY_IDENTITY_TYPE_UNKNOWN, TRIBUTARY_IDENTITY_RULES_OUTDATED, or as {@link Tenant.append} does.
    */
   changeIdentity(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
-    const outcome = this.#commands.then(() => this.#change(command, receivedAtMicros));
+    return this.#inTurn(() => this.#changeIdentity(command, receivedAtMicros));
+  }
+
+  /**
+   * Erases what `plan` names, and resolves when that is durable and hot rows are hidden. Batches that come
+   * meanwhile wait: the plan is made of the state that the erasure will find, and nothing is on its way to it.
+   * @param plan may throw; nothing has happened then.
+   * Rejects as {@link Tenant.append} does.
+   */
+  erase(plan: () => EraseCommand, receivedAtMicros: number): Promise<Erasure> {
+    return this.#inTurn(async () => {
+      this.#stager.hold();
+      try {
+        await this.#stager.drained();
+        await this.#wal.synced();
+        const command = plan();
+        const record = { type: WAL_RECORD_TYPE.erasure, receivedAtMicros };
+        const bytes = serialiseErasureCommand(command);
+        this.#admit(bytes.length, 'command');
+        return await this.#logChange({ ...record, bytes }, (sequence) =>
+          this.#fold.erase(command, sequence, receivedAtMicros),
+        );
+      } finally {
+        this.#stager.release();
+      }
+    });
+  }
+
+  /** Notes how far erasures have come; resolves when it is durable. Rejects as {@link Tenant.append} does. */
+  noteErasures(command: RewrittenCommand | GoneCommand, receivedAtMicros: number): Promise<void> {
+    return this.#inTurn(async () => {
+      const record = { type: WAL_RECORD_TYPE.erasure, receivedAtMicros };
+      const bytes = serialiseErasureCommand(command);
+      this.#admit(bytes.length, 'command');
+      await this.#logChange({ ...record, bytes }, () =>
+        this.#fold.erasures.note(command, receivedAtMicros),
+      );
+    });
+  }
+
+  /** Runs a command when the one before it has settled. */
+  #inTurn<Outcome>(command: () => Promise<Outcome>): Promise<Outcome> {
+    const outcome = this.#commands.then(command);
     this.#commands = outcome.then(
       () => undefined,
       () => undefined,
@@ -380,13 +438,48 @@ export class Tenant {
     return outcome;
   }
 
-  async #change(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
+  async #changeIdentity(
+    command: IdentityCommand,
+    receivedAtMicros: number,
+  ): Promise<CommandOutcome> {
     // Rows that are staged behind a change of rules are read by the new ones, none before it.
     if (command.command === 'rules') await this.#stager.drained();
     // Names of types and the version of rules are checked before anything is logged.
     this.identity.preview(command);
+    const record = { type: WAL_RECORD_TYPE.identity, receivedAtMicros };
     const bytes = Buffer.from(JSON.stringify(command));
     this.#admit(bytes.length, 'command');
+    const outcome = this.#logChange({ ...record, bytes }, (sequence) =>
+      this.#fold.carryOut(command, sequence, receivedAtMicros),
+    );
+    if (command.command === 'rules') {
+      this.identity.extractBy(parseRules(command.rules, command.version));
+    }
+    return outcome;
+  }
+
+  /** Logs `configuration` and waits until it holds, unless it holds already. */
+  async #configure(configuration: TenantConfiguration, receivedAtMicros: number): Promise<void> {
+    if (isSameConfiguration(configuration, this.#fold.configuration)) return;
+    const record = { type: WAL_RECORD_TYPE.configuration, receivedAtMicros };
+    const bytes = serialiseConfiguration(configuration);
+    assert(this.#wal.promise(bytes.length), 'a log that was just opened has room');
+    await this.#logChange(
+      { ...record, bytes },
+      () => this.#fold.configure(configuration),
+      configuration.dedupeWindowMicros,
+    );
+  }
+
+  /**
+   * Gives a change its place behind what was submitted, and does it there once it is durable. Its bytes
+   * were promised by the log. @returns what `change` returned, when it is visible.
+   */
+  #logChange<Outcome>(
+    { type, bytes, receivedAtMicros }: ChangeRecord,
+    change: (sequence: number) => Outcome,
+    dedupeWindowMicros?: number,
+  ): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#stager.place((sequence) => {
         this.#wal.commitRecord(
@@ -394,60 +487,35 @@ export class Tenant {
             length: bytes.length,
             sequence,
             receivedAtMicros,
-            type: WAL_RECORD_TYPE.identity,
+            type,
             codec: WAL_CODEC.json,
             source: 0,
+            // A sequence of its own, so that a recovery from any sequence knows whether it is due.
             eventCount: 1,
             defaultType: 0,
           },
           bytes,
-          { kind: 'identity', command, sequence, receivedAtMicros, resolve, reject },
+          {
+            kind: 'change',
+            sequence,
+            carryOut() {
+              const outcome = change(sequence);
+              return () => resolve(outcome);
+            },
+            reject,
+          },
         );
-      });
-      if (command.command !== 'rules') return;
-      this.identity.extractBy(parseRules(command.rules, command.version));
+      }, dedupeWindowMicros);
     });
-  }
-
-  /** Logs `configuration` and waits until it holds, unless it holds already. */
-  async #configure(configuration: TenantConfiguration, nowMicros: number): Promise<void> {
-    if (isSameConfiguration(configuration, this.#fold.configuration)) return;
-    const bytes = serialiseConfiguration(configuration);
-    assert(this.#wal.promise(bytes.length), 'a log that was just opened has room');
-    this.#stager.place((sequence) => {
-      this.#wal.commitRecord(
-        {
-          length: bytes.length,
-          sequence,
-          receivedAtMicros: nowMicros,
-          type: WAL_RECORD_TYPE.configuration,
-          codec: WAL_CODEC.json,
-          source: 0,
-          // A sequence of its own, so that a recovery from any sequence knows whether it is due.
-          eventCount: 1,
-          defaultType: 0,
-        },
-        bytes,
-        { kind: 'configuration', sequence, configuration },
-      );
-    }, configuration.dedupeWindowMicros);
-    await this.#wal.synced();
   }
 
   #applyGroup(group: readonly Pending[]): void {
     const answers: [PendingBatch, BatchOutcome][] = [];
     const changes: (() => void)[] = [];
     for (const pending of group) {
-      if (pending.kind === 'configuration') {
-        this.#fold.configure(pending.configuration);
+      if (pending.kind === 'change') {
+        changes.push(pending.carryOut());
         this.#appliedSequence = pending.sequence;
-        continue;
-      }
-      if (pending.kind === 'identity') {
-        const { command, sequence, receivedAtMicros } = pending;
-        const outcome = this.#fold.carryOut(command, sequence, receivedAtMicros);
-        changes.push(() => pending.resolve(outcome));
-        this.#appliedSequence = sequence;
         continue;
       }
       this.#fold.apply(pending.rows);
@@ -495,8 +563,7 @@ export class Tenant {
       });
     }
     for (const pending of group) {
-      if (pending.kind === 'configuration') continue;
-      if (pending.kind === 'identity') {
+      if (pending.kind === 'change') {
         pending.reject(error);
         continue;
       }

@@ -173,6 +173,15 @@ export class EdgeGraph {
     return edges.reverse();
   }
 
+  /** Every edge there ever was at one of the anchors, retracted ones too. Looks at all edges. */
+  everOf(anchors: ReadonlySet<number>): number[] {
+    const edges: number[] = [];
+    for (let edge = 1; edge <= this.#count; edge += 1) {
+      if (anchors.has(this.#end(edge, A)) || anchors.has(this.#end(edge, B))) edges.push(edge);
+    }
+    return edges;
+  }
+
   /** What a checkpoint keeps. @param anchors there are. */
   state(anchors: number): StatePart[] {
     return [

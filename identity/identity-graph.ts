@@ -30,6 +30,7 @@ import { EventResolver } from './event-resolver.ts';
 import { extractionOf } from './extraction.ts';
 import { IdentifierTypeNames } from './identifier-type-names.ts';
 import type { IdentityCommand, NamedIdentifier } from './identity-command.ts';
+import { type ErasedAnchors, eraseAnchors } from './identity-eraser.ts';
 import { IdentityJournal } from './identity-journal.ts';
 import { type CommandOutcome, IdentityOperator } from './identity-operator.ts';
 import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './identity-rules.ts';
@@ -291,6 +292,23 @@ export class IdentityGraph {
     this.#publishedNodes = this.#index.count;
     this.#journal.enter({ sequence, receivedAtMicros, ruleVersion: this.#rules.version });
     return this.#operator.restate(statement).isChanged;
+  }
+
+  /**
+   * Forgets anchors and what they stood for, in the place of the log where they are erased. Nothing is being
+   * staged, and all that was staged is folded. @param nodes there are in the log before it.
+   */
+  erase(anchors: readonly number[], nodes: number): ErasedAnchors {
+    this.#publishedNodes = nodes;
+    return eraseAnchors(anchors, {
+      profiles: this.profiles,
+      edges: this.#edges,
+      separations: this.#separations,
+      words: this.#words,
+      index: this.#index,
+      isBlockedNode: (node) => this.#operator.isBlocked(node),
+      nameOf: (node) => ({ type: this.typeOf(node), value: this.valueOf(node) }),
+    });
   }
 
   /** Lets readers see what was folded so far. @param nodes there are in it, if not all. */

@@ -9,7 +9,8 @@
  * so a split gives every side exactly what is its own.
  *
  * - Ordinals are given from 1, in the order of the log; 0 means none. Replay gives the same ones.
- * - Every anchor is in exactly one ring, and all of a ring has the same profile.
+ * - Every anchor is in exactly one ring, and all of a ring has the same profile; an erased anchor
+ *   is in none, and has profile 0.
  * - A profile keeps one word: an anchor of its ring, its head, and above that how many anchors it has, where
  *   15 stands for that many or more, and 0 for a profile that became part of another. The head is the anchor
  *   of a user_id where there is one. That of a former profile stays, and says where to look for it today.
@@ -204,6 +205,30 @@ export class ProfileStore {
     });
   }
 
+  /**
+   * Takes anchors out of their profiles and forgets all about them. A profile that has none left leads
+   * nowhere from then on, and so do the ids of those that became part of it.
+   */
+  erase(anchors: ReadonlySet<number>): void {
+    const profiles = new Set([...anchors].map((anchor) => this.profileOf[anchor]!));
+    for (const profile of profiles) {
+      assert(this.isLive(profile), 'anchors of live profiles are erased');
+      const rest = this.anchorsOf(profile).filter((anchor) => !anchors.has(anchor));
+      if (rest.length > 0) this.#formRing(rest, profile);
+      else this.#setHead(profile, this.headOf(profile), 0);
+    }
+    for (const anchor of anchors) {
+      this.profileOf[anchor] = 0;
+      this.records.fill(0, anchor * RECORD_WORDS, (anchor + 1) * RECORD_WORDS);
+      this.times.fill(0, anchor * 4, anchor * 4 + 4);
+    }
+  }
+
+  /** Whether an anchor that was given was erased since. */
+  isErased(anchor: number): boolean {
+    return anchor > 0 && anchor <= this.#anchorCount && this.profileOf[anchor] === 0;
+  }
+
   next(anchor: number): number {
     return this.records[anchor * RECORD_WORDS + RECORD.next]! & ORDINAL_MASK;
   }
@@ -301,6 +326,12 @@ export class ProfileStore {
     records[events] = records[events]! + 1;
   }
 
+  /** Events that are attributed to `anchors`. */
+  eventsOf(anchors: readonly number[]): number {
+    const eventsAt = (anchor: number): number => this.records[anchor * RECORD_WORDS]!;
+    return anchors.reduce((sum, anchor) => sum + eventsAt(anchor), 0);
+  }
+
   /** When the first and the last event of `anchors` happened; null without events. */
   seenMicros(anchors: readonly number[]): { firstMicros: number; lastMicros: number } | null {
     const { records, times } = this;
@@ -324,10 +355,10 @@ export class ProfileStore {
     return uuidText(this.#profileIds.window(profile, 1));
   }
 
-  /** The profile, live or not, of a public id; 0 when it is none of this tenant's. */
+  /** The profile, live or not, of a public id; 0 when it is none of this tenant's, or was erased. */
   profileWithId(id: string): number {
     const ordinal = this.#ids.ordinalOf(id);
-    return ordinal <= this.#profileCount ? ordinal : 0;
+    return ordinal <= this.#profileCount && this.currentOf(ordinal) > 0 ? ordinal : 0;
   }
 
   /** Lets readers see the anchors and profiles made so far. */

@@ -37,6 +37,11 @@ export class Separations {
     this.#count -= 1;
   }
 
+  /** Nothing is kept apart from `node` any more. */
+  forget(node: number): void {
+    for (const partner of [...(this.#partners.get(node) ?? [])]) this.remove(node, partner);
+  }
+
   has(a: number, b: number): boolean {
     return this.#partners.get(a)?.has(b) ?? false;
   }

@@ -10,6 +10,7 @@ import type {
   LakeTokenDescription,
   WritePrincipal,
 } from '../engine/control.ts';
+import type { ErasureKeeper } from '../engine/erasure-keeper.ts';
 import type { IdentityKeeper } from '../engine/identity-keeper.ts';
 import type { LakeKeeper } from '../engine/lake-keeper.ts';
 import type { MessageRow } from '../engine/message-search.ts';
@@ -179,6 +180,8 @@ export type ApplianceState =
       identityKeeper?(tenantId: string): IdentityKeeper;
       /** Without one, no rule set is tried. */
       whatIfs?(tenantId: string): WhatIfKeeper;
+      /** Without one, nobody is erased. */
+      erasureKeeper?(tenantId: string): ErasureKeeper;
       /** Without one, traces tell only what queries see. */
       readonly messages?: MessageFinder;
       /** Without one, there is no lake to read. */

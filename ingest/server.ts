@@ -16,6 +16,7 @@ import { BodyWatch } from './body-watch.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { serveDeadLetters } from './dead-letter-routes.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { serveErasures } from './erasure-routes.ts';
 import { serveFallbacks } from './fallback-routes.ts';
 import { serveIdentityCommands } from './identity-command-routes.ts';
 import { serveIdentityGraphs } from './identity-graph-routes.ts';
@@ -119,6 +120,7 @@ export class IngestServer {
     serveWhatIfs(this.#app, context);
     serveProfiles(this.#app, context);
     serveAccounts(this.#app, context);
+    serveErasures(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
     serveLakeTasks(this.#app, context);

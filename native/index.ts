@@ -129,9 +129,12 @@ export interface NativeIdentifierIndex {
    * more than there is room for.
    */
   findAll(request: Uint8Array, types: readonly string[], nodes: Uint32Array): number;
+  /** Undefined for a node that was not given, or was erased. */
   valueOf(node: number): string | undefined;
-  /** The number of a node's type, 0 for none. */
+  /** The number of a node's type; 0 for a node that was not given, or was erased. */
   typeOf(node: number): number;
+  /** Forgets the value of a node: the next event that has it gets another one. */
+  erase(node: number): void;
   /** Lets readers see the nodes up to that one. */
   publish(nodes: number): void;
   /** For a checkpoint, at rest: part 0 says where the value of each node is, part 1 holds the values. */

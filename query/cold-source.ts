@@ -12,6 +12,7 @@
  */
 import type { ColdColumn, ColdFile, ColdList } from '../storage/cold-list.ts';
 import type { LakeType } from '../storage/lake/schema.ts';
+import type { RowCondition } from '../storage/row-condition.ts';
 import type { ScanBound } from './pruning.ts';
 
 export interface PrunedFiles {
@@ -77,7 +78,7 @@ export function unionSource(
     UNION ALL
     SELECT ${columns.map(coldColumn).join(', ')}
     FROM ${parquetSource(paths, columns)}
-    WHERE ${storedBounds(columns, bounds)})`;
+    WHERE ${storedBounds(columns, bounds)} AND ${withoutRows(list.except)})`;
 }
 
 function costOf({ hotType }: ColdColumn): number {
@@ -108,6 +109,17 @@ function coldColumn({ name, hotType }: ColdColumn): string {
     default:
       return quoted;
   }
+}
+
+/** A condition for all rows but those that `except` names. */
+export function withoutRows(except: readonly RowCondition[]): string {
+  const terms = except
+    .filter(({ values }) => values.length > 0)
+    .map(({ column, values }) => {
+      const name = quoteName(column);
+      return `(${name} IS NULL OR ${name} NOT IN (${values.join(', ')}))`;
+    });
+  return terms.length === 0 ? 'true' : terms.join(' AND ');
 }
 
 function storedBounds(columns: readonly ColdColumn[], bounds: readonly ScanBound[]): string {

@@ -12,7 +12,7 @@ import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { RewriteRequest, RewrittenFile } from '../storage/lake/file-rewriter.ts';
 import type { LakeColumn } from '../storage/lake/schema.ts';
-import { parquetSource, quoteName, quoteText } from './cold-source.ts';
+import { parquetSource, quoteName, quoteText, withoutRows } from './cold-source.ts';
 import type { Connection } from './duckdb.ts';
 import { type FileDatabaseLimits, withFileDatabase } from './file-database.ts';
 import { readFooter } from './parquet-footer.ts';
@@ -31,6 +31,12 @@ async function rewrite(connection: Connection, request: RewriteRequest): Promise
   const { inputs, output, columns, sortBy } = request;
   const source = parquetSource(inputs, columns);
   const kept = keptRows(request);
+  if (request.except !== undefined) {
+    // Reads the columns that conditions are about, and of those the row groups that may match.
+    const counts = `SELECT count(*), count(*) FILTER (WHERE ${kept}) FROM ${source}`;
+    const [[all, left] = []] = await connection.rows(counts);
+    if (all === left) return unchanged(Number(all));
+  }
   const [[inputRows, ...expected] = []] = await connection.rows(
     `SELECT count(*), ${proofOf(columns, `FILTER (WHERE ${kept})`)} FROM ${source}`,
   );
@@ -51,15 +57,20 @@ async function rewrite(connection: Connection, request: RewriteRequest): Promise
   return { inputRows: Number(inputRows), rows, columns: metrics, splitOffsets };
 }
 
-function keptRows({ except, columns }: RewriteRequest): string {
-  if (except === undefined || except.values.length === 0) return 'true';
-  assert(
-    columns.some(({ name }) => name === except.column),
-    'rows are left out by a column of theirs',
-  );
-  assert(except.values.every(Number.isSafeInteger), 'rows are left out by whole numbers');
-  const name = quoteName(except.column);
-  return `(${name} IS NULL OR ${name} NOT IN (${except.values.join(', ')}))`;
+/** What is told of inputs that have none of the rows that are to be left out. */
+function unchanged(rows: number): RewrittenFile {
+  return { inputRows: rows, rows, columns: new Map(), splitOffsets: [] };
+}
+
+function keptRows({ except = [], columns }: RewriteRequest): string {
+  for (const { column, values } of except) {
+    assert(
+      columns.some(({ name }) => name === column),
+      'rows are left out by a column of theirs',
+    );
+    assert(values.every(Number.isSafeInteger), 'rows are left out by whole numbers');
+  }
+  return withoutRows(except);
 }
 
 /** Rows, and two sums of their hashes that do not depend on the order, as text. */

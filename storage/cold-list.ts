@@ -6,15 +6,18 @@
  * - A list is complete before the registry names its version, and never changes.
  * - Old lists are removed; a reader that finds its own gone takes a new snapshot.
  * - Paths are relative to the tenant's directory of the lake, and mean nothing to anybody else.
+ * - Rows that `except` names were erased; the files have them until they are rewritten, and no query does.
  * - Numbers are below 2^53: sequences, and microseconds since 1970.
  */
 import type { DataFile, LakeValue } from './lake/data-file.ts';
 import type { LakeType } from './lake/schema.ts';
+import type { RowCondition } from './row-condition.ts';
 import type { ColumnType } from './segment-format.ts';
 
 export interface ColdList {
   readonly columns: readonly ColdColumn[];
   readonly files: readonly ColdFile[];
+  readonly except: readonly RowCondition[];
 }
 
 export interface ColdColumn {

@@ -16,6 +16,7 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { NativeRegion } from '../native/index.ts';
 import type { HotBudget } from './hot-budget.ts';
+import { eachNamedRow, type RowCondition } from './row-condition.ts';
 import { fixedBytes, SegmentFile } from './segment-file.ts';
 import { type SegmentPlan, segmentFile } from './segment-format.ts';
 import { SegmentRowWriter } from './segment-row-writer.ts';
@@ -155,6 +156,25 @@ export class HotTable {
   hide(tableRow: number): boolean {
     const segment = this.segmentOf(tableRow);
     return segment.hide(tableRow - segment.firstRow);
+  }
+
+  /**
+   * Hides the rows below `tableRow` that a condition names, of those that are not cold.
+   * @returns how many were visible.
+   */
+  hideNamed(conditions: readonly RowCondition[], tableRow: number): number {
+    assert(tableRow <= this.stagedRows, 'only staged rows are hidden');
+    this.#rowWriter?.flushCounters();
+    let count = 0;
+    for (const segment of this.#segments) {
+      const { firstRow } = segment;
+      const from = Math.max(this.#floorRow - firstRow, 0);
+      const to = Math.min(tableRow - firstRow, segment.stagedRows);
+      eachNamedRow(segment, conditions, from, to, (row) => {
+        if (segment.hide(row)) count += 1;
+      });
+    }
+    return count;
   }
 
   /** The segment of a staged row; `tableRow - firstRow` is its row there. */

@@ -24,8 +24,14 @@ export const WAL_PAYLOAD_SLACK_BYTES = 64;
 /** A filler reaches at most one block beyond the one it starts in. */
 export const WAL_FILLER_BYTES_MAX = WAL_BLOCK_BYTES + WAL_RECORD_HEADER_BYTES;
 
-export const WAL_RECORD_TYPE = { events: 1, configuration: 2, identity: 3, filler: 255 } as const;
-export type WalRecordType = 1 | 2 | 3;
+export const WAL_RECORD_TYPE = {
+  events: 1,
+  configuration: 2,
+  identity: 3,
+  erasure: 4,
+  filler: 255,
+} as const;
+export type WalRecordType = 1 | 2 | 3 | 4;
 export const WAL_CODEC = { json: 1, msgpack: 2 } as const;
 export type WalCodec = 1 | 2;
 
@@ -240,6 +246,7 @@ export function isWalRecordPlausible(view: DataView, offset: number, groupMin: n
     type === WAL_RECORD_TYPE.events ||
     type === WAL_RECORD_TYPE.configuration ||
     type === WAL_RECORD_TYPE.identity ||
+    type === WAL_RECORD_TYPE.erasure ||
     type === WAL_RECORD_TYPE.filler;
   return (
     known &&

@@ -47,16 +47,16 @@ class IdentifierValues {
       : blocks_(HotDirectory::Instance().Array("node_values")),
         bytes_(HotDirectory::Instance().Array("identifier_values")) {}
 
-  // False when the node has no value.
+  // False when the node has no value, or none any more.
   bool Find(uint32_t node, DuckdbString* value) const {
     NodeEntry entry = Published(node);
-    if (entry.end == 0) return false;
+    if (entry.end == 0 || bytes_.elements()[entry.start] == 0) return false;
     *value = StringOver(reinterpret_cast<const char*>(bytes_.elements() + entry.start + 1),
                         static_cast<uint32_t>(entry.end - entry.start - 1));
     return true;
   }
 
-  // The number of its type, which lies before the value; 0 when the node has no value.
+  // The number of its type, which lies before the value; 0 when the node has no value, or none any more.
   uint8_t TypeOf(uint32_t node) const {
     NodeEntry entry = Published(node);
     return entry.end == 0 ? 0 : bytes_.elements()[entry.start];

@@ -8,6 +8,8 @@
 //   once for a batch.
 // - What values are looked for, and how they are made comparable, is set by configure(), which the fold
 //   calls in the order of the log. Values are normalised before they become nodes, and by look-ups too.
+// - An erased node keeps its place and its length. Until the next start the table leads to it, and no
+//   further: its type is one that nobody looks for.
 #include <napi.h>
 #include <sys/random.h>
 
@@ -39,7 +41,7 @@ uint64_t RandomSeed() {
 namespace {
 
 // Shared with identity/identity-rules.ts.
-enum NodeType : uint8_t { kAnonymousIdType = 2, kAccountType = 255 };
+enum NodeType : uint8_t { kErasedType = 0, kAnonymousIdType = 2, kAccountType = 255 };
 
 // Columns of `events` the index reads; event_decoder.cc checks that they are in their places.
 enum : uint32_t {
@@ -93,6 +95,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
                         InstanceMethod<&IdentifierIndex::FindAll>("findAll"),
                         InstanceMethod<&IdentifierIndex::ValueOf>("valueOf"),
                         InstanceMethod<&IdentifierIndex::TypeOf>("typeOf"),
+                        InstanceMethod<&IdentifierIndex::Erase>("erase"),
                         InstanceMethod<&IdentifierIndex::Publish>("publish"),
                         InstanceMethod<&IdentifierIndex::PartBytes>("partBytes"),
                         InstanceMethod<&IdentifierIndex::ReadState>("readPart"),
@@ -424,6 +427,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   Napi::Value ValueOf(const Napi::CallbackInfo& info) {
     uint32_t node;
     if (!Known(info, &node)) return info.Env().Undefined();
+    if (TypeAt(node) == kErasedType) return info.Env().Undefined();
     Slice value = ValueAt(node);
     return Napi::String::New(info.Env(), value.data, value.length);
   }
@@ -432,6 +436,19 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     uint32_t node;
     if (!Known(info, &node)) return Napi::Number::New(info.Env(), 0);
     return Napi::Number::New(info.Env(), TypeAt(node));
+  }
+
+  // erase(node): nothing is left of the value of a given node but its length. The next event that has the
+  // value gets another node. No row that was resolved to the node is still to be folded.
+  Napi::Value Erase(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    uint32_t node;
+    if (!Known(info, &node)) return info.Env().Undefined();
+    NodeEntry entry = EntryAt(node);
+    // The type comes first, and no value that is looked for is of this one.
+    values_.data<uint8_t>()[entry.start] = kErasedType;
+    memset(values_.data<char>() + entry.start + 1, 0, entry.end - entry.start - 1);
+    return info.Env().Undefined();
   }
 
   // publish(nodes): lets readers see the nodes up to that one. Nodes of batches that are not durable
@@ -510,7 +527,9 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
         uint32_t node = done + i + 1;
         table_.Prefetch(tags[i] = TagOf(HashOf(TypeAt(node), ValueAt(node))));
       }
-      for (uint32_t i = 0; i < block; i++) table_.Add(tags[i], done + i + 1);
+      for (uint32_t i = 0; i < block; i++) {
+        if (TypeAt(done + i + 1) != kErasedType) table_.Add(tags[i], done + i + 1);
+      }
     }
   }
 

@@ -2,6 +2,7 @@
  * The port through which data files are written anew: several into one, sorted, without some of the rows.
  * query/rewrite-process.ts is the one of the appliance.
  */
+import type { RowCondition } from '../row-condition.ts';
 import type { ColumnMetrics } from './data-file.ts';
 import type { LakeColumn } from './schema.ts';
 
@@ -17,8 +18,8 @@ export interface RewriteRequest {
   readonly columns: readonly LakeColumn[];
   /** Ascending, nulls first. */
   readonly sortBy: readonly string[];
-  /** Rows that are left out: those with one of these values. */
-  readonly except?: { readonly column: string; readonly values: readonly number[] };
+  /** Rows that are left out. Where the inputs have none of them, nothing is written. */
+  readonly except?: readonly RowCondition[];
 }
 
 export interface RewrittenFile {

@@ -8,7 +8,7 @@ test('every code is named by area and problem, and has a status, a SQLSTATE and 
   for (const [code, entry] of Object.entries(ERRORS)) {
     assert.match(
       code,
-      /^TRIBUTARY_(BASE|CONFIG|ACCESS|STORAGE|LAKE|IDENTITY|ENGINE|INGEST|QUERY)_[A-Z0-9_]+$/,
+      /^TRIBUTARY_(BASE|CONFIG|ACCESS|STORAGE|LAKE|IDENTITY|ERASURE|ENGINE|INGEST|QUERY)_[A-Z0-9_]+$/,
     );
     assert.ok(entry.status >= 400 && entry.status <= 599, `${code} has an HTTP error status`);
     assert.match(entry.sqlstate, /^[0-9A-Z]{5}$/);

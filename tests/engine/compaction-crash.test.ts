@@ -5,7 +5,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { seededRandom, seededRandomSource } from '../../base/random.ts';
 import { DAY_MICROS } from '../../base/units.ts';
 import type { ColdTable } from '../../engine/cold-table.ts';
-import { type CompactionOptions, compactOnce, eraseAnchors } from '../../engine/compaction.ts';
+import { type CompactionOptions, compactOnce, eraseRows } from '../../engine/compaction.ts';
 import { dropOldFiles } from '../../engine/retention.ts';
 import { type Fault, FaultFileSystem } from '../../storage/fault-file-system.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
@@ -70,7 +70,7 @@ describe('rewriting cold files', () => {
     const events = eventsOf(engine);
     const options = optionsOf(engine);
     while ((await compactOnce(options, events, NOW)) !== undefined);
-    await eraseAnchors(options, events, [1]);
+    await eraseRows(options, events, [{ column: 'anchor', values: [1] }]);
     await dropOldFiles(events, { events: 1 }, NOW + 2 * DAY_MICROS, options.random, false);
   }
 

@@ -8,12 +8,13 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { seededRandomSource } from '../../base/random.ts';
 import { DAY_MICROS, GIB, MIB } from '../../base/units.ts';
 import type { ColdTable } from '../../engine/cold-table.ts';
-import { type CompactionOptions, compactOnce, eraseAnchors } from '../../engine/compaction.ts';
+import { type CompactionOptions, compactOnce, eraseRows } from '../../engine/compaction.ts';
 import { RewriteProcess } from '../../query/rewrite-process.ts';
 import { crc32c } from '../../storage/crc32c.ts';
 import { COMPACTION_LIMITS } from '../../storage/lake/compaction-plan.ts';
 import { crcOfName, keyOf } from '../../storage/lake/location.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
+import type { RowCondition } from '../../storage/row-condition.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
 import { tieredValues } from '../support/tiered-rows.ts';
@@ -201,7 +202,7 @@ describe('compaction', () => {
     const anchors = await lake.values('anchor');
     const messages = await lake.values('message_id');
     const anchor = Number(anchors[messages.indexOf('m3')]);
-    const rewrites = await eraseAnchors(lake.options, lake.events, [anchor]);
+    const rewrites = await eraseRows(lake.options, lake.events, named(anchor));
     const rows = rewrites.map(({ rowsBefore, rowsAfter }) => rowsBefore - rowsAfter);
     assert.equal(
       rows.reduce((sum, count) => sum + count, 0),
@@ -211,7 +212,7 @@ describe('compaction', () => {
     assert.deepEqual(await lake.values('message_id'), kept);
     assert.equal(lake.events.lake.currentSnapshot!.operation, 'overwrite');
     assert.deepEqual(
-      await eraseAnchors(lake.options, lake.events, [anchor]),
+      await eraseRows(lake.options, lake.events, named(anchor)),
       [],
       'nothing is left',
     );
@@ -246,4 +247,9 @@ describe('compaction', () => {
 
 function compare(a: unknown, b: unknown): number {
   return a! < b! ? -1 : a! > b! ? 1 : 0;
+}
+
+/** All rows of an anchor. */
+function named(anchor: number): RowCondition[] {
+  return [{ column: 'anchor', values: [anchor] }];
 }

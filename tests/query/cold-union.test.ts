@@ -120,7 +120,7 @@ class TieredEvents {
       this.#files = [...this.#files, { path, rows, bytes: statSync(encodedPath).size, bounds }];
       renameSync(encodedPath, join(this.#lake, path));
     }
-    const list = serialiseColdList({ columns: COLUMNS, files: this.#files });
+    const list = serialiseColdList({ columns: COLUMNS, files: this.#files, except: [] });
     writeHotFile(join(this.#hotDirectory, coldListFile('events', this.#version)), list);
     this.events.setCold(floor, this.#version);
   }

@@ -1,0 +1,138 @@
+/**
+ * Erasures of one tenant as an operator sees them: who is meant, what would go, and what has gone.
+ *
+ * An erasure is answered when no query that begins from then on sees anything of the person: hot rows are
+ * hidden and identity is forgotten in the erasure's place in the log, and cold rows are left out of what
+ * queries read. Cold files are rewritten later (erasure-upkeep.ts).
+ *
+ * Failure: an erasure that was logged is done again by every start, whatever became of its answer.
+ */
+import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { RandomSource } from '../base/random.ts';
+import type { NamedIdentifier } from '../identity/identity-command.ts';
+import { randomUuid } from '../storage/lake/location.ts';
+import type { ColdStore } from './cold-store.ts';
+import type { Erasure } from './erasure-ledger.ts';
+import type { Tenant } from './tenant.ts';
+
+/** Whom an operator asks to erase. */
+export type ErasureSubject =
+  | { readonly profile: string }
+  | { readonly identifier: NamedIdentifier };
+
+/** What identity knows of whoever is meant, and all by which tables can be searched. */
+export interface ErasedPerson {
+  readonly profile: string;
+  readonly identifiers: readonly NamedIdentifier[];
+  readonly anchors: readonly number[];
+  readonly events: number;
+  /** When the first and the last event happened, microseconds since 1970; null without events. */
+  readonly seen: { readonly firstMicros: number; readonly lastMicros: number } | null;
+}
+
+/** Sequences of rows that mention a person without being attributed to anybody. */
+export interface Mentions {
+  readonly deadLetters: readonly number[];
+  readonly warnings: readonly number[];
+}
+
+export type FindMentions = (person: ErasedPerson) => Promise<Mentions>;
+
+export interface ErasureKeeperOptions {
+  readonly tenant: Tenant;
+  readonly cold: Pick<ColdStore, 'tables'>;
+  readonly random: RandomSource;
+}
+
+export class ErasureKeeper {
+  readonly #options: ErasureKeeperOptions;
+
+  constructor(options: ErasureKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Oldest first. */
+  get all(): readonly Erasure[] {
+    return this.#options.tenant.erasures.all;
+  }
+
+  /** @throws TRIBUTARY_ERASURE_UNKNOWN */
+  get(id: string): Erasure {
+    const erasure = this.#options.tenant.erasures.get(id);
+    if (erasure === undefined) throw new TributaryError('TRIBUTARY_ERASURE_UNKNOWN', { id });
+    return erasure;
+  }
+
+  /** @throws TRIBUTARY_ERASURE_PERSON_UNKNOWN, TRIBUTARY_IDENTITY_TYPE_UNKNOWN */
+  personOf(subject: ErasureSubject): ErasedPerson {
+    const { identity } = this.#options.tenant;
+    const { profiles } = identity;
+    let profile: number;
+    if ('identifier' in subject) {
+      const { type, value } = subject.identifier;
+      profile = identity.profileOf(type, value);
+    } else {
+      const retired = profiles.profileWithId(subject.profile);
+      profile = retired === 0 ? 0 : profiles.currentOf(retired);
+    }
+    if (profile === 0) throw new TributaryError('TRIBUTARY_ERASURE_PERSON_UNKNOWN');
+    const anchors = profiles.anchorsOf(profile);
+    const nodes = [...new Set(anchors.map((anchor) => profiles.nodeOf(anchor)))];
+    return {
+      profile: profiles.idOf(profile),
+      identifiers: nodes.map((node) => ({
+        type: identity.typeOf(node),
+        value: identity.valueOf(node),
+      })),
+      anchors,
+      events: profiles.eventsOf(anchors),
+      seen: profiles.seenMicros(anchors),
+    };
+  }
+
+  /**
+   * Erases a person. Dead letters and warnings that come in while `find` searches are later ones.
+   * @throws as {@link ErasureKeeper.personOf}, `find` and Tenant.erase do, and
+   *   TRIBUTARY_ERASURE_TOO_LARGE, TRIBUTARY_ERASURE_LIST_FULL.
+   */
+  async erase(
+    subject: ErasureSubject,
+    reason: string | null,
+    find: FindMentions,
+    nowMicros: number,
+  ): Promise<Erasure> {
+    const { tenant, random } = this.#options;
+    const limit = LIMITS.erasuresMax;
+    if (tenant.erasures.count >= limit) {
+      throw new TributaryError('TRIBUTARY_ERASURE_LIST_FULL', { limit });
+    }
+    const mentions = await find(this.personOf(subject));
+    requireFew(mentions);
+    const erasure = await tenant.erase(() => {
+      // Who they are now: more may have become known of them since.
+      const { anchors, profile } = this.personOf(subject);
+      return { command: 'erase', id: randomUuid(random), profile, reason, anchors, ...mentions };
+    }, nowMicros);
+    await this.hideColdRows();
+    return erasure;
+  }
+
+  /** Makes queries leave out the cold rows that are still to be rewritten, and no others. */
+  async hideColdRows(): Promise<void> {
+    const { cold, tenant } = this.#options;
+    const rows = tenant.erasures.coldRows;
+    for (const table of cold.tables) await table.leaveOut(rows[table.lake.name] ?? []);
+  }
+}
+
+function requireFew({ deadLetters, warnings }: Mentions): void {
+  const limit = LIMITS.erasureRowsMax;
+  for (const [what, { length: count }] of [
+    ['dead letters', deadLetters],
+    ['warnings', warnings],
+  ] as const) {
+    if (count <= limit) continue;
+    throw new TributaryError('TRIBUTARY_ERASURE_TOO_LARGE', { count, what, limit });
+  }
+}
