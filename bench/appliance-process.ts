@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { cpuMicrosOf } from './processor-time.ts';
+import { childrenCpuMicrosOf, cpuMicrosOf } from './processor-time.ts';
 
 const PROGRAM = fileURLToPath(new URL('../bin/tributary.js', import.meta.url));
 const WRITE_KEY = 'write-key-of-the-benchmark';
@@ -60,6 +60,11 @@ export class ApplianceProcess {
   /** Processor time of all its threads so far, user and system. */
   get cpuMicros(): number {
     return cpuMicrosOf(this.#process.pid!);
+  }
+
+  /** The same, and that of its processes that have ended. */
+  get cpuMicrosWithChildren(): number {
+    return this.cpuMicros + childrenCpuMicrosOf(this.#process.pid!);
   }
 
   /** Stops it in order. */

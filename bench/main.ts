@@ -12,6 +12,7 @@ import { hotGroupBy } from './hot-groupby.ts';
 import { identityComponents } from './identity-components.ts';
 import { identityResolve } from './identity-resolve.ts';
 import { identityScale } from './identity-scale.ts';
+import { importFormats } from './import-formats.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestScale } from './ingest-scale.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
@@ -28,6 +29,7 @@ const WORKLOADS: readonly Workload[] = [
   ingestHttp,
   ackLatency,
   decodeFormats,
+  importFormats,
   hotGroupBy,
   coldGroupBy,
   recovery,

@@ -29,12 +29,12 @@ const DAY_MS = 86_400_000;
 /** Years 0000 to 9999. */
 const ISO_MS_MIN = -62_167_219_200_000;
 const ISO_MS_MAX = 253_402_300_799_999;
-/** Ticks of a timestamp in a millisecond, and digits behind its milliseconds, by its unit. */
-const TICKS_PER_MS = {
-  [TimeUnit.SECOND]: 0.001,
-  [TimeUnit.MILLISECOND]: 1,
-  [TimeUnit.MICROSECOND]: 1000,
-  [TimeUnit.NANOSECOND]: 1_000_000,
+/** Ticks of a timestamp in a second, by its unit. */
+const TICKS_PER_SECOND = {
+  [TimeUnit.SECOND]: 1n,
+  [TimeUnit.MILLISECOND]: 1000n,
+  [TimeUnit.MICROSECOND]: 1_000_000n,
+  [TimeUnit.NANOSECOND]: 1_000_000_000n,
 } as const;
 
 type Offsets = ArrayLike<number | bigint>;
@@ -135,15 +135,18 @@ function textWriter({ valueOffsets, values }: Data): Write {
   };
 }
 
+/** In whole numbers: a double has no room for the nanoseconds of our time. */
 function timestampWriter(values: Numbers, unit: TimeUnit): Write {
-  const ticks = TICKS_PER_MS[unit];
+  const ticks = TICKS_PER_SECOND[unit];
   const digits = unit === TimeUnit.NANOSECOND ? 6 : unit === TimeUnit.MICROSECOND ? 3 : 0;
   return (out, row) => {
-    const value = Number(valueAt(values, row));
-    const milliseconds = Math.floor(value / ticks);
-    if (!isIsoTime(milliseconds)) return out.ascii(`"${value}"`);
-    const rest = digits === 0 ? 0 : value - milliseconds * ticks;
-    out.timestamp(milliseconds, rest === 0 ? '' : String(rest).padStart(digits, '0'));
+    const value = BigInt(valueAt(values, row));
+    const scaled = value * 1000n;
+    const milliseconds = scaled / ticks - (scaled % ticks < 0n ? 1n : 0n);
+    if (!isIsoTime(Number(milliseconds))) return out.ascii(`"${value}"`);
+    const rest = digits === 0 ? 0n : value - (milliseconds * ticks) / 1000n;
+    const more = rest === 0n ? '' : String(rest).padStart(digits, '0');
+    out.timestamp(Number(milliseconds), more);
   };
 }
 

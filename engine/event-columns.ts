@@ -1,5 +1,5 @@
 /**
- * Which column of a table is which field of an event, and the rows of a record batch as events in NDJSON.
+ * Which column of a table is which field of an event, and the rows of a record batch as events in JSON.
  * docs/formats.md is the contract.
  *
  * - A column named like a field of the tracking API, in its spelling or with underscores, is that field.
@@ -12,7 +12,7 @@ import { memberName, writerOf } from './arrow-json.ts';
 import type { JsonWriter } from './json-writer.ts';
 import { type ObjectColumn, objectColumnOf } from './object-column.ts';
 
-const OBJECT_FIELDS: ReadonlySet<string> = new Set([
+export const OBJECT_FIELDS: ReadonlySet<string> = new Set([
   'properties',
   'traits',
   'context',
@@ -39,8 +39,11 @@ const BRACE_CLOSE = 0x7d;
 /** Writes one member of the event, unless it is null. @returns whether nothing is written so far. */
 type WriteMember = (out: JsonWriter, row: number, isFirst: boolean) => boolean;
 
-/** @returns a writer of single rows, as lines. @throws RangeError for columns that cannot be read. */
-export function eventWriterOf(batch: RecordBatch): (out: JsonWriter, row: number) => void {
+/** Writes one row as an event with this message id, before one that the row has itself. */
+export type WriteEvent = (out: JsonWriter, row: number, messageId: string) => void;
+
+/** @throws RangeError for columns that cannot be read. */
+export function eventWriterOf(batch: RecordBatch): WriteEvent {
   const members: WriteMember[] = [];
   const unknown: WriteMember[] = [];
   let properties: ObjectColumn | undefined;
@@ -56,17 +59,15 @@ export function eventWriterOf(batch: RecordBatch): (out: JsonWriter, row: number
   if (properties !== undefined || unknown.length > 0) {
     members.push(objectMember('properties', properties, unknown));
   }
-  return (out, row) => {
-    out.byte(BRACE_OPEN);
-    let isFirst = true;
-    for (const write of members) isFirst = write(out, row, isFirst);
+  return (out, row, messageId) => {
+    out.ascii(`{"messageId":"${messageId}"`);
+    for (const write of members) write(out, row, false);
     out.byte(BRACE_CLOSE);
-    out.endRow();
   };
 }
 
 /** `user_id` and `userId` are the field userId; undefined for a name that is no field. */
-function fieldOf(name: string): string | undefined {
+export function fieldOf(name: string): string | undefined {
   const camel = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return FIELDS.has(camel) ? camel : undefined;
 }

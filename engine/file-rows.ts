@@ -1,10 +1,10 @@
 /**
- * The rows of an Arrow or Parquet file as events in NDJSON, by a process of its own for each file
+ * The rows of an Arrow or Parquet file as batches of events, by a process of its own for each file
  * (file-rows-worker.ts): such a file may be made to break what reads it.
  *
  * - The process has `LIMITS.importFileMemoryBytesMax` of memory and is killed when it makes no progress for
  *   `LIMITS.importStallMs` while somebody waits for it, and when its caller stops reading.
- * - Bytes wait in the pipes for whoever is slower: no more of a file is held here than a piece.
+ * - Bytes wait in the pipes for whoever is slower: no more of a file is held here than a piece and a batch.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { observedPieces } from '../base/observed-pieces.ts';
+import { batchesInFrames, type FileBatch } from './file-batches.ts';
 
 export type FileFormat = 'arrow' | 'parquet';
 
@@ -22,26 +23,35 @@ const PROGRAM = fileURLToPath(new URL('./file-rows-worker.js', import.meta.url))
 const HEAP_MEBIBYTES_MAX = 512;
 const LAST_WORDS_CHARACTERS_MAX = 500;
 
+export interface FileImport {
+  /** Letters, digits, dots, dashes and underscores: part of the message ids. */
+  readonly importId: string;
+  /** The number of the file's first row. */
+  readonly firstRow: number;
+}
+
 /**
  * @param pieces the file; read only as fast as the rows are.
  * @param memoryBytesMax RLIMIT_DATA of the process.
- * @throws TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED, TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE,
+ * @throws TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE, TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED, TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE,
  *   TRIBUTARY_INGEST_IMPORT_STALLED, and what `pieces` throws.
  */
-export async function* rowsOfFile(
+export async function* batchesOfFile(
   format: FileFormat,
+  { importId, firstRow }: FileImport,
   pieces: AsyncIterable<Uint8Array>,
   memoryBytesMax: number = LIMITS.importFileMemoryBytesMax,
-): AsyncGenerator<Uint8Array> {
-  const worker = startWorker(format, memoryBytesMax);
+): AsyncGenerator<FileBatch> {
+  const worker = startWorker([format, String(memoryBytesMax), importId, String(firstRow)]);
   const ended = endOf(worker);
   const words = lastWordsOf(worker);
   const watch = new StallWatch(LIMITS.importStallMs, () => worker.kill('SIGKILL'));
   const fed = feed(worker, pieces, () => watch.touch());
   try {
-    for await (const piece of worker.stdout as AsyncIterable<Buffer>) {
+    const output = worker.stdout as AsyncIterable<Buffer>;
+    for await (const batch of batchesInFrames(output, format, firstRow)) {
       watch.pause();
-      yield piece;
+      yield batch;
       watch.touch();
     }
     const failure = await fed;
@@ -66,9 +76,9 @@ export async function* rowsOfFile(
   }
 }
 
-function startWorker(format: FileFormat, memoryBytesMax: number): ChildProcess {
+function startWorker(args: readonly string[]): ChildProcess {
   const heap = `--max-old-space-size=${HEAP_MEBIBYTES_MAX}`;
-  return spawn(process.execPath, [heap, PROGRAM, format, String(memoryBytesMax)], {
+  return spawn(process.execPath, [heap, PROGRAM, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {},
   });

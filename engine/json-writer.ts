@@ -14,6 +14,7 @@ const BACKSLASH = 0x5c;
 const SPACE = 0x20;
 const ZERO = 0x30;
 const COLON = 0x3a;
+const COMMA = 0x2c;
 const POINT = 0x2e;
 const DAY_MS = 86_400_000;
 /** `\u00XX` for one byte. */
@@ -41,9 +42,15 @@ export class JsonWriter {
     return taken;
   }
 
-  endRow(): void {
-    this.byte(0x0a);
+  /** What follows is another row, behind a comma unless it is the first. */
+  beginRow(): void {
+    if (this.#end > 0) this.byte(COMMA);
     this.#rowStart = this.#end;
+  }
+
+  /** Takes back the row that was begun last. */
+  dropRow(): void {
+    this.#end = Math.max(0, this.#rowStart - 1);
   }
 
   byte(value: number): void {
@@ -98,16 +105,11 @@ export class JsonWriter {
     this.ascii('Z"');
   }
 
-  /** [start, end) of JSON as it is, but on one line: line ends stand between tokens only. */
+  /** [start, end) of JSON as it is. */
   raw(source: Uint8Array, start: number, end: number): void {
     this.#reserve(end - start);
-    const bytes = this.#bytes;
-    let to = this.#end;
-    for (let at = start; at < end; at += 1) {
-      const byte = source[at]!;
-      bytes[to++] = Math.max(byte, SPACE);
-    }
-    this.#end = to;
+    this.#bytes.set(source.subarray(start, end), this.#end);
+    this.#end += end - start;
   }
 
   #digits(value: number, count: number): void {

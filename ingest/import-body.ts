@@ -8,6 +8,9 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { HttpExchange } from './http-exchange.ts';
 
+/** The server library cuts a connection that sends nothing for 10 s, unless it is paused and resumed. */
+const KEEP_ALIVE_MS = 4000;
+
 /** The client went away before its body was complete: nobody is left to be told. */
 export class BodyCutError extends Error {
   override readonly name = 'BodyCutError';
@@ -65,11 +68,17 @@ export class ImportBody implements AsyncIterableIterator<Uint8Array> {
   #more(): Promise<void> {
     return new Promise((resolve, reject) => {
       const limitMs = LIMITS.importStallMs;
+      const keepAlive = setInterval(() => {
+        this.#pause();
+        this.#resume();
+      }, KEEP_ALIVE_MS);
       const timer = setTimeout(() => {
+        clearInterval(keepAlive);
         this.#wake = undefined;
         reject(new TributaryError('TRIBUTARY_INGEST_IMPORT_STALLED', { limitMs }));
       }, limitMs);
       this.#wake = () => {
+        clearInterval(keepAlive);
         clearTimeout(timer);
         resolve();
       };

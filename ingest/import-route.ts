@@ -18,13 +18,12 @@ import type { BatchIntake } from './batch-intake.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 import { authenticateWriteKey, keyOfAuthorization } from './credentials.ts';
 import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
-import { type ImportBatch, ImportBatcher, isImportId } from './import-batcher.ts';
+import { type ImportBatch, isImportId } from './import-batcher.ts';
 import { ImportBody } from './import-body.ts';
-import { MsgpackBatcher } from './import-msgpack.ts';
 import type { ImportProgress, ImportRegistry } from './import-registry.ts';
-import { IMPORT_FORMATS, type ImportFormat, isFileFormat, rowsOfImport } from './import-rows.ts';
+import { batchesOfImport, IMPORT_FORMATS, type ImportSource, isFileFormat } from './import-rows.ts';
 import { ImportSession } from './import-session.ts';
-import { type ContentEncoding, parseEncoding } from './inflate.ts';
+import { parseEncoding } from './inflate.ts';
 import type { Authenticator } from './ports.ts';
 import { keyMissing, keyUnknown } from './tracking-routes.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
@@ -77,7 +76,8 @@ function startImport(
 ): void {
   const { clock, imports: registry, inFlight } = context;
   const principal = authenticate(request, context.authenticator);
-  const { encoding, firstRow, format, importId } = readParameters(request);
+  const source = readParameters(request);
+  const { firstRow, format, importId } = source;
   if (isFileFormat(format)) requireReader(readers);
   if (!inFlight.tryTake(MEMORY_BYTES)) throw inFlightFull(inFlight);
   let progress: ImportProgress;
@@ -89,18 +89,15 @@ function startImport(
   }
   if (isFileFormat(format)) readers.count += 1;
   const body = new ImportBody(exchange);
-  const Batcher = format === 'msgpack' ? MsgpackBatcher : ImportBatcher;
-  const batcher = new Batcher(importId, firstRow);
+  const { batches, codec } = batchesOfImport(source, body);
   const session = new ImportSession({
     exchange,
     body,
-    rows: rowsOfImport(format, encoding, body),
-    batcher,
+    batches,
     registry,
     progress,
     clock,
-    append: (batch) =>
-      appendBatch(context, principal, batcher.codec, batch, progress, () => exchange.over),
+    append: (batch) => appendBatch(context, principal, codec, batch, progress, () => exchange.over),
   });
   void session.run().finally(() => {
     inFlight.release(MEMORY_BYTES);
@@ -115,15 +112,8 @@ function requireReader({ count }: FileReaders): void {
   throw new TributaryError('TRIBUTARY_INGEST_IMPORT_FILES_FULL', { count, limit });
 }
 
-interface ImportParameters {
-  readonly format: ImportFormat;
-  readonly encoding: ContentEncoding;
-  readonly importId: string;
-  readonly firstRow: number;
-}
-
 /** @throws TRIBUTARY_INGEST_REQUEST_INVALID, TRIBUTARY_INGEST_ENCODING_UNKNOWN */
-function readParameters(request: HttpRequest): ImportParameters {
+function readParameters(request: HttpRequest): ImportSource {
   const invalid = (reason: string): TributaryError =>
     new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason });
   const header = request.getHeader('content-encoding');

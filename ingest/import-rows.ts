@@ -1,13 +1,16 @@
 /**
- * The rows of an import as lines of NDJSON, or msgpack as it is, whatever the body is written in and
- * compressed with: a chain of async generators, each of which reads only as fast as it is read.
+ * The batches of an import, whatever its body is written in and compressed with: a chain of async
+ * generators, each of which reads only as fast as it is read.
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { observedPieces } from '../base/observed-pieces.ts';
 import { MIB } from '../base/units.ts';
-import { type FileFormat, rowsOfFile } from '../engine/file-rows.ts';
+import { batchesOfFile, type FileFormat } from '../engine/file-rows.ts';
+import type { Codec } from '../engine/types.ts';
+import { type ImportBatch, ImportBatcher, type RowBatcher } from './import-batcher.ts';
 import { linesOfJson } from './import-json.ts';
+import { MsgpackBatcher } from './import-msgpack.ts';
 import { type ContentEncoding, inflatePieces } from './inflate.ts';
 
 export const IMPORT_FORMATS = ['json', 'ndjson', 'msgpack', 'arrow', 'parquet'] as const;
@@ -21,24 +24,64 @@ export function isFileFormat(format: ImportFormat): format is FileFormat {
   return format === 'arrow' || format === 'parquet';
 }
 
+export interface ImportSource {
+  readonly format: ImportFormat;
+  readonly encoding: ContentEncoding;
+  readonly importId: string;
+  /** The number of the body's first row. */
+  readonly firstRow: number;
+}
+
+/** Batches of an import, and what they are written in. */
+export interface ImportBatches {
+  readonly codec: Codec;
+  readonly batches: AsyncIterable<ImportBatch>;
+}
+
 /**
  * @param body ends its iteration when the client has sent all of it.
  * @throws TributaryError TRIBUTARY_INGEST_ENCODING_*, TRIBUTARY_INGEST_IMPORT_*, and what `body` throws.
  */
-export function rowsOfImport(
-  format: ImportFormat,
-  encoding: ContentEncoding,
+export function batchesOfImport(
+  source: ImportSource,
   body: AsyncIterable<Uint8Array>,
-): AsyncIterable<Uint8Array> {
+): ImportBatches {
+  const { format, encoding, importId, firstRow } = source;
   const pieces = encoding === 'identity' ? body : inflatePieces(encoding, body);
-  if (format === 'ndjson' || format === 'msgpack') return pieces;
-  return format === 'json' ? linesOfJson(pieces) : rowsWithinRatio(format, pieces);
+  if (isFileFormat(format)) {
+    return { codec: 'json', batches: batchesWithinRatio(format, source, pieces) };
+  }
+  const Batcher = format === 'msgpack' ? MsgpackBatcher : ImportBatcher;
+  const batcher = new Batcher(importId, firstRow);
+  const rows = format === 'json' ? linesOfJson(pieces) : pieces;
+  return { codec: batcher.codec, batches: batchesOfRows(rows, batcher) };
 }
 
-async function* rowsWithinRatio(
+async function* batchesOfRows(
+  rows: AsyncIterable<Uint8Array>,
+  batcher: RowBatcher,
+): AsyncGenerator<ImportBatch> {
+  for await (const piece of rows) {
+    batcher.push(piece);
+    yield* taken(batcher, false);
+  }
+  yield* taken(batcher, true);
+}
+
+/** The batches that are there; with `isComplete` also the last, smaller one. */
+function* taken(batcher: RowBatcher, isComplete: boolean): Generator<ImportBatch> {
+  for (;;) {
+    const batch = batcher.take(isComplete);
+    if (batch === undefined) return;
+    yield batch;
+  }
+}
+
+async function* batchesWithinRatio(
   format: FileFormat,
+  source: ImportSource,
   pieces: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<ImportBatch> {
   let fileBytes = 0;
   let rowBytes = 0;
   const counted = observedPieces(pieces, {
@@ -47,11 +90,11 @@ async function* rowsWithinRatio(
     },
     onFailure() {},
   });
-  for await (const piece of rowsOfFile(format, counted)) {
-    rowBytes += piece.length;
+  for await (const { bytes, rows } of batchesOfFile(format, source, counted)) {
+    rowBytes += bytes.length;
     if (rowBytes > RATIO_FREE_BYTES + fileBytes * LIMITS.importRatioMax) {
       throw new TributaryError('TRIBUTARY_INGEST_ENCODING_RATIO', { limit: LIMITS.importRatioMax });
     }
-    yield piece;
+    yield { bytes, rows, importBytes: bytes.length };
   }
 }

@@ -7,7 +7,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { TributaryError } from '../base/errors.ts';
 import { asTributaryError, type HttpExchange } from './http-exchange.ts';
-import type { ImportBatch, RowBatcher } from './import-batcher.ts';
+import type { ImportBatch } from './import-batcher.ts';
 import { BodyCutError, type ImportBody } from './import-body.ts';
 import type { ImportProgress, ImportRegistry } from './import-registry.ts';
 
@@ -16,9 +16,8 @@ const PROGRESS_MS = 1000;
 export interface ImportSessionParts {
   readonly exchange: HttpExchange;
   readonly body: ImportBody;
-  /** What is in the body, as the batcher takes it, in pieces cut anywhere. */
-  readonly rows: AsyncIterable<Uint8Array>;
-  readonly batcher: RowBatcher;
+  /** What is in the body; read only as fast as it is stored. */
+  readonly batches: AsyncIterable<ImportBatch>;
   readonly registry: ImportRegistry;
   readonly progress: ImportProgress;
   readonly clock: Clock;
@@ -39,14 +38,14 @@ export class ImportSession {
 
   /** Resolves when the import is over and told. Never rejects. */
   async run(): Promise<void> {
-    const { batcher, body, exchange, progress, registry, rows } = this.#parts;
+    const { append, batches, body, exchange, progress, registry } = this.#parts;
     try {
       await registry.save(); // What is stored belongs to an import that is known.
-      for await (const piece of rows) {
-        batcher.push(piece);
-        await this.#store(false);
+      for await (const batch of batches) {
+        await append(batch);
+        if (exchange.over) throw new BodyCutError();
+        this.#tell();
       }
-      await this.#store(true);
       progress.state = 'complete';
       await registry.save();
     } catch (error) {
@@ -58,18 +57,6 @@ export class ImportSession {
     }
     this.#write(progress);
     exchange.finish();
-  }
-
-  /** Stores the batches that are there; with `isComplete` also the last, smaller one. */
-  async #store(isComplete: boolean): Promise<void> {
-    const { append, batcher, exchange } = this.#parts;
-    for (;;) {
-      const batch = batcher.take(isComplete);
-      if (batch === undefined) return;
-      await append(batch);
-      if (exchange.over) throw new BodyCutError();
-      this.#tell();
-    }
   }
 
   #tell(): void {

@@ -77,6 +77,56 @@ export interface NativeDecoder {
   readonly failure: string;
 }
 
+/** Positions are those of ColumnKind in column_rows.h. */
+export const COLUMN_KINDS = [
+  'null',
+  'text',
+  'integer',
+  'float',
+  'boolean',
+  'timestamp',
+  'struct',
+] as const;
+/** Positions are those of ColumnRole in column_rows.h. */
+export const COLUMN_ROLES = ['field', 'object', 'properties', 'property'] as const;
+
+/** A column in Arrow's layout. What is left out is 0, or not there. */
+export interface NativeColumn {
+  /** Positions in {@link COLUMN_KINDS} and {@link COLUMN_ROLES}; children have no role. */
+  readonly kind: number;
+  readonly role?: number;
+  /** `"name":` */
+  readonly key: string;
+  /** Of a number, or of an offset of a text. */
+  readonly valueBytes?: number;
+  readonly isSigned?: boolean;
+  readonly ticksPerSecond?: number;
+  /** Of row 0 in `validity`, and in `values` of booleans. */
+  readonly firstBit?: number;
+  /** Not there: no row is null. */
+  readonly validity?: Uint8Array | undefined;
+  readonly values?: NodeJS.TypedArray;
+  readonly offsets?: NodeJS.TypedArray;
+  /** Of a dictionary, whose `entries` texts are `values` and `offsets`. */
+  readonly indices?: NodeJS.TypedArray;
+  readonly indexBytes?: number;
+  readonly entries?: number;
+  readonly children?: readonly NativeColumn[];
+}
+
+/** Writes rows of columns as the events of a batch in JSON (column_rows.h). */
+export interface NativeColumnRows {
+  /** Checks the columns, and holds them until the next call. @returns '' or why they cannot be read. */
+  attach(columns: readonly NativeColumn[], rows: number): string;
+  /**
+   * Writes rows from `first` on, joined by commas, each with the message id `idPrefix` and its number,
+   * `number` for the first: `rowsMax` of `bytesMax` together, and always one. @returns how many.
+   */
+  write(first: number, idPrefix: string, number: number, bytesMax: number, rowsMax: number): number;
+  /** A copy of what `write` wrote. */
+  readonly text: Buffer;
+}
+
 /** Hard maxima of the msgpack parser; the names are those of base/limits.ts. */
 export interface MsgpackLimits {
   readonly jsonDepthMax: number;
@@ -239,6 +289,7 @@ export interface NativeAddon {
   limitDataBytes(bytes: number): string;
 
   readonly Decoder: new (limits: DecoderLimits) => NativeDecoder;
+  readonly ColumnRows: new () => NativeColumnRows;
   readonly MsgpackTranscoder: new (limits: MsgpackLimits) => NativeMsgpackTranscoder;
   readonly IdentifierIndex: new (
     directory: string,

@@ -9,6 +9,7 @@ namespace tributary {
 void InitCrc32c(Napi::Env env, Napi::Object exports);
 void InitProcess(Napi::Env env, Napi::Object exports);
 void InitDecoder(Napi::Env env, Napi::Object exports);
+void InitColumnRows(Napi::Env env, Napi::Object exports);
 void InitMsgpack(Napi::Env env, Napi::Object exports);
 void InitIdentifierIndex(Napi::Env env, Napi::Object exports);
 void InitStager(Napi::Env env, Napi::Object exports);
@@ -22,6 +23,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitCrc32c(env, exports);
   tributary::InitProcess(env, exports);
   tributary::InitDecoder(env, exports);
+  tributary::InitColumnRows(env, exports);
   tributary::InitMsgpack(env, exports);
   tributary::InitIdentifierIndex(env, exports);
   tributary::InitStager(env, exports);

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "decode_failure.h"
-#include "msgpack_json_text.h"
+#include "json_builder.h"
 #include "msgpack_plain.h"
 #include "msgpack_reader.h"
 #include "payload_outline.h"
@@ -116,7 +116,7 @@ class MsgpackParser {
 
   const MsgpackLimits limits_;
   MsgpackReader in_;
-  MsgpackJsonText out_;
+  JsonBuilder out_;
   PayloadOutline outline_;
   UnescapedStrings unescaped_;
   // The last string that was read, in the payload; of a key that is no string, its text in out_.
@@ -130,7 +130,7 @@ class MsgpackParser {
   bool has_batch_ = false;        // the root has a batch
   bool has_inheritance_ = false;  // the root has a context or integrations
   std::vector<RecordField> fields_;
-  MsgpackJsonText keys_;
+  JsonBuilder keys_;
 };
 
 }  // namespace tributary

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "msgpack_json_text.h"
+#include "json_builder.h"
 #include "payload_walker.h"
 
 namespace tributary {

@@ -5,7 +5,7 @@ import * as arrow from 'apache-arrow';
 import fc from 'fast-check';
 import { Table, writeParquet } from 'parquet-wasm';
 import { TributaryError } from '../../base/errors.ts';
-import { type FileFormat, rowsOfFile } from '../../engine/file-rows.ts';
+import { batchesOfFile, type FileFormat } from '../../engine/file-rows.ts';
 
 const FORMATS: readonly FileFormat[] = ['arrow', 'parquet'];
 
@@ -13,14 +13,32 @@ async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8A
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
+const SOURCE = { importId: 'x', firstRow: 5 };
+
+/** The text of the batches, which must have the rows that they say. */
+async function textOf(format: FileFormat, bytes: Uint8Array, size: number): Promise<string[]> {
+  const texts: string[] = [];
+  let row = SOURCE.firstRow;
+  for await (const batch of batchesOfFile(format, SOURCE, inPieces(bytes, size))) {
+    const text = Buffer.from(batch.bytes).toString('utf8');
+    const { batch: rows } = JSON.parse(text) as { batch: unknown[] };
+    assert.equal(rows.length, batch.rows);
+    assert.ok(text.startsWith(`{"batch":[{"messageId":"import-x-${row}"`));
+    row += batch.rows;
+    texts.push(text);
+  }
+  return texts;
+}
+
+/** The rows, without the message ids they were given. */
 async function read(format: FileFormat, bytes: Uint8Array, size = 64 * 1024): Promise<unknown[]> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of rowsOfFile(format, inPieces(bytes, size))) pieces.push(piece);
-  const text = Buffer.concat(pieces).toString('utf8');
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as unknown);
+  const texts = await textOf(format, bytes, size);
+  return texts.flatMap((text) => {
+    const { batch } = JSON.parse(text) as { batch: { messageId?: string }[] };
+    return batch.map(({ messageId, ...rest }) =>
+      messageId?.startsWith('import-x-') ? rest : { messageId, ...rest },
+    );
+  });
 }
 
 function fileOf(format: FileFormat, table: arrow.Table): Uint8Array {
@@ -62,16 +80,14 @@ test('columns become the fields they are named for, and others properties', asyn
     isNew: column(new arrow.Bool(), [true, false]),
   });
   const ipc = arrow.tableToIPC(table, 'stream');
-  const lines: Buffer[] = [];
-  for await (const piece of rowsOfFile('arrow', inPieces(ipc, 100))) lines.push(Buffer.from(piece));
-  assert.equal(
-    Buffer.concat(lines).toString('utf8'),
-    '{"messageId":"m1","userId":"ada \\"é\\"\\u000a","event":"Bought",' +
+  assert.deepEqual(await textOf('arrow', ipc, 100), [
+    '{"batch":[' +
+      '{"messageId":"import-x-5","messageId":"m1","userId":"ada \\"é\\"\\u000a","event":"Bought",' +
       '"timestamp":"2026-03-01T12:00:00.250007Z","traits":{},"properties":{' +
-      '"big": 12345678901234567890,  "a": 1 ,"price":2.5,"count":4611686018427387904,' +
-      '"day":"2026-03-01","isNew":true}}\n' +
-      '{"messageId":"m2","userId":"bob","traits":"not json","properties":{"price":null,"isNew":false}}\n',
-  );
+      '"big": 12345678901234567890,\n "a": 1 ,"price":2.5,"count":4611686018427387904,' +
+      '"day":"2026-03-01","isNew":true}},' +
+      '{"messageId":"import-x-6","messageId":"m2","userId":"bob","traits":"not json","properties":{"price":null,"isNew":false}}]}',
+  ]);
 });
 
 test('nested columns are objects and arrays', async () => {
@@ -177,8 +193,8 @@ test('a type that is not understood is named', async () => {
 test('a reader that stops ends the process, and a sender that fails is told as what it is', async () => {
   const rows = Array.from({ length: 50_000 }, (_, index) => `user-${index}`);
   const file = fileOf('arrow', new arrow.Table({ userId: column(new arrow.Utf8(), rows) }));
-  for await (const piece of rowsOfFile('arrow', inPieces(file, 1000))) {
-    assert.ok(piece.length > 0);
+  for await (const { rows } of batchesOfFile('arrow', SOURCE, inPieces(file, 1000))) {
+    assert.ok(rows > 0);
     break;
   }
   async function* failing(): AsyncGenerator<Uint8Array> {
@@ -186,7 +202,7 @@ test('a reader that stops ends the process, and a sender that fails is told as w
     throw new Error('the sender is gone');
   }
   const reading = async (): Promise<void> => {
-    for await (const piece of rowsOfFile('arrow', failing())) assert.ok(piece.length > 0);
+    for await (const { rows } of batchesOfFile('arrow', SOURCE, failing())) assert.ok(rows > 0);
   };
   await assert.rejects(reading(), /the sender is gone/);
 });
@@ -198,8 +214,8 @@ test('a file that takes more memory than there is ends its process, and is told'
     for (let count = 0; count < 600; count += 1) yield piece;
   }
   const reading = async (): Promise<void> => {
-    for await (const rows of rowsOfFile('parquet', huge(), 400 * 1024 * 1024)) {
-      assert.equal(rows.length, 0);
+    for await (const { rows } of batchesOfFile('parquet', SOURCE, huge(), 400 * 1024 * 1024)) {
+      assert.equal(rows, 0);
     }
   };
   await assert.rejects(

@@ -1,4 +1,4 @@
-#include "msgpack_json_text.h"
+#include "json_builder.h"
 
 #include <charconv>
 #include <cmath>
@@ -133,9 +133,9 @@ char* ShortDecimal(char* to, double value) {
 
 }  // namespace
 
-MsgpackJsonText::~MsgpackJsonText() { free(data_); }
+JsonBuilder::~JsonBuilder() { free(data_); }
 
-void MsgpackJsonText::Grow(size_t length) {
+void JsonBuilder::Grow(size_t length) {
   size_t capacity = (length_ + length) * 2;
   void* grown = realloc(data_, capacity + simdjson::SIMDJSON_PADDING);
   if (grown == nullptr) abort();  // out of memory: nothing sensible is left to do
@@ -143,21 +143,21 @@ void MsgpackJsonText::Grow(size_t length) {
   capacity_ = capacity;
 }
 
-char* MsgpackJsonText::Escape(char* to, const uint8_t* text, size_t length) {
+char* JsonBuilder::Escape(char* to, const uint8_t* text, size_t length) {
   Finish(to);
   to = Reserve(length * kEscapeBytesMax + kAroundString);
   for (size_t i = 0; i < length; i++) to = EscapeByte(to, text[i]);
   return to;
 }
 
-void MsgpackJsonText::Unsigned(uint64_t value) {
+void JsonBuilder::Unsigned(uint64_t value) {
   size_t start = length_;
   char* to = Reserve(kNumberBytesMax);
   Finish(std::to_chars(to, to + kNumberBytesMax, value).ptr);
   if (value > kSafeIntegerMax) Quote(start);
 }
 
-void MsgpackJsonText::Signed(int64_t value) {
+void JsonBuilder::Signed(int64_t value) {
   if (value >= 0) return Unsigned(static_cast<uint64_t>(value));
   size_t start = length_;
   char* to = Reserve(kNumberBytesMax);
@@ -165,7 +165,7 @@ void MsgpackJsonText::Signed(int64_t value) {
   if (value < -static_cast<int64_t>(kSafeIntegerMax)) Quote(start);
 }
 
-void MsgpackJsonText::Double(double value) {
+void JsonBuilder::Double(double value) {
   if (!std::isfinite(value)) return Append("null", 4);
   char* to = Reserve(kNumberBytesMax);
   if (std::fabs(value) <= static_cast<double>(kSafeIntegerMax) && value == std::trunc(value)) {
@@ -192,7 +192,7 @@ void MsgpackJsonText::Double(double value) {
   Finish(PlaceDigits(to, digits, count, exponent));
 }
 
-void MsgpackJsonText::Time(double milliseconds) {
+void JsonBuilder::Time(double milliseconds) {
   if (!(std::fabs(milliseconds) <= kTimeMillisecondsMax)) return Append("null", 4);
   int64_t whole = static_cast<int64_t>(milliseconds);  // towards zero, as ECMA-262's TimeClip
   int64_t day = whole / kDayMilliseconds - (whole % kDayMilliseconds < 0);
@@ -222,7 +222,7 @@ void MsgpackJsonText::Time(double milliseconds) {
   Finish(to);
 }
 
-void MsgpackJsonText::Binary(const uint8_t* bytes, size_t length) {
+void JsonBuilder::Binary(const uint8_t* bytes, size_t length) {
   constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   char* to = Reserve((length + 2) / 3 * 4 + 2);
   *to++ = '"';
@@ -240,7 +240,7 @@ void MsgpackJsonText::Binary(const uint8_t* bytes, size_t length) {
   Finish(to);
 }
 
-void MsgpackJsonText::Quote(size_t start) {
+void JsonBuilder::Quote(size_t start) {
   Reserve(2);
   memmove(data_ + start + 1, data_ + start, length_ - start);
   data_[start] = '"';

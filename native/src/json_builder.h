@@ -1,4 +1,4 @@
-// The JSON text that msgpack is turned into: one growing buffer, reused from payload to payload.
+// JSON text that is made of other formats: one growing buffer, reused from payload to payload.
 //
 // - The text is to the letter what JSON.stringify writes for the same values: numbers in their
 //   shortest form, times as ISO strings of milliseconds, no white space. A numeric user id is thereby
@@ -54,12 +54,12 @@ inline bool CopyPlain(char* to, const uint8_t* text, size_t length) {
   return !Any(found);
 }
 
-class MsgpackJsonText {
+class JsonBuilder {
  public:
-  MsgpackJsonText() = default;
-  ~MsgpackJsonText();
-  MsgpackJsonText(const MsgpackJsonText&) = delete;
-  MsgpackJsonText& operator=(const MsgpackJsonText&) = delete;
+  JsonBuilder() = default;
+  ~JsonBuilder();
+  JsonBuilder(const JsonBuilder&) = delete;
+  JsonBuilder& operator=(const JsonBuilder&) = delete;
 
   const char* data() const { return data_; }
   size_t length() const { return length_; }

@@ -1,0 +1,112 @@
+/**
+ * What a bulk import costs, by the format of its file: the processor time of the appliance and of the
+ * processes it starts for the file, per event. Held against NDJSON.
+ *
+ * Each import is into a new appliance, which takes the first part of the events beforehand so that its
+ * code is compiled; the formats take turns.
+ */
+import { ApplianceProcess } from './appliance-process.ts';
+import { arrowFile, jsonFile, msgpackFile, ndjsonFile, parquetFile } from './event-files.ts';
+import { type EventBatch, generateBatches } from './event-generator.ts';
+import type { Scratch } from './scratch.ts';
+import { median } from './statistics.ts';
+import type { Workload } from './workload.ts';
+
+const EVENTS = 400_000;
+const BATCH_EVENTS = 100;
+/** Imported as NDJSON before anything is measured. */
+const WARM_UP_EVENTS = 20_000;
+
+interface ImportFile {
+  readonly format: string;
+  readonly bytes: Uint8Array;
+  readonly cpuMicros: number[];
+  readonly elapsedMicros: number[];
+}
+
+export const importFormats: Workload = {
+  name: 'import-formats',
+  summary: 'bulk imports of the same events in each format; against NDJSON',
+  async run({ options, scratch, report, progress }) {
+    const { seed, rounds, events = EVENTS } = options;
+    progress(`writing ${events} events in five formats`);
+    const total = WARM_UP_EVENTS + events;
+    const batches = [...generateBatches({ seed, events: total, batchEvents: BATCH_EVENTS })];
+    const warmUp = ndjsonFile(batches.slice(0, WARM_UP_EVENTS / BATCH_EVENTS));
+    const files = await filesOf(batches.slice(WARM_UP_EVENTS / BATCH_EVENTS));
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const file of files) await measure(file, warmUp, events, scratch);
+      const shown = files.map(
+        ({ format, cpuMicros }) => `${format} ${cpuMicros.at(-1)!.toFixed(2)}`,
+      );
+      progress(`round ${round}: ${shown.join(', ')} µs/event`);
+    }
+    const [ndjson] = files;
+    for (const { format, cpuMicros, elapsedMicros } of files) {
+      const time = { unit: 'µs', higherIsBetter: false };
+      const against = (peer: readonly number[]) => ({
+        peer: { name: 'ndjson', value: median(peer) },
+      });
+      const cpu = { value: median(cpuMicros), ...time, ...against(ndjson!.cpuMicros) };
+      report({ metric: `${format}_cpu_per_event`, ...cpu });
+      const elapsed = { value: median(elapsedMicros), ...time, ...against(ndjson!.elapsedMicros) };
+      report({ metric: `${format}_per_event`, ...elapsed });
+    }
+  },
+};
+
+async function filesOf(batches: readonly EventBatch[]): Promise<ImportFile[]> {
+  const bytes = {
+    ndjson: ndjsonFile(batches),
+    json: jsonFile(batches),
+    msgpack: msgpackFile(batches),
+    arrow: arrowFile(batches),
+    parquet: await parquetFile(batches),
+  };
+  return Object.entries(bytes).map(([format, file]) => ({
+    format,
+    bytes: file,
+    cpuMicros: [],
+    elapsedMicros: [],
+  }));
+}
+
+async function measure(
+  file: ImportFile,
+  warmUp: Uint8Array,
+  events: number,
+  scratch: Scratch,
+): Promise<void> {
+  const dataDirectory = scratch.makeDiskDirectory('data');
+  const hotDirectory = scratch.hotPath('hot');
+  const appliance = await ApplianceProcess.open(dataDirectory, hotDirectory);
+  try {
+    await importFile(appliance, 'ndjson', 'warm-up', warmUp);
+    const cpuMicros = appliance.cpuMicrosWithChildren;
+    const startMs = performance.now();
+    const accepted = await importFile(appliance, file.format, 'measured', file.bytes);
+    file.elapsedMicros.push(((performance.now() - startMs) * 1000) / events);
+    file.cpuMicros.push((appliance.cpuMicrosWithChildren - cpuMicros) / events);
+    if (accepted !== events) throw new Error(`${accepted} of ${events} events were accepted`);
+  } finally {
+    await appliance.close();
+    scratch.discard(dataDirectory);
+    scratch.discard(hotDirectory);
+  }
+}
+
+/** @returns events accepted. */
+async function importFile(
+  { port, writeKey }: ApplianceProcess,
+  format: string,
+  importId: string,
+  bytes: Uint8Array,
+): Promise<number> {
+  const url = `http://127.0.0.1:${port}/v1/import?format=${format}&import_id=${importId}`;
+  const headers = { authorization: `Bearer ${writeKey}` };
+  const response = await fetch(url, { method: 'POST', headers, body: Buffer.from(bytes) });
+  const lines = (await response.text()).trim().split('\n');
+  const answer = JSON.parse(lines.at(-1)!) as { state?: string; accepted?: number };
+  if (answer.state !== 'complete') throw new Error(`the import ended: ${lines.at(-1)}`);
+  return answer.accepted ?? 0;
+}

@@ -1,0 +1,123 @@
+/**
+ * The columns of a record batch as the native writer of rows takes them: of the types that most files
+ * consist of. What it does not take is written by event-columns.ts, which knows every type.
+ */
+import {
+  COLUMN_KINDS,
+  COLUMN_ROLES,
+  type NativeColumn,
+  type NativeColumnRows,
+  native,
+} from '../native/index.ts';
+import { type Data, DataType, type RecordBatch, TimeUnit } from '../storage/arrow.ts';
+import { fieldOf, OBJECT_FIELDS } from './event-columns.ts';
+
+type Kind = (typeof COLUMN_KINDS)[number];
+type Role = (typeof COLUMN_ROLES)[number];
+
+const TICKS_PER_SECOND = {
+  [TimeUnit.SECOND]: 1,
+  [TimeUnit.MILLISECOND]: 1000,
+  [TimeUnit.MICROSECOND]: 1_000_000,
+  [TimeUnit.NANOSECOND]: 1_000_000_000,
+} as const;
+
+/**
+ * A writer of the batch's rows; undefined when a column is of a type that it does not take.
+ * @throws RangeError for columns that contradict themselves.
+ */
+export function nativeRowsOf(
+  batch: RecordBatch,
+  rows: NativeColumnRows = new native.ColumnRows(),
+): NativeColumnRows | undefined {
+  const columns: NativeColumn[] = [];
+  for (const [index, { name }] of batch.schema.fields.entries()) {
+    const data = batch.data.children[index];
+    if (data === undefined) throw new RangeError(`column ${name} has no values`);
+    const field = fieldOf(name);
+    const column = columnOf(field ?? name, data);
+    if (column === undefined) return undefined;
+    columns.push({ ...column, role: COLUMN_ROLES.indexOf(roleOf(field)) });
+  }
+  const failure = rows.attach(columns, batch.numRows);
+  if (failure !== '') throw new RangeError(failure);
+  return rows;
+}
+
+function roleOf(field: string | undefined): Role {
+  if (field === undefined) return 'property';
+  if (field === 'properties') return 'properties';
+  return OBJECT_FIELDS.has(field) ? 'object' : 'field';
+}
+
+function columnOf(name: string, data: Data): NativeColumn | undefined {
+  const values = valuesOf(data);
+  if (values === undefined) return undefined;
+  const { nullBitmap, nullCount, offset } = data;
+  const hasNulls = nullCount !== 0 && nullBitmap !== undefined && nullBitmap.length > 0;
+  return {
+    key: `${JSON.stringify(name)}:`,
+    firstBit: offset,
+    validity: hasNulls ? nullBitmap : undefined,
+    ...values,
+  };
+}
+
+/** What is particular to the type. */
+function valuesOf(data: Data): Omit<NativeColumn, 'key'> | undefined {
+  const { type, values } = data;
+  if (DataType.isNull(type)) return { kind: kind('null') };
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return textOf(data);
+  if (DataType.isDictionary(type)) return dictionaryOf(data);
+  if (DataType.isInt(type)) {
+    const valueBytes = type.bitWidth / 8;
+    return { kind: kind('integer'), values, valueBytes, isSigned: type.isSigned };
+  }
+  // Precision 0 is a half: 16 bits.
+  if (DataType.isFloat(type) && type.precision > 0) {
+    return { kind: kind('float'), values, valueBytes: type.precision === 1 ? 4 : 8 };
+  }
+  if (DataType.isBool(type)) return { kind: kind('boolean'), values };
+  if (DataType.isTimestamp(type)) {
+    const ticksPerSecond = TICKS_PER_SECOND[type.unit];
+    return { kind: kind('timestamp'), values, valueBytes: 8, isSigned: true, ticksPerSecond };
+  }
+  return DataType.isStruct(type) ? structOf(data) : undefined;
+}
+
+function textOf({ values, valueOffsets }: Data): Omit<NativeColumn, 'key'> {
+  const offsets = valueOffsets as NodeJS.TypedArray;
+  return { kind: kind('text'), values, offsets, valueBytes: offsets.BYTES_PER_ELEMENT };
+}
+
+/** Of texts without nulls in one piece, whose positions cannot be negative once they are checked. */
+function dictionaryOf(data: Data): Omit<NativeColumn, 'key'> | undefined {
+  const chunks = data.dictionary?.data ?? [];
+  const [texts] = chunks;
+  if (chunks.length !== 1 || texts === undefined || texts.nullCount !== 0) return undefined;
+  if (!DataType.isUtf8(texts.type) && !DataType.isLargeUtf8(texts.type)) return undefined;
+  const indices = data.values as NodeJS.TypedArray;
+  return {
+    ...textOf(texts),
+    indices,
+    indexBytes: indices.BYTES_PER_ELEMENT,
+    entries: texts.length,
+  };
+}
+
+function structOf(data: Data): Omit<NativeColumn, 'key'> | undefined {
+  const fields = DataType.isStruct(data.type) ? data.type.children : [];
+  const children: NativeColumn[] = [];
+  for (const [index, { name }] of fields.entries()) {
+    const child = data.children[index];
+    if (child === undefined) throw new RangeError('a nested column has no values');
+    const column = columnOf(name, child);
+    if (column === undefined) return undefined;
+    children.push(column);
+  }
+  return { kind: kind('struct'), children };
+}
+
+function kind(name: Kind): number {
+  return COLUMN_KINDS.indexOf(name);
+}
