@@ -2,19 +2,23 @@
  * The generated events as the files of a bulk import: what a warehouse or a script would export. Arrow and
  * Parquet have a column for each field, timestamps as timestamps, and objects as JSON text.
  */
+
+import {
+  type RecordBatch,
+  Table,
+  TimestampMillisecond,
+  tableToIPC,
+  Utf8,
+  type Vector,
+  vectorFromArray,
+} from 'apache-arrow';
 import { Packr } from 'msgpackr';
 import {
-  type Data,
-  Field,
-  makeData,
-  RecordBatch,
-  RecordBatchStreamWriter,
-  Schema,
-  Struct,
-  TimestampMicrosecond,
-  Utf8,
-} from '../storage/arrow.ts';
-import { writeParquet } from '../storage/parquet-wasm.ts';
+  Compression,
+  Table as WasmTable,
+  WriterPropertiesBuilder,
+  writeParquet,
+} from 'parquet-wasm';
 import type { EventBatch } from './event-generator.ts';
 
 /** Rows of an Arrow record batch, as exports commonly have. */
@@ -40,19 +44,12 @@ export function msgpackFile(batches: readonly EventBatch[]): Buffer {
 }
 
 export function arrowFile(batches: readonly EventBatch[]): Uint8Array {
-  return RecordBatchStreamWriter.writeAll(recordBatches(batches)).toUint8Array(true);
+  return tableToIPC(new Table(recordBatches(batches)), 'stream');
 }
 
-export function parquetFile(batches: readonly EventBatch[]): Promise<Uint8Array> {
-  async function* source(): AsyncGenerator<RecordBatch> {
-    yield* recordBatches(batches);
-  }
-  const repeats = new Set(['type', 'event', 'name']);
-  const names = [...TEXT_FIELDS, 'timestamp', ...OBJECT_FIELDS];
-  return writeParquet(
-    source(),
-    names.map((name) => ({ name, personal: false, repeats: repeats.has(name) })),
-  );
+export function parquetFile(batches: readonly EventBatch[]): Uint8Array {
+  const properties = new WriterPropertiesBuilder().setCompression(Compression.ZSTD).build();
+  return writeParquet(WasmTable.fromIPCStream(arrowFile(batches)), properties);
 }
 
 function eventsOf(batches: readonly EventBatch[]): Event[] {
@@ -75,36 +72,17 @@ function recordBatches(batches: readonly EventBatch[]): RecordBatch[] {
 }
 
 function recordBatch(events: readonly Event[]): RecordBatch {
-  const fields: Field[] = [];
-  const children: Data[] = [];
-  const add = (name: string, data: Data): void => {
-    fields.push(new Field(name, data.type, true));
-    children.push(data);
-  };
-  for (const name of TEXT_FIELDS) add(name, textColumn(events.map((event) => event[name])));
-  const micros = events.map(({ timestamp }) => BigInt(Date.parse(String(timestamp))) * 1000n);
-  const type = new TimestampMicrosecond('UTC');
-  add('timestamp', makeData({ type, length: events.length, data: new BigInt64Array(micros) }));
-  for (const name of OBJECT_FIELDS) {
-    add(name, textColumn(events.map((event) => event[name] && JSON.stringify(event[name]))));
-  }
-  const schema = new Schema(fields);
-  const struct = makeData({ type: new Struct(fields), length: events.length, children });
-  return new RecordBatch(schema, struct);
-}
-
-/** A column of texts; what is undefined is null. */
-function textColumn(values: readonly unknown[]): Data<Utf8> {
-  const texts = values.map((value) => (value === undefined ? '' : String(value)));
-  const valueOffsets = new Int32Array(values.length + 1);
-  const nullBitmap = new Uint8Array(Math.ceil(values.length / 8));
-  let nullCount = 0;
-  for (const [row, text] of texts.entries()) {
-    valueOffsets[row + 1] = valueOffsets[row]! + Buffer.byteLength(text);
-    if (values[row] === undefined) nullCount += 1;
-    else nullBitmap[row >> 3]! |= 1 << (row & 7);
-  }
-  const data = Buffer.from(texts.join(''));
-  const { length } = values;
-  return makeData({ type: new Utf8(), length, nullCount, nullBitmap, valueOffsets, data });
+  const texts = (name: string, text: (value: unknown) => string): Vector =>
+    vectorFromArray(
+      events.map((event) => (event[name] === undefined ? null : text(event[name]))),
+      new Utf8(),
+    );
+  const columns: Record<string, Vector> = {};
+  for (const name of TEXT_FIELDS) columns[name] = texts(name, String);
+  columns['timestamp'] = vectorFromArray(
+    events.map(({ timestamp }) => Date.parse(String(timestamp))),
+    new TimestampMillisecond('UTC'),
+  );
+  for (const name of OBJECT_FIELDS) columns[name] = texts(name, JSON.stringify);
+  return new Table(columns).batches[0]!;
 }

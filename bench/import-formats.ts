@@ -33,7 +33,7 @@ export const importFormats: Workload = {
     const total = WARM_UP_EVENTS + events;
     const batches = [...generateBatches({ seed, events: total, batchEvents: BATCH_EVENTS })];
     const warmUp = ndjsonFile(batches.slice(0, WARM_UP_EVENTS / BATCH_EVENTS));
-    const files = await filesOf(batches.slice(WARM_UP_EVENTS / BATCH_EVENTS));
+    const files = filesOf(batches.slice(WARM_UP_EVENTS / BATCH_EVENTS));
     for (let round = 1; round <= rounds; round += 1) {
       for (const file of files) await measure(file, warmUp, events, scratch);
       const shown = files.map(
@@ -55,13 +55,13 @@ export const importFormats: Workload = {
   },
 };
 
-async function filesOf(batches: readonly EventBatch[]): Promise<ImportFile[]> {
+function filesOf(batches: readonly EventBatch[]): ImportFile[] {
   const bytes = {
     ndjson: ndjsonFile(batches),
     json: jsonFile(batches),
     msgpack: msgpackFile(batches),
     arrow: arrowFile(batches),
-    parquet: await parquetFile(batches),
+    parquet: parquetFile(batches),
   };
   return Object.entries(bytes).map(([format, file]) => ({
     format,
