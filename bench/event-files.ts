@@ -31,7 +31,7 @@ const OBJECT_FIELDS = ['properties', 'traits', 'context'];
 type Event = Record<string, unknown>;
 
 export function ndjsonFile(batches: readonly EventBatch[]): Buffer {
-  return Buffer.concat(batches.map(({ ndjson }) => ndjson));
+  return Buffer.concat(batches.map(({ ndjson }) => ndjson()));
 }
 
 export function jsonFile(batches: readonly EventBatch[]): Buffer {
@@ -54,7 +54,7 @@ export function parquetFile(batches: readonly EventBatch[]): Uint8Array {
 
 function eventsOf(batches: readonly EventBatch[]): Event[] {
   return batches.flatMap(({ ndjson }) =>
-    ndjson
+    ndjson()
       .toString('utf8')
       .split('\n')
       .slice(0, -1)
