@@ -356,6 +356,20 @@ export const ERRORS = {
     retryable: false,
     help: 'Read the rules again, and make the change to those.',
   },
+  TRIBUTARY_IDENTITY_TRAITS_INVALID: {
+    message: 'The traits cannot be declared so: {reason}.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+    help: 'docs/identity-api.md describes every field.',
+  },
+  TRIBUTARY_IDENTITY_TRAITS_OUTDATED: {
+    message: 'The declared traits were made from version {version}; by now there is {current}.',
+    status: 412,
+    sqlstate: '40001',
+    retryable: false,
+    help: 'Read them again, and make the change to those.',
+  },
   TRIBUTARY_IDENTITY_COMMAND_INVALID: {
     message: 'The identity command cannot be read: {reason}.',
     status: 400,

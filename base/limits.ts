@@ -160,6 +160,8 @@ export const LIMITS = Object.freeze({
   erasureRowsMax: 100_000,
   /** Characters of the reason for one. */
   erasureReasonCharactersMax: 500,
+  /** Traits of people that one tenant can declare as columns. */
+  declaredTraitsMax: 100,
   /** Bytes of identifier values per tenant. */
   identityValuesBytesMax: 32 * GIB,
 

@@ -118,12 +118,7 @@ async function measureQueries(
   try {
     const files = paths.map((path) => quoteText(path!)).join(', ');
     await connection.run(`CREATE VIEW ${PLAIN} AS SELECT * FROM read_parquet([${files}])`);
-    const snapshots = new TableSnapshots(
-      HOT_CATALOG,
-      tenant.hotDirectory,
-      native,
-      new NodeFileSystem(),
-    );
+    const snapshots = new TableSnapshots(tenant.hotDirectory, native, new NodeFileSystem());
     const ours = (sql: string): Promise<unknown[][]> => rowsAsPlanned(connection, snapshots, sql);
     await requireSameRows(
       COLD_QUERIES,

@@ -9,7 +9,6 @@
 import { GIB, MIB } from '../base/units.ts';
 import type { OpenTenant } from '../engine/engine.ts';
 import { native } from '../native/index.ts';
-import { HOT_CATALOG } from '../query/catalog.ts';
 import type { EncodeProcess } from '../query/encode-process.ts';
 import { TableSnapshots } from '../query/table-snapshots.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
@@ -216,7 +215,7 @@ async function requireExact(
   const connection = await database.connect();
   try {
     const fileSystem = new NodeFileSystem();
-    const snapshots = new TableSnapshots(HOT_CATALOG, tenant.hotDirectory, native, fileSystem);
+    const snapshots = new TableSnapshots(tenant.hotDirectory, native, fileSystem);
     const startMs = performance.now();
     // A message id begins with the number of its event.
     const [row] = await rowsAsPlanned(

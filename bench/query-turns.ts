@@ -1,6 +1,7 @@
 /** Ways to ask the same questions, timed in turns so that a slow minute of the machine hits all. */
 import { Bench } from 'tinybench';
 import { extensionPath, native } from '../native/index.ts';
+import { HOT_CATALOG } from '../query/catalog.ts';
 import { type Connection, Database } from '../query/duckdb.ts';
 import type { SqlService } from '../query/sql-service.ts';
 import type { TableSnapshots } from '../query/table-snapshots.ts';
@@ -89,7 +90,7 @@ export async function rowsAsPlanned(
 ): Promise<unknown[][]> {
   await connection.run('BEGIN TRANSACTION');
   try {
-    const { statements } = await snapshots.hold(new Map([['events', 1]]), []);
+    const { statements } = await snapshots.hold(HOT_CATALOG, new Map([['events', 1]]), []);
     for (const statement of statements) await connection.run(statement);
     return await connection.rows(sql);
   } finally {

@@ -34,7 +34,7 @@ import { HotStore } from './hot-store.ts';
 import { trimLog } from './log-trim.ts';
 import type { RecoveryProgress } from './recovery.ts';
 import { Tenant } from './tenant.ts';
-import { INITIAL_CONFIGURATION, type TenantConfiguration } from './tenant-configuration.ts';
+import { type ApplianceConfiguration, INITIAL_CONFIGURATION } from './tenant-configuration.ts';
 import { openTenantSecret } from './tenant-secret.ts';
 import type { Source } from './types.ts';
 
@@ -68,7 +68,7 @@ export interface EngineOptions {
   /** The limits unless given. */
   readonly capacities?: TenantCapacities;
   /** Of every tenant; the initial one unless given. */
-  readonly configuration?: TenantConfiguration;
+  readonly configuration?: ApplianceConfiguration;
   /** Go on behind damaged records of the log, which are lost. */
   readonly acceptDataLoss?: boolean;
   readonly onRecoveryProgress?: (progress: RecoveryProgress) => void;
@@ -240,7 +240,9 @@ async function openTenant(
       random,
       logger,
       queueBytesMax: options.queueBytesMax,
-      configuration: options.configuration ?? INITIAL_CONFIGURATION,
+      configuration: options.configuration ?? {
+        dedupeWindowMicros: INITIAL_CONFIGURATION.dedupeWindowMicros,
+      },
       acceptDataLoss,
       ...(options.onRecoveryProgress && { onRecoveryProgress: options.onRecoveryProgress }),
     });

@@ -10,6 +10,7 @@ import { LIMITS } from '../base/limits.ts';
 import { type NamedIdentifier, parseIdentityCommand } from '../identity/identity-command.ts';
 import type { CommandOutcome, PeopleCommand } from '../identity/identity-operator.ts';
 import { rulesToJson } from '../identity/identity-rules-format.ts';
+import { parseDeclaredTraits, type TraitDeclarations } from './declared-traits.ts';
 import type { Tenant } from './tenant.ts';
 
 export type { CommandOutcome };
@@ -20,6 +21,14 @@ export interface RulesChange {
   /** The JSON form of a rule set, not yet checked. */
   readonly rules: unknown;
   /** The version it was made from; undefined replaces whatever there is. */
+  readonly version: number | undefined;
+  readonly isDryRun: boolean;
+}
+
+export interface TraitsChange {
+  /** As JSON, not yet checked. */
+  readonly traits: unknown;
+  /** As of {@link RulesChange}. */
   readonly version: number | undefined;
   readonly isDryRun: boolean;
 }
@@ -103,6 +112,26 @@ export class IdentityKeeper {
   get rules(): { readonly version: number } & Readonly<Record<string, unknown>> {
     const { rules } = this.#tenant.identity;
     return { version: rules.version, ...rulesToJson(rules) };
+  }
+
+  /** The traits that are declared, with their version. */
+  get declarations(): TraitDeclarations {
+    return this.#tenant.declarations;
+  }
+
+  /**
+   * @param traits as JSON, not yet checked. @returns the version that they have by it.
+   * @throws TributaryError as a rejection: TRIBUTARY_IDENTITY_TRAITS_INVALID, or as Tenant.declareTraits does.
+   */
+  async declareTraits(
+    { traits, version, isDryRun }: TraitsChange,
+    nowMicros: number,
+  ): Promise<number> {
+    const parsed = parseDeclaredTraits(traits);
+    if (!isDryRun) return this.#tenant.declareTraits(parsed, version, nowMicros);
+    const current = this.declarations.version;
+    if (version === undefined || version === current) return current + 1;
+    throw new TributaryError('TRIBUTARY_IDENTITY_TRAITS_OUTDATED', { version, current });
   }
 
   /**

@@ -23,6 +23,7 @@ import { native } from '../native/index.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE, type WalRecordType } from '../storage/wal-format.ts';
 import type { WalRecovery } from '../storage/wal-reader.ts';
 import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
+import type { TraitDeclarations } from './declared-traits.ts';
 import type { Erasure, ErasureLedger } from './erasure-ledger.ts';
 import {
   type EraseCommand,
@@ -38,6 +39,7 @@ import { LiveTail, type WatchedBatch } from './live-tail.ts';
 import { type RecoveredState, type RecoveryOptions, recoverTenant, uuidBytes } from './recovery.ts';
 import type { StagedRows } from './staged-rows.ts';
 import {
+  type ApplianceConfiguration,
   isSameConfiguration,
   serialiseConfiguration,
   type TenantConfiguration,
@@ -59,7 +61,7 @@ export interface TenantOptions extends RecoveryOptions {
   /** Bytes of batches that may wait for the disk at once. */
   readonly queueBytesMax: number;
   /** What is to hold from now on; logged when it is not what holds already. */
-  readonly configuration: TenantConfiguration;
+  readonly configuration: ApplianceConfiguration;
 }
 
 /** Totals since the tenant was opened, replayed events not included. */
@@ -183,7 +185,9 @@ export class Tenant {
       throw error;
     }
     try {
-      await tenant.#configure(options.configuration, options.clock.nowMicros());
+      await tenant.#configure(options.configuration, options.clock.nowMicros(), (bytes) =>
+        assert(tenant.#wal.promise(bytes), 'a log that was just opened has room'),
+      );
     } catch (error) {
       await tenant.close();
       throw error;
@@ -458,12 +462,48 @@ export class Tenant {
     return outcome;
   }
 
-  /** Logs `configuration` and waits until it holds, unless it holds already. */
-  async #configure(configuration: TenantConfiguration, receivedAtMicros: number): Promise<void> {
+  /** The traits that are declared now. */
+  get declarations(): TraitDeclarations {
+    return this.#fold.configuration.declarations;
+  }
+
+  /**
+   * Declares traits in place of those there are; resolves when it is durable and holds.
+   * @param version they were made from; undefined replaces whatever there is. @returns the version they have.
+   * Rejects with TRIBUTARY_IDENTITY_TRAITS_OUTDATED, or as {@link Tenant.append} does.
+   */
+  declareTraits(
+    traits: TraitDeclarations['traits'],
+    version: number | undefined,
+    receivedAtMicros: number,
+  ): Promise<number> {
+    return this.#inTurn(async () => {
+      const current = this.declarations.version;
+      if (version !== undefined && version !== current) {
+        throw new TributaryError('TRIBUTARY_IDENTITY_TRAITS_OUTDATED', { version, current });
+      }
+      const declarations = { version: current + 1, traits };
+      await this.#configure({ declarations }, receivedAtMicros, (bytes) =>
+        this.#admit(bytes, 'command'),
+      );
+      return declarations.version;
+    });
+  }
+
+  /**
+   * Logs `changes` to the configuration and waits until they hold, unless they hold already.
+   * @param promise finds room in the log for so many bytes. It may throw.
+   */
+  async #configure(
+    changes: Partial<TenantConfiguration>,
+    receivedAtMicros: number,
+    promise: (bytes: number) => void,
+  ): Promise<void> {
+    const configuration = { ...this.#fold.configuration, ...changes };
     if (isSameConfiguration(configuration, this.#fold.configuration)) return;
     const record = { type: WAL_RECORD_TYPE.configuration, receivedAtMicros };
     const bytes = serialiseConfiguration(configuration);
-    assert(this.#wal.promise(bytes.length), 'a log that was just opened has room');
+    promise(bytes.length);
     await this.#logChange(
       { ...record, bytes },
       () => this.#fold.configure(configuration),

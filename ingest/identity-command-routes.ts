@@ -119,7 +119,8 @@ async function changeRules(
   return { text, headers: isDryRun ? {} : etagOf(version) };
 }
 
-function etagOf(version: number): Readonly<Record<string, string>> {
+/** The version of something, as a header. */
+export function etagOf(version: number): Readonly<Record<string, string>> {
   return { ETag: `"${version}"` };
 }
 

@@ -4,7 +4,7 @@
  * A member that is not known is refused: `"dryrun":true` must not carry a command out.
  */
 import { TributaryError } from '../base/errors.ts';
-import type { CommandName, RulesChange } from '../engine/identity-keeper.ts';
+import type { CommandName, RulesChange, TraitsChange } from '../engine/identity-keeper.ts';
 import { parseJson } from './json-body.ts';
 
 /** The members of each command's body, beside `dry_run`; what is in its path comes as `fixed`. */
@@ -61,6 +61,20 @@ export function readRulesRequest(body: string, ifMatch: string): RulesChange {
   }
   const given = tag === undefined ? (version as number | undefined) : Number(tag);
   return { rules, version: given, isDryRun: flagOf(isDryRun) };
+}
+
+/**
+ * The traits to declare. @param ifMatch as of {@link readRulesRequest}.
+ * @throws TRIBUTARY_INGEST_JSON_MALFORMED, TRIBUTARY_IDENTITY_COMMAND_INVALID
+ */
+export function readTraitsRequest(body: string, ifMatch: string): TraitsChange {
+  const { rules, ...change } = readRulesRequest(body, ifMatch);
+  const { traits, ...others } = rules as Fields;
+  const [stray] = Object.keys(others);
+  if (stray !== undefined) {
+    throw invalid(`the body has no ${stray.slice(0, 64)}; it has traits, version, dry_run`);
+  }
+  return { traits, ...change };
 }
 
 /**

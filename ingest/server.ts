@@ -15,6 +15,7 @@ import { BatchIntake } from './batch-intake.ts';
 import { BodyWatch } from './body-watch.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { serveDeadLetters } from './dead-letter-routes.ts';
+import { serveDeclaredTraits } from './declared-traits-routes.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { serveErasures } from './erasure-routes.ts';
 import { serveFallbacks } from './fallback-routes.ts';
@@ -118,6 +119,7 @@ export class IngestServer {
     serveIdentityGraphs(this.#app, context);
     serveIdentityCommands(this.#app, context);
     serveWhatIfs(this.#app, context);
+    serveDeclaredTraits(this.#app, context);
     serveProfiles(this.#app, context);
     serveAccounts(this.#app, context);
     serveErasures(this.#app, context);

@@ -11,6 +11,7 @@
 import { DEAD_LETTERS_SCHEMA } from '../storage/dead-letters-schema.ts';
 import type { TableSchema } from '../storage/segment-format.ts';
 import { WARNINGS_SCHEMA } from '../storage/warnings-schema.ts';
+import { NO_DECLARED_TRAITS, PROFILE_COLUMNS } from './declared-columns.ts';
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS } from './function-policy.ts';
 import type { GatePolicy } from './gate.ts';
 import { TRAIT_RELATIONS } from './trait-relations.ts';
@@ -27,6 +28,8 @@ export interface CatalogRelation {
    * maximum per segment. Only for a relation of one scan that drops and multiplies no row.
    */
   readonly boundColumns: readonly BoundColumn[];
+  /** Its view is not the one that the worker began with: each statement makes its own. */
+  readonly isOfStatement?: boolean;
 }
 
 export interface BoundColumn {
@@ -69,7 +72,7 @@ export const HOT_CATALOG: Catalog = {
     },
     {
       name: 'profiles',
-      select: `SELECT profile_id, user_id, first_seen, last_seen, event_count FROM hot_profiles()`,
+      select: `SELECT ${PROFILE_COLUMNS} FROM hot_profiles()`,
       scans: [],
       boundColumns: [],
     },
@@ -113,6 +116,7 @@ export const HOT_CATALOG: Catalog = {
       boundColumns: [],
     },
     ...TRAIT_RELATIONS,
+    NO_DECLARED_TRAITS,
   ],
 };
 

@@ -9,6 +9,7 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
+import type { DeclaredTrait } from '../engine/declared-traits.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { newQueryId } from './query-id.ts';
 import { CONTENT_TYPES, type QueryStatistics } from './result-formats.ts';
@@ -27,6 +28,8 @@ export interface SqlServiceOptions {
   /** One result. */
   readonly resultRowsMax: number;
   readonly resultBytesMax: number;
+  /** The traits that are declared now; none unless given. */
+  readonly declaredTraits?: () => readonly DeclaredTrait[];
 }
 
 export const SQL_SERVICE_DEFAULTS = Object.freeze({
@@ -174,7 +177,10 @@ export class SqlService {
     const { resultRowsMax: rowsMax, resultBytesMax: bytesMax } = this.#options;
     const counters = this.counters;
     try {
-      const query = this.#pool.submit({ sql, parameters, format, rowsMax, bytesMax }, timeoutMs, {
+      const declaredTraits = this.#options.declaredTraits?.() ?? [];
+      const limits = { rowsMax, bytesMax };
+      const execute = { sql, parameters, format, ...limits, declaredTraits };
+      const query = this.#pool.submit(execute, timeoutMs, {
         began: () => sink.begin(CONTENT_TYPES[format], id),
         data: (bytes) => sink.write(bytes),
         finished: (statistics) => {

@@ -14,6 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Catalog } from './catalog.ts';
+import { withDeclaredTraits } from './declared-columns.ts';
 import {
   type Connection,
   type Database,
@@ -102,7 +103,7 @@ export class StatementRunner {
     try {
       parsed = await this.#parse(request.sql);
       this.#connection = await this.#parts.database.connect();
-      const result = await this.#start(parsed, request.parameters, this.#connection);
+      const result = await this.#start(parsed, request, this.#connection);
       writer = writerOf(request.format, result);
       await this.#stream(result, writer, progress);
       outcome = { statistics: statistics(), failure: null };
@@ -134,15 +135,16 @@ export class StatementRunner {
 
   async #start(
     parsed: ParsedStatement,
-    parameters: readonly Parameter[],
+    { declaredTraits = [], parameters }: ExecuteRequest,
     connection: Connection,
   ): Promise<Result> {
     await connection.run('BEGIN TRANSACTION');
-    const bounds = await this.#boundScans(parsed, parameters, connection);
+    const catalog = withDeclaredTraits(this.#parts.catalog, declaredTraits, parsed.root);
+    const bounds = await this.#boundScans(parsed, catalog, parameters, connection);
     this.#stopIfCancelled();
     const { snapshots } = this.#parts;
     if (snapshots !== null) {
-      this.#snapshots = await snapshots.hold(parsed.relationUses, bounds);
+      this.#snapshots = await snapshots.hold(catalog, parsed.relationUses, bounds);
       await this.#makeViews(connection);
     }
     this.#stopIfCancelled();
@@ -158,10 +160,11 @@ export class StatementRunner {
 
   async #boundScans(
     parsed: ParsedStatement,
+    catalog: Catalog,
     parameters: readonly Parameter[],
     connection: Connection,
   ): Promise<readonly ScanBound[]> {
-    const { catalog, scans } = this.#parts;
+    const { scans } = this.#parts;
     const candidates = findBounds(parsed.root, parsed.relationUses, catalog, parameters);
     const evaluated: { candidate: BoundCandidate; value: bigint | null }[] = [];
     for (const candidate of candidates) {

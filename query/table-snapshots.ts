@@ -44,20 +44,13 @@ export const NO_SNAPSHOTS: HeldSnapshots = {
 const TRIES_MAX = 100;
 
 export class TableSnapshots {
-  readonly #catalog: Catalog;
   readonly #hotDirectory: string;
   readonly #control: SnapshotControl;
   readonly #fileSystem: FileSystem;
   /** The newest list of each table that was read. */
   readonly #lists = new Map<string, { readonly version: number; readonly list: ColdList }>();
 
-  constructor(
-    catalog: Catalog,
-    hotDirectory: string,
-    control: SnapshotControl,
-    fileSystem: FileSystem,
-  ) {
-    this.#catalog = catalog;
+  constructor(hotDirectory: string, control: SnapshotControl, fileSystem: FileSystem) {
     this.#hotDirectory = hotDirectory;
     this.#control = control;
     this.#fileSystem = fileSystem;
@@ -65,13 +58,14 @@ export class TableSnapshots {
 
   /**
    * Takes a snapshot of every table that the named relations scan.
-   * @param relationUses how often each relation is named.
+   * @param relationUses how often each relation of `catalog` is named.
    */
   async hold(
+    catalog: Catalog,
     relationUses: ReadonlyMap<string, number>,
     bounds: readonly ScanBound[],
   ): Promise<HeldSnapshots> {
-    const used = this.#catalog.relations.filter(({ name }) => (relationUses.get(name) ?? 0) > 0);
+    const used = catalog.relations.filter(({ name }) => (relationUses.get(name) ?? 0) > 0);
     const sources = new Map<string, string>();
     const reads = { filesRead: 0, filesSkipped: 0, bytesRead: 0, bytesSkipped: 0 };
     for (const table of new Set(used.flatMap(({ scans }) => scans))) {
@@ -86,7 +80,9 @@ export class TableSnapshots {
       if (read.length > 0) sources.set(table, unionSource(table, list, read, own));
     }
     const statements = used
-      .filter(({ scans }) => scans.some((table) => sources.has(table)))
+      .filter(
+        ({ isOfStatement, scans }) => isOfStatement || scans.some((table) => sources.has(table)),
+      )
       .map((relation) => {
         const select = selectOver(relation, (table) => sources.get(table) ?? hotSource(table));
         return `CREATE OR REPLACE VIEW ${quoteName(relation.name)} AS ${select}`;

@@ -10,6 +10,7 @@
  * - A frame above LIMITS.queryFrameBytesMax or of an unknown kind is a broken peer: the socket closes.
  */
 import { LIMITS } from '../base/limits.ts';
+import type { DeclaredTrait } from '../engine/declared-traits.ts';
 import type { Catalog } from './catalog.ts';
 import type { Parameter } from './duckdb.ts';
 import type { Failure } from './failures.ts';
@@ -54,6 +55,8 @@ export interface ExecuteRequest {
   readonly format: ResultFormat;
   readonly rowsMax: number;
   readonly bytesMax: number;
+  /** As they are when the statement is given; none unless given. */
+  readonly declaredTraits?: readonly DeclaredTrait[];
 }
 
 export interface QueryOutcome {

@@ -92,8 +92,8 @@ async function startRunner(settings: WorkerSettings): Promise<StatementRunner> {
     if (settings.hotDirectory !== null) {
       failUnlessEmpty(native.openHotDirectory(settings.hotDirectory), 'hot directory');
       scans = native;
-      const { catalog, hotDirectory } = settings;
-      snapshots = new TableSnapshots(catalog, hotDirectory, native, new NodeFileSystem());
+      const { hotDirectory } = settings;
+      snapshots = new TableSnapshots(hotDirectory, native, new NodeFileSystem());
       addonPath = extensionPath;
     }
   }

@@ -76,14 +76,14 @@ export class TableHistory implements TenantHistory {
     settings: WorkerSettings & { hotDirectory: string },
     last: number,
   ): Promise<TableHistory> {
-    const { catalog, coldDirectory, hotDirectory } = settings;
+    const { coldDirectory, hotDirectory } = settings;
     const reason = native.openHotDirectory(hotDirectory);
     if (reason !== '') throw new Error(`hot directory: ${reason}`);
     // Cold files have paths relative to their directory.
     if (coldDirectory !== null) process.chdir(coldDirectory);
     const database = await openWorkerDatabase(settings, extensionPath);
     const fileSystem = new NodeFileSystem();
-    const snapshots = new TableSnapshots(catalog, hotDirectory, native, fileSystem);
+    const snapshots = new TableSnapshots(hotDirectory, native, fileSystem);
     return new TableHistory(database, snapshots, last);
   }
 
@@ -210,7 +210,7 @@ export class TableHistory implements TenantHistory {
     const bound = { table, column: 'sequence', min: BigInt(first), max: BigInt(last) };
     native.setScanBound(table, bound.column, bound.min, bound.max);
     await connection.run('BEGIN TRANSACTION');
-    const held = await this.#snapshots.hold(new Map([[relation, 1]]), [bound]);
+    const held = await this.#snapshots.hold(HISTORY_CATALOG, new Map([[relation, 1]]), [bound]);
     for (const statement of held.statements) await connection.run(statement);
   }
 }

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { Packr } from 'msgpackr';
 import type { TributaryError } from '../../base/errors.ts';
 import { HOUR_MICROS, MIB } from '../../base/units.ts';
-import type { TenantConfiguration } from '../../engine/tenant-configuration.ts';
+import type { ApplianceConfiguration } from '../../engine/tenant-configuration.ts';
 import type { PublishedBatch } from '../../engine/types.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
@@ -74,7 +74,7 @@ test('a message sent again after the window is a new event', async (context) => 
 
 test('a window that was changed is logged, and replay decides as the live tenant did', async (context) => {
   const fileSystem = new MemoryFileSystem();
-  const hours = (count: number): { configuration: TenantConfiguration } => ({
+  const hours = (count: number): { configuration: ApplianceConfiguration } => ({
     configuration: { dedupeWindowMicros: count * HOUR_MICROS },
   });
   const day = await TestEngine.open(context, fileSystem, hours(24));
