@@ -116,8 +116,19 @@ export class Flusher {
   }
 
   /** Flushes all that is published, now or after the flush that runs. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    return this.#flushNext(() => this.#hasRows());
+  }
+
+  /** The same; where no rows are left to flush, the lake is told at least how far it goes. */
+  flushMark(): Promise<void> {
+    const { appliedSequence, tables } = this.#options;
+    return this.#flushNext(() => this.#hasRows() || tables.at(-1)!.watermark < appliedSequence());
+  }
+
+  async #flushNext(isDue: () => boolean): Promise<void> {
     while (this.#running !== undefined) await this.flushing;
+    if (!isDue()) return;
     this.#running = this.#flush();
     try {
       await this.#running;
@@ -139,7 +150,6 @@ export class Flusher {
   }
 
   async #flush(): Promise<void> {
-    if (!this.#hasRows()) return;
     const { clock, tables, flushBytes } = this.#options;
     const isUrgent = this.unflushedBytes > URGENT_FACTOR * flushBytes;
     const startMs = clock.monotonicMs();

@@ -16,7 +16,7 @@ import type { Maintenance } from './maintenance.ts';
 type Answer = Promise<Record<string, unknown>>;
 
 /** What may be asked for, although it is done by itself. */
-export const LAKE_TASKS = ['compact', 'retain', 'profiles', 'expire', 'orphans'] as const;
+export const LAKE_TASKS = ['compact', 'erase', 'retain', 'profiles', 'expire', 'orphans'] as const;
 export type LakeTask = (typeof LAKE_TASKS)[number];
 
 export interface LakeKeeper {
@@ -36,6 +36,8 @@ export function lakeKeeper(maintenance: Maintenance): LakeKeeper {
       switch (task) {
         case 'compact':
           return compact(maintenance, open, dryRun);
+        case 'erase':
+          return erase(maintenance, open, dryRun);
         case 'retain':
           return maintenance.dropOld(open, dryRun);
         case 'profiles':
@@ -124,6 +126,13 @@ async function plannedJobs(maintenance: Maintenance, { lake }: ColdTable): Promi
   const today = Math.floor(maintenance.nowMicros / DAY_MICROS);
   const jobs = planCompaction(await lake.liveFiles(), today, COMPACTION_LIMITS);
   return jobs.map(({ day, files }) => ({ day: dayText(day), ...totalsOf(files) }));
+}
+
+/** Takes out what waits; with `dryRun` says where copies may lie, by erasure. */
+async function erase(maintenance: Maintenance, open: OpenTenant, dryRun: boolean): Answer {
+  if (dryRun) return Object.fromEntries(await maintenance.copiesOfErased(open));
+  if (!hasLocalFiles(open.cold)) return {};
+  return { ...((await maintenance.erase(open)) ?? { erasures: 0, files: 0, rows: 0 }) };
 }
 
 function expiry(maintenance: Maintenance, dryRun: boolean) {

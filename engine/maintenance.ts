@@ -24,6 +24,8 @@ import {
 import type { ColdTable } from './cold-table.ts';
 import { type CompactionOptions, compactOnce, hasLocalFiles, type Rewrite } from './compaction.ts';
 import type { OpenTenant } from './engine.ts';
+import type { CopyPlace } from './erasure-copies.ts';
+import { copiesOf, type ErasedFiles, rewriteErased } from './erasure-upkeep.ts';
 import type { IdentityUpkeep, IdentityWrite } from './identity-upkeep.ts';
 import { type DroppedFiles, dropOldFiles, type RetentionDays } from './retention.ts';
 
@@ -91,6 +93,8 @@ export class Maintenance {
   };
   /** Tables whose compaction failed last. */
   readonly #resting = new Map<ColdTable, { readonly untilMs: number; readonly failures: number }>();
+  /** Until when tenants rest whose erasures could not be taken out, by the monotonic clock. */
+  readonly #eraseRests = new Map<OpenTenant, number>();
   #timer: NodeJS.Timeout | undefined;
   /** Settles when the last of the waiting tasks has. */
   #tasks: Promise<unknown> = Promise.resolve();
@@ -145,14 +149,17 @@ export class Maintenance {
     const { clock, isDiskShort, logger } = this.#options;
     const nowMs = clock.monotonicMs();
     try {
-      if (nowMs - this.#tidiedAtMs >= (isDiskShort() ? TIDY_SHORT_MS : TIDY_MS)) {
+      const isHasty = isDiskShort() || this.#options.tenants.some(isErasing);
+      if (nowMs - this.#tidiedAtMs >= (isHasty ? TIDY_SHORT_MS : TIDY_MS)) {
         this.#tidiedAtMs = nowMs;
         for (const open of this.#options.tenants) {
           await this.dropOld(open);
           await this.tidy(open);
+          if (isErasing(open)) await this.#finishErasures(open);
         }
       }
       if (nowMs < this.#idleUntilMs || isDiskShort() || this.#hasToWait(nowMs)) return;
+      if (await this.#eraseNext()) return;
       if (await this.#writeNextIdentity()) return;
       if (!(await this.#compactNext())) this.#idleUntilMs = clock.monotonicMs() + IDLE_MS;
     } catch (error) {
@@ -198,6 +205,32 @@ export class Maintenance {
     return (await this.#options.identity?.tablesOf(open))?.sequence ?? 0;
   }
 
+  /**
+   * Takes what was erased out of the files of a tenant's lake. @returns undefined when nothing waits.
+   * @throws as rewriteErased does.
+   */
+  erase(open: OpenTenant): Promise<ErasedFiles | undefined> {
+    return this.exclusively(async () => {
+      const { clock, logger } = this.#options;
+      const erased = await rewriteErased(this.#options, open, () => clock.nowMicros());
+      if (erased === undefined) return undefined;
+      logger.log('info', 'erased rows left the files', { tenant: open.tenant.id, ...erased });
+      return erased;
+    });
+  }
+
+  /** Where on the disk copies of a tenant's unfinished erasures may lie, by their ids. */
+  async copiesOfErased(open: OpenTenant): Promise<Map<string, CopyPlace[]>> {
+    const { fileSystem, identity } = this.#options;
+    const tables = await identity?.tablesOf(open);
+    return copiesOf(open, {
+      fileSystem,
+      tables: tables?.lakeTables ?? [],
+      // Nobody has written them yet, so they hold nobody.
+      identitySequence: tables?.sequence === 0 ? undefined : tables?.sequence,
+    });
+  }
+
   /** Drops the rows of a tenant that are older than their table keeps them. */
   dropOld({ tenant, cold }: OpenTenant, dryRun = false): Promise<Record<string, DroppedFiles>> {
     return this.exclusively(async () => {
@@ -226,7 +259,7 @@ export class Maintenance {
       const { namespace } = cold.tables[0]!.lake;
       const replaced = await (await this.#options.identity?.tablesOf(open))?.expire();
       const tables = await this.lakeTables(open);
-      const ages = isDiskShort() ? SHORT_AGES : UPKEEP_AGES;
+      const ages = isDiskShort() || isErasing(open) ? SHORT_AGES : UPKEEP_AGES;
       const tidied = await tidyLake(store, namespace, tables, clock.nowMicros(), ages);
       const report = {
         ...tidied,
@@ -261,6 +294,42 @@ export class Maintenance {
     } finally {
       this.#taskCount -= 1;
     }
+  }
+
+  /** Rewrites files of the first tenant that has erasures to take out. @returns whether there was one. */
+  async #eraseNext(): Promise<boolean> {
+    for (const open of this.#options.tenants) {
+      if (this.#isClosed) return false;
+      if (!hasLocalFiles(open.cold) || open.tenant.erasures.unwritten.length === 0) continue;
+      if ((this.#eraseRests.get(open) ?? 0) > this.#options.clock.monotonicMs()) continue;
+      try {
+        await this.erase(open);
+        return true;
+      } catch (error) {
+        if (this.#isClosed) return false;
+        this.#statistics.rewriteFailures += 1;
+        this.#eraseRests.set(open, this.#options.clock.monotonicMs() + RETRY_MS);
+        const fields = { tenant: open.tenant.id, error };
+        this.#options.logger.log('error', 'erased rows could not be taken out of files', fields);
+      }
+    }
+    return false;
+  }
+
+  /** Has written anew what holds copies, where that is done here, and notes what has left the disk. */
+  async #finishErasures(open: OpenTenant): Promise<void> {
+    const { clock, identity } = this.#options;
+    const { checkpointer, flusher, tenant } = open;
+    if (tenant.erasures.unwritten.length > 0) return;
+    const places = [...(await this.copiesOfErased(open)).values()].flat();
+    if (places.includes('identity') || places.includes('checkpoints')) {
+      await flusher.flushMark();
+      if (identity !== undefined && places.includes('identity')) await this.writeIdentity(open);
+      else await checkpointer?.checkpoint();
+    }
+    const copies = await this.copiesOfErased(open);
+    const ids = [...copies].filter(([, left]) => left.length === 0).map(([id]) => id);
+    if (ids.length > 0) await tenant.noteErasures({ command: 'gone', ids }, clock.nowMicros());
   }
 
   /** Writes identity of the first tenant for which it is due. @returns whether there was one. */
@@ -331,4 +400,9 @@ export class Maintenance {
     this.#statistics.bytesWritten += rewrite.bytesAfter;
     this.#statistics.rewriteMs += elapsedMs;
   }
+}
+
+/** Whether copies of what a tenant erased may still lie on the disk. */
+function isErasing({ cold, tenant }: OpenTenant): boolean {
+  return hasLocalFiles(cold) && tenant.erasures.unfinished.length > 0;
 }

@@ -113,6 +113,8 @@ interface ChangeRecord {
 export class Tenant {
   readonly id: string;
   readonly recovery: WalRecovery;
+  /** Holds the log. */
+  readonly walDirectory: string;
   readonly #stager: EventStager;
   readonly #fold: EventFold;
   readonly #room: IdentityRoom;
@@ -143,6 +145,7 @@ export class Tenant {
   private constructor(options: TenantOptions, state: RecoveredState, wal: WalWriter<Pending>) {
     this.id = options.id;
     this.recovery = state.recovery;
+    this.walDirectory = options.walDirectory;
     this.#stager = state.stager;
     this.#fold = state.fold;
     this.#room = state.room;

@@ -12,7 +12,12 @@
 
 import type { Crc32c } from './crc32c.ts';
 import { type FileHandle, type FileSystem, readFully } from './file-system.ts';
-import { readWalFileHeader, WAL_BLOCK_BYTES } from './wal-format.ts';
+import {
+  parseWalFileName,
+  readWalFileHeader,
+  WAL_BLOCK_BYTES,
+  type WalFileHeader,
+} from './wal-format.ts';
 import { listWalFiles } from './wal-start.ts';
 
 export interface WalExtent {
@@ -67,6 +72,20 @@ function cutAt(handle: FileHandle, bytes: number): FileHandle {
   };
 }
 
+/** The oldest log file has no event below this sequence; 1 while there is none that can be read. */
+export async function walFloorOf(
+  fileSystem: WalSource,
+  directory: string,
+  crc32c: Crc32c,
+): Promise<number> {
+  const [oldest] = (await fileSystem.list(directory)).filter(
+    (name) => parseWalFileName(name) !== undefined,
+  );
+  if (oldest === undefined) return 1;
+  const header = await readHeader(fileSystem, `${directory}/${oldest}`, crc32c);
+  return header?.sequenceFloor ?? 1;
+}
+
 /**
  * The random id in the header of a log file, as hexadecimal digits; undefined where the header is not whole.
  * Two files of one id and size hold the same: a log is only appended to.
@@ -76,13 +95,22 @@ export async function walFileIdOf(
   path: string,
   crc32c: Crc32c,
 ): Promise<string | undefined> {
+  const header = await readHeader(fileSystem, path, crc32c);
+  return header && Buffer.from(header.fileId).toString('hex');
+}
+
+/** Undefined where the header is not whole, or of a newer version. */
+async function readHeader(
+  fileSystem: WalSource,
+  path: string,
+  crc32c: Crc32c,
+): Promise<WalFileHeader | undefined> {
   const handle = await fileSystem.open(path, 'read');
   try {
     const block = new Uint8Array(WAL_BLOCK_BYTES);
     const read = await readFully(handle, block, 0, block.length, 0);
     const header = readWalFileHeader(block.subarray(0, read), crc32c);
-    if (header === undefined || 'newerVersion' in header) return undefined;
-    return Buffer.from(header.fileId).toString('hex');
+    return header === undefined || 'newerVersion' in header ? undefined : header;
   } finally {
     await handle.close();
   }

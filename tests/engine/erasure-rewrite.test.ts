@@ -1,0 +1,168 @@
+/** Taking erased rows out of cold files: no byte of them is left, whatever is interrupted on the way. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { TributaryError } from '../../base/errors.ts';
+import { silentLogger } from '../../base/log.ts';
+import { seededRandomSource } from '../../base/random.ts';
+import { HOUR_MICROS, MIB } from '../../base/units.ts';
+import { Maintenance } from '../../engine/maintenance.ts';
+import type { FileRewriter } from '../../storage/lake/file-rewriter.ts';
+import { NodeFileSystem } from '../../storage/node-file-system.ts';
+import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
+import { memoryRewriter } from '../support/memory-rewriter.ts';
+
+const MINUTE_MS = 60_000;
+
+async function openStore(context: TestContext, directory?: string) {
+  const data = directory ?? mkdtempSync(join(tmpdir(), 'tributary-erasure-'));
+  if (directory === undefined) context.after(() => rmSync(data, { recursive: true }));
+  const state = { nowMicros: NOW, monotonicMs: 0, rewritesLeft: Number.POSITIVE_INFINITY };
+  const clock = { nowMicros: () => state.nowMicros, monotonicMs: () => state.monotonicMs };
+  const fileSystem = new NodeFileSystem();
+  const engine = await TestEngine.open(context, fileSystem, {
+    dataDirectory: data,
+    clock,
+    flush: { flushAgeMs: Number.POSITIVE_INFINITY },
+  });
+  const open = engine.engine.openTenant(TENANT_ID);
+  const real = memoryRewriter(fileSystem);
+  /** Fails like a process that was killed, after so many requests. */
+  const rewriter: FileRewriter = {
+    rewrite(request) {
+      state.rewritesLeft -= 1;
+      if (state.rewritesLeft >= 0) return real.rewrite(request);
+      throw new TributaryError('TRIBUTARY_LAKE_REWRITE_FAILED', { reason: 'killed' });
+    },
+    close: () => Promise.resolve(),
+  };
+  const maintenance = new Maintenance({
+    tenants: [open],
+    store: engine.engine.store,
+    fileSystem,
+    rewriter,
+    retention: {},
+    busyReason: () => undefined,
+    isDiskShort: () => false,
+    clock,
+    random: seededRandomSource(3),
+    logger: silentLogger,
+  });
+  const close = async (): Promise<void> => {
+    await maintenance.close();
+    await engine.engine.close();
+  };
+  const erase = (userId: string) =>
+    open.erasures.erase(
+      { identifier: { type: 'user_id', value: userId } },
+      null,
+      () => Promise.resolve({ deadLetters: [], warnings: [] }),
+      state.nowMicros,
+    );
+  return { data, engine, open, maintenance, state, erase, close };
+}
+
+/** The data files of the lake, live or not. */
+function filesOfLake(data: string): string[] {
+  return readdirSync(join(data, 'lake'), { recursive: true })
+    .map((name) => join(data, 'lake', String(name)))
+    .filter((path) => statSync(path).isFile() && path.endsWith('.parquet'));
+}
+
+type Store = Awaited<ReturnType<typeof openStore>>;
+
+/** Four flushes of three people. */
+async function fill({ engine, open }: Store): Promise<void> {
+  for (let flush = 0; flush < 4; flush += 1) {
+    const events = ['ann', 'ben', 'cem'].map((userId) => ({
+      type: 'identify',
+      userId,
+      messageId: `${userId}-${flush}`,
+      traits: { email: `${userId}@mail.example` },
+    }));
+    await engine.send(events);
+    await open.flusher.flush();
+  }
+}
+
+async function coldRows({ open }: Store, table: string): Promise<number> {
+  const { lake } = open.cold.tables.find((candidate) => candidate.lake.name === table)!;
+  const files = await lake.liveFiles();
+  return files.reduce((sum, { recordCount }) => sum + recordCount, 0);
+}
+
+test('erased rows leave the files by themselves, and the old files leave the disk', async (context) => {
+  const store = await openStore(context);
+  await fill(store);
+  const { open, maintenance, state } = store;
+  const former = new Set(filesOfLake(store.data));
+  assert.equal(await coldRows(store, 'events'), 12);
+  assert.equal(await coldRows(store, 'edges'), 3);
+  const { id } = await store.erase('ann');
+  assert.deepEqual((await maintenance.copiesOfErased(open)).get(id), [
+    ...['files', 'snapshots', 'log'],
+  ]);
+  await maintenance.poll();
+  assert.equal(await coldRows(store, 'events'), 8);
+  assert.equal(await coldRows(store, 'edges'), 2);
+  assert.deepEqual(open.tenant.erasures.coldRows, {}, 'queries leave nothing out any more');
+  assert.equal(open.erasures.get(id).rewritten?.rows, 5);
+  assert.deepEqual((await maintenance.copiesOfErased(open)).get(id), ['snapshots', 'log']);
+
+  // Three hours on no snapshot of before is left, nor a query that could read one.
+  state.nowMicros += 3 * HOUR_MICROS;
+  state.monotonicMs += 180 * MINUTE_MS;
+  await maintenance.poll();
+  const rewritten = filesOfLake(store.data).filter((path) => former.has(path));
+  assert.deepEqual(rewritten.length, 0, 'every file of before had rows of hers');
+  assert.deepEqual((await maintenance.copiesOfErased(open)).get(id), ['log']);
+  await store.close();
+
+  const again = await openStore(context, store.data);
+  assert.equal(again.open.erasures.get(id).rewritten?.rows, 5);
+  assert.deepEqual(again.open.tenant.erasures.coldRows, {});
+  assert.equal(await coldRows(again, 'events'), 8);
+  await again.close();
+});
+
+test('a rewrite that ends half-way goes on where it was, after a restart too', async (context) => {
+  const store = await openStore(context);
+  await fill(store);
+  store.state.rewritesLeft = 2;
+  const { id } = await store.erase('ben');
+  await store.maintenance.poll();
+  const half = await coldRows(store, 'events');
+  assert.ok((await coldRows(store, 'edges')) < 3 || half < 12, 'something was rewritten');
+  assert.equal(store.open.erasures.get(id).rewritten, null);
+  await store.close();
+
+  const again = await openStore(context, store.data);
+  assert.equal(again.open.erasures.get(id).rewritten, null);
+  assert.ok('events' in again.open.tenant.erasures.coldRows);
+  await again.maintenance.poll();
+  assert.equal(await coldRows(again, 'events'), 8);
+  assert.notEqual(again.open.erasures.get(id).rewritten, null);
+  await again.close();
+});
+
+test('rows that a flush was carrying while their person was erased are taken out, too', async (context) => {
+  const store = await openStore(context);
+  const { engine, open, maintenance } = store;
+  const batch = Array.from({ length: 3000 }, (_, index) => ({
+    type: 'track',
+    event: 'Seen',
+    userId: index % 2 === 0 ? 'ann' : 'ben',
+    messageId: `m${index}`,
+  }));
+  await engine.send(batch);
+  const flushing = open.flusher.flush();
+  const erasing = store.erase('ann');
+  await Promise.all([flushing, erasing]);
+  await maintenance.poll();
+  assert.equal(await coldRows(store, 'events'), 1500);
+  assert.equal(open.tenant.erasures.unwritten.length, 0);
+  assert.ok(engine.tenant.hot.budget.usedBytes < 512 * MIB);
+  await store.close();
+});
