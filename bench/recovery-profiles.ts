@@ -11,11 +11,11 @@ import type { Workload } from './workload.ts';
 const PEOPLE = 10_000_000;
 /** Payloads of about 50 MB. */
 const SLICE_BATCHES = 5000;
-const HOT_BYTES_MAX = 4 * GIB;
+const HOT_BYTES_MAX = 2 * GIB;
 /** From here on ingest waits for the flush. */
 const UNFLUSHED_BYTES_MAX = HOT_BYTES_MAX / 2;
 const SETTINGS = {
-  flush: { flushBytes: 512 * MIB, flushAgeMs: 900_000 },
+  flush: { flushBytes: 256 * MIB, flushAgeMs: 900_000 },
   hotBytesMax: HOT_BYTES_MAX,
   // Made when the workload asks for it.
   checkpointLogBytes: Number.MAX_SAFE_INTEGER,

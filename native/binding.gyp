@@ -4,6 +4,7 @@
       "target_name": "tributary",
       "sources": [
         "src/addon.cc",
+        "src/borrowed_buffer.cc",
         "src/region.cc",
         "src/page_warmer.cc",
         "src/process.cc",

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "addon_data.h"
+#include "borrowed_buffer.h"
 #include "page_warmer.h"
 
 namespace tributary {
@@ -103,13 +104,8 @@ Napi::Value RegionObject::Buffer(const Napi::CallbackInfo& info) {
   if (buffer_.IsEmpty()) {
     if (region_.base() == nullptr) return info.Env().Undefined();
     // V8 does not own the memory: it lives until Close(), and the caller stops using it before.
-    Napi::ArrayBuffer buffer =
-        Napi::ArrayBuffer::New(info.Env(), region_.base(), region_.reserved_bytes());
-    buffer_ = Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1);
-    // It is no heap memory either: V8 would see gigabytes of it and collect garbage all the time. It
-    // does so once, before it hears of this.
-    Napi::MemoryManagement::AdjustExternalMemory(
-        info.Env(), -static_cast<int64_t>(region_.reserved_bytes()));
+    buffer_ = Napi::Reference<Napi::ArrayBuffer>::New(
+        BorrowedBuffer(info.Env(), region_.base(), region_.reserved_bytes()), 1);
   }
   return buffer_.Value();
 }
@@ -145,7 +141,7 @@ Napi::Value RegionObject::Window(const Napi::CallbackInfo& info) {
   uint64_t bytes = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
   uint8_t* start = RangeAt(info, bytes);
   if (start == nullptr) return info.Env().Undefined();
-  Napi::ArrayBuffer window = Napi::ArrayBuffer::New(info.Env(), start, bytes);
+  Napi::ArrayBuffer window = BorrowedBuffer(info.Env(), start, bytes);
   windows_.push_back(Napi::Reference<Napi::ArrayBuffer>::New(window, 1));
   return window;
 }
@@ -176,8 +172,6 @@ Napi::Value RegionObject::Close(const Napi::CallbackInfo& info) {
     // Detached, so that a late access throws instead of touching unmapped memory.
     buffer_.Value().Detach();
     buffer_.Reset();
-    Napi::MemoryManagement::AdjustExternalMemory(info.Env(),
-                                                 static_cast<int64_t>(region_.reserved_bytes()));
   }
   region_.Close();
   return info.Env().Undefined();
