@@ -16,6 +16,7 @@ import { importFormats } from './import-formats.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestScale } from './ingest-scale.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
+import { profiles } from './profiles.ts';
 import { recovery } from './recovery.ts';
 import { recoveryProfiles } from './recovery-profiles.ts';
 import { type Figure, jsonLine, tableHeader, tableLine } from './report.ts';
@@ -32,6 +33,7 @@ const WORKLOADS: readonly Workload[] = [
   importFormats,
   hotGroupBy,
   coldGroupBy,
+  profiles,
   recovery,
   recoveryProfiles,
   identityResolve,

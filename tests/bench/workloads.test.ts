@@ -18,6 +18,7 @@ const WORKLOADS = [
   'decode-formats',
   'hot-groupby',
   'cold-groupby',
+  'profiles',
   'recovery',
   'identity-resolve',
   'identity-components',
