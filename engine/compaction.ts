@@ -50,6 +50,9 @@ export interface Rewrite {
   readonly rowsAfter: number;
 }
 
+/** What of a table is needed to rewrite its files. */
+export type RewrittenTable = Pick<ColdTable, 'definition' | 'lake' | 'replace'>;
+
 /** Whether files can be rewritten: the process reads them by their paths. */
 export function hasLocalFiles({ directory }: ColdStore): boolean {
   return directory !== undefined;
@@ -58,7 +61,7 @@ export function hasLocalFiles({ directory }: ColdStore): boolean {
 /** Does the most useful job of a table. @returns undefined when there is nothing to do. */
 export async function compactOnce(
   options: CompactionOptions,
-  table: ColdTable,
+  table: RewrittenTable,
   nowMicros: number,
 ): Promise<Rewrite | undefined> {
   const { limits = COMPACTION_LIMITS } = options;
@@ -75,7 +78,7 @@ export async function compactOnce(
  */
 export async function eraseRows(
   options: CompactionOptions,
-  table: ColdTable,
+  table: RewrittenTable,
   conditions: readonly RowCondition[],
 ): Promise<Rewrite[]> {
   const rewrites: Rewrite[] = [];
@@ -88,7 +91,7 @@ export async function eraseRows(
 
 /** The files whose bounds let them hold a row that the conditions name. */
 export function filesNamed(
-  table: ColdTable,
+  table: RewrittenTable,
   files: readonly LiveFile[],
   conditions: readonly RowCondition[],
 ): LiveFile[] {
@@ -106,7 +109,7 @@ export function filesNamed(
 /** @returns undefined when the files hold no row that is to be left out. */
 async function rewriteFiles(
   { store, fileSystem, rewriter, random }: CompactionOptions,
-  table: ColdTable,
+  table: RewrittenTable,
   files: readonly LiveFile[],
   except: readonly RowCondition[],
 ): Promise<Rewrite | undefined> {
@@ -154,7 +157,7 @@ async function rewriteFiles(
 
 async function commit(
   store: ObjectStore,
-  table: ColdTable,
+  table: RewrittenTable,
   files: readonly LiveFile[],
   add: readonly DataFile[],
   erases: boolean,

@@ -12,6 +12,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import { type FileSystem, parentOf } from '../storage/file-system.ts';
@@ -85,7 +86,7 @@ export class IdentityUpkeep {
   /**
    * Writes the tables as of what is flushed.
    * @returns undefined when they are so already.
-   * @throws TRIBUTARY_LAKE_REWRITE_FAILED, and as LakeTable.commit does.
+   * @throws TRIBUTARY_ENGINE_CHECKPOINT_FAILED, TRIBUTARY_LAKE_REWRITE_FAILED, and as LakeTable.commit does.
    */
   async write(open: OpenTenant): Promise<IdentityWrite | undefined> {
     const { id } = open.tenant;
@@ -139,7 +140,10 @@ export class IdentityUpkeep {
         temporaryDirectory: store.stagingDirectory,
         tables: tables.lakeTables.map(({ name, schema }) => ({ name, columns: schema.columns })),
       });
-      if (written.sequence <= afterSequence) return undefined;
+      if (written.sequence <= afterSequence) {
+        const reason = `there is none behind sequence ${afterSequence}; the log says why`;
+        throw new TributaryError('TRIBUTARY_ENGINE_CHECKPOINT_FAILED', { reason });
+      }
       const { rows, bytes } = await tables.commit(written);
       const elapsedMs = clock.monotonicMs() - startMs;
       this.statistics.writes += 1;

@@ -112,6 +112,41 @@ describe('ClickHouse beside a running appliance', { skip: skipReason() }, () => 
     }
   });
 
+  it('has as many rows in every table as the appliance', async () => {
+    for (const table of ['events', 'edges', 'merges', 'dead_letters', 'warnings']) {
+      const ours = await appliance.sql(`SELECT count(*) FROM ${table}`);
+      const theirs = await peer.rows(`SELECT count() FROM lake.\`${namespace}.${table}\``);
+      assert.deepEqual(theirs.map(asText), ours.rows.map(asText), table);
+    }
+  });
+
+  it('knows whose the events are, from identifiers and profiles of one sequence', async () => {
+    const response = await fetch(`${appliance.url}/v1/lake/tasks`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${ADMIN_KEY}` },
+      body: '{"task":"profiles"}',
+    });
+    assert.equal(response.status, 200, await response.clone().text());
+    const name = (table: string): string => `lake.\`${namespace}.${table}\``;
+    const people = 'AS id, count(*) FROM events GROUP BY id ORDER BY id';
+    const ours = await appliance.sql(`SELECT CAST(profile_id AS VARCHAR) ${people}`);
+    const theirs = await peer.rows(`SELECT i.profile_id AS id, count()
+      FROM ${name('events')} AS e JOIN ${name('identifiers')} AS i ON e.anchor = i.anchor
+      WHERE e.sequence <= i.sequence GROUP BY id ORDER BY id`);
+    assert.deepEqual(theirs.map(asText), ours.rows.map(asText));
+    const columns = 'user_id, first_seen, last_seen, event_count';
+    const profiles = await appliance.sql(
+      `SELECT CAST(profile_id AS VARCHAR) AS id, ${columns.replaceAll(/(\w+_seen)/g, 'epoch_us($1)')}
+       FROM profiles ORDER BY id`,
+    );
+    const written = await peer.rows(
+      `SELECT profile_id AS id, ${columns.replaceAll(/(\w+_seen)/g, 'toUnixTimestamp64Micro($1)')}
+       FROM ${name('profiles')} ORDER BY id`,
+    );
+    assert.deepEqual(written.map(asText), profiles.rows.map(asText));
+    assert.ok(written.length >= 40);
+  });
+
   it('gives ten queries the answers that the appliance gives', async () => {
     for (const query of QUERIES) {
       const ours = await appliance.sql(query.replace('EVENTS', 'events'));
