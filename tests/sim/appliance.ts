@@ -10,12 +10,16 @@ import type { TenantCapacities } from '../../engine/capacities.ts';
 import type { ColdTable } from '../../engine/cold-table.ts';
 import { ControlPlane } from '../../engine/control.ts';
 import { fileControlStore } from '../../engine/control-store.ts';
-import { Engine } from '../../engine/engine.ts';
+import { Engine, type OpenTenant } from '../../engine/engine.ts';
+import { Maintenance } from '../../engine/maintenance.ts';
 import type { Tenant } from '../../engine/tenant.ts';
 import type { BatchOutcome } from '../../engine/types.ts';
 import { type FileSystem, makeDirectoryDurable } from '../../storage/file-system.ts';
+import type { CompactionLimits } from '../../storage/lake/compaction-plan.ts';
 import type { ObjectStore } from '../../storage/lake/object-store.ts';
 import { plainEncoder } from './plain-encoder.ts';
+import { plainRewriter } from './plain-rewriter.ts';
+import type { Sabotage } from './sabotage.ts';
 import type { PlannedBatch } from './workload.ts';
 
 export const DATA_DIRECTORY = '/var/data';
@@ -33,28 +37,41 @@ const CAPACITIES: TenantCapacities = {
   walRecordBytes: 64 * KIB,
 };
 
+/** Two files become one. */
+const COMPACTION: CompactionLimits = {
+  targetBytes: MIB,
+  smallBytes: MIB,
+  filesMin: 2,
+  filesMax: 4,
+};
+/** That events are kept, besides the one that has begun. */
+export const RETENTION_DAYS = 1;
+
 export interface BootOptions {
   readonly fileSystem: FileSystem;
   readonly hotDirectory: string;
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly dedupeWindowMicros: number;
+  readonly sabotage?: Sabotage;
 }
 
 export class SimulatedAppliance {
   readonly tenant: Tenant;
+  readonly maintenance: Maintenance;
   readonly #engine: Engine;
   readonly #control: ControlPlane;
 
-  private constructor(engine: Engine, control: ControlPlane) {
+  private constructor(engine: Engine, control: ControlPlane, maintenance: Maintenance) {
     this.#engine = engine;
     this.#control = control;
+    this.maintenance = maintenance;
     this.tenant = engine.tenant(control.tenants[0]!.id);
   }
 
   /** Starts as `tributary serve` does. @throws what the control plane and the engine throw. */
   static async boot(options: BootOptions): Promise<SimulatedAppliance> {
-    const { fileSystem, hotDirectory, clock, random, dedupeWindowMicros } = options;
+    const { fileSystem, hotDirectory, clock, random, dedupeWindowMicros, sabotage } = options;
     await makeDirectoryDurable(fileSystem, DATA_DIRECTORY);
     const store = fileControlStore(fileSystem, `${DATA_DIRECTORY}/control.json`);
     const control = await ControlPlane.open({ store, clock, random, bootstrap: KEYS });
@@ -73,7 +90,21 @@ export class SimulatedAppliance {
       encoder: plainEncoder(fileSystem, CAPACITIES),
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
     });
-    return new SimulatedAppliance(engine, control);
+    const maintenance = new Maintenance({
+      store: engine.store,
+      fileSystem,
+      rewriter: plainRewriter(fileSystem, sabotage?.rewritten),
+      random,
+      limits: COMPACTION,
+      tenants: engine.openTenants,
+      retention: { events: RETENTION_DAYS },
+      clock,
+      logger: silentLogger,
+      busyReason: () => undefined,
+      // So that snapshots are forgotten after hours.
+      isDiskShort: () => true,
+    });
+    return new SimulatedAppliance(engine, control, maintenance);
   }
 
   /** Whether the keys still let in, and to this tenant. */
@@ -100,19 +131,20 @@ export class SimulatedAppliance {
   }
 
   get tables(): readonly ColdTable[] {
-    return this.#engine.openTenant(this.tenant.id).cold.tables;
+    return this.open.cold.tables;
   }
 
   get store(): ObjectStore {
     return this.#engine.store;
   }
 
-  /** Moves what is hot to the lake. @throws what the flusher throws. */
-  flush(): Promise<void> {
-    return this.#engine.openTenant(this.tenant.id).flusher.flush();
+  /** The tenant with all that belongs to it. */
+  get open(): OpenTenant {
+    return this.#engine.openTenant(this.tenant.id);
   }
 
-  close(): Promise<void> {
-    return this.#engine.close();
+  async close(): Promise<void> {
+    await this.maintenance.close();
+    await this.#engine.close();
   }
 }

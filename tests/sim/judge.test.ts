@@ -75,7 +75,7 @@ test('a row lost, invented, moved or changed, or of somebody else, is a differen
     for (const [mistake, log] of Object.entries(wrong)) {
       assert.notDeepEqual(await against(log), [], `${mistake}, ${tier}`);
     }
-    await appliance.flush();
+    await appliance.open.flusher.flush();
   }
 });
 

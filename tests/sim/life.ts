@@ -9,8 +9,10 @@ import type { SimulatedAppliance } from './appliance.ts';
 import { Clients } from './clients.ts';
 import { Dice } from './dice.ts';
 import { DiskFaults } from './disk-faults.ts';
+import type { Sabotage } from './sabotage.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Tally } from './tally.ts';
+import { Upkeep } from './upkeep.ts';
 import { judge, start } from './verification.ts';
 import type { Witness } from './witness.ts';
 import type { Workload } from './workload.ts';
@@ -40,8 +42,7 @@ export interface LifeOptions {
   /** Commands of an operator, at most. */
   readonly commandsMax: number;
   readonly dedupeWindowMicros: number;
-  /** Breaks the disk on purpose, to see that it is noticed. */
-  readonly sabotage: ((fileSystem: FileSystem) => FileSystem) | undefined;
+  readonly sabotage: Sabotage;
   readonly tally: Tally;
 }
 
@@ -94,7 +95,7 @@ export class Life {
     const { life, sabotage, tally } = this.#options;
     tally.count('lives');
     const faulty = this.#faults.fileSystem;
-    const appliance = await this.#start(sabotage === undefined ? faulty : sabotage(faulty));
+    const appliance = await this.#start(sabotage.disk?.(faulty) ?? faulty);
     if (appliance !== undefined) {
       this.#scheduler.isBusy = () => appliance.tenant.isStaging;
       await this.#judge(appliance, this.#witness);
@@ -112,13 +113,13 @@ export class Life {
   }
 
   async #start(fileSystem: FileSystem): Promise<SimulatedAppliance | undefined> {
-    const { seed, life, hotDirectory, dedupeWindowMicros, tally } = this.#options;
+    const { seed, life, hotDirectory, dedupeWindowMicros, sabotage, tally } = this.#options;
     const randomSeed = seed * 1000 + life;
     const clock = this.#scheduler;
     tally.count('boots');
     try {
       const starting = start(
-        { fileSystem, hotDirectory, clock, randomSeed, dedupeWindowMicros },
+        { fileSystem, hotDirectory, clock, randomSeed, dedupeWindowMicros, sabotage },
         this.#witness,
       );
       const { appliance, during, problems } = await this.#scheduler.run(starting);
@@ -170,21 +171,13 @@ export class Life {
         await clients.tell();
       }
     };
-    const flushes = this.#flush(appliance, this.#dice.below(3));
-    await this.#scheduler.run(Promise.all([...producers, operator(), flushes]));
-  }
-
-  /** Moves rows to the lake now and then, while producers go on. */
-  async #flush(appliance: SimulatedAppliance, times: number): Promise<void> {
-    for (let time = 0; time < times; time += 1) {
-      await this.#scheduler.wish('flush', '');
-      try {
-        await appliance.flush();
-        this.#trace.push('flushed');
-      } catch (error) {
-        this.#noteFailure('the flush', error);
-      }
-    }
+    const upkeep = new Upkeep({
+      ...{ appliance, tally, scheduler: this.#scheduler, witness: this.#witness },
+      dice: new Dice(seed, `upkeep ${life}`),
+      note: (text) => this.#trace.push(text),
+      onFailure: (what, error) => this.#noteFailure(what, error),
+    });
+    await this.#scheduler.run(Promise.all([...producers, operator(), upkeep.run()]));
   }
 
   /** Whether what is shown now is what was acknowledged, no more and no less. */

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import type { TenantCapacities } from '../../engine/capacities.ts';
 import { type FileSystem, writeFully } from '../../storage/file-system.ts';
+import type { ColumnMetrics } from '../../storage/lake/data-file.ts';
 import type { EncodedFile, EncodeRequest, ParquetEncoder } from '../../storage/parquet-encoder.ts';
 import { planSegment, type SegmentPlan } from '../../storage/segment-format.ts';
 import { readRows } from '../support/read-rows.ts';
@@ -22,8 +23,8 @@ export function plainEncoder(fileSystem: FileSystem, capacities: TenantCapacitie
       for (const [day, rows] of visibleRowsByDay(request, planOf(request, capacities))) {
         const path = `${output}-${encoded.length}`;
         await writeLines(fileSystem, path, rows);
-        const metrics = columns.map(({ id }) => [id, { valueCount: rows.length }] as const);
-        encoded.push({ path, day, rows: rows.length, columns: new Map(metrics), splitOffsets: [] });
+        const metrics = plainMetrics(columns, rows.length);
+        encoded.push({ path, day, rows: rows.length, columns: metrics, splitOffsets: [] });
       }
       return encoded;
     },
@@ -57,7 +58,16 @@ function visibleRowsByDay(
   return days;
 }
 
-async function writeLines(
+/** Nothing is known of the values but how many there are. */
+export function plainMetrics(
+  columns: readonly { readonly id: number }[],
+  rows: number,
+): Map<number, ColumnMetrics> {
+  return new Map(columns.map(({ id }) => [id, { valueCount: rows }]));
+}
+
+/** Writes a new file of rows, unsynced. */
+export async function writeLines(
   fileSystem: FileSystem,
   path: string,
   rows: readonly ShownRow[],

@@ -1,19 +1,18 @@
 /**
- * A smoke run of the simulation, and the proof that it would notice: broken disks are found out, and a
+ * A smoke run of the simulation, and the proof that it would notice: what is broken on purpose is found out, and a
  * seed is the same run every time. `npm run sim -- --seeds 10000` is the long run.
  */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { FileSystem } from '../../storage/file-system.ts';
 import { temporaryHotDirectory } from '../support/hot-fixture.ts';
-import { BROKEN_DISKS } from './broken-disks.ts';
+import { SABOTAGE, type Sabotage } from './sabotage.ts';
 import { Simulation } from './simulation.ts';
 import { Tally } from './tally.ts';
 
 const SEEDS = 4;
 /** Of their crash points. */
 const JUDGED_SHARE = 0.4;
-/** Seeds a broken disk may look sound for. */
+/** Seeds that may look sound nevertheless. */
 const CANARY_SEEDS_MAX = 20;
 
 describe('the simulation', () => {
@@ -36,7 +35,7 @@ describe('the simulation', () => {
     assert.notEqual(await digest(6), first);
   });
 
-  for (const [mistake, sabotage] of Object.entries(BROKEN_DISKS)) {
+  for (const [mistake, sabotage] of Object.entries(SABOTAGE)) {
     it(`notices ${mistake}`, async (context) => {
       assert.notEqual(await firstViolation(context, sabotage), undefined);
     });
@@ -46,12 +45,13 @@ describe('the simulation', () => {
 /** What is found wrong with the first seed that shows anything. */
 async function firstViolation(
   context: TestContext,
-  sabotage: (inner: FileSystem) => FileSystem,
+  sabotage: Sabotage,
 ): Promise<string | undefined> {
   const hotDirectory = temporaryHotDirectory(context);
   const tally = new Tally();
   for (let seed = 1; seed <= CANARY_SEEDS_MAX; seed += 1) {
-    await Simulation.run({ seed, hotDirectory, tally, sabotage, livesMax: 1 });
+    const judgedShare = JUDGED_SHARE;
+    await Simulation.run({ seed, hotDirectory, tally, sabotage, judgedShare, livesMax: 1 });
     const [found] = tally.violations;
     if (found !== undefined) return found.what;
   }

@@ -9,11 +9,11 @@ import { createHash } from 'node:crypto';
 import { AssertionError } from '../../base/assert.ts';
 import { TributaryError } from '../../base/errors.ts';
 import { HOUR_MICROS } from '../../base/units.ts';
-import type { FileSystem } from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { decay } from './decay.ts';
 import { Dice } from './dice.ts';
 import { type CrashImage, Life, type LifeReport, SYNC_POINTS } from './life.ts';
+import type { Sabotage } from './sabotage.ts';
 import type { Tally } from './tally.ts';
 import { judge, start } from './verification.ts';
 import { Witness } from './witness.ts';
@@ -38,8 +38,8 @@ export interface SimulationOptions {
   readonly batchesMax?: number;
   /** Of the crash points that are started and judged; all unless given. */
   readonly judgedShare?: number;
-  /** Breaks the disk on purpose, to see that it is noticed. */
-  readonly sabotage?: (fileSystem: FileSystem) => FileSystem;
+  /** Breaks something on purpose, to see that it is noticed. */
+  readonly sabotage?: Sabotage;
 }
 
 export class Simulation {
@@ -102,7 +102,7 @@ export class Simulation {
   }
 
   #live(from: CrashImage, workload: Workload): Promise<LifeReport> {
-    const { seed, hotDirectory, tally, sabotage, batchesMax = Infinity } = this.#options;
+    const { seed, hotDirectory, tally, sabotage = {}, batchesMax = Infinity } = this.#options;
     return new Life({
       ...{ seed, life: this.#life, from, hotDirectory, workload, batchesMax, sabotage, tally },
       dedupeWindowMicros: this.#windowMicros,

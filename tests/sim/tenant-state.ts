@@ -4,11 +4,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Tenant } from '../../engine/tenant.ts';
 import { RECORD_WORDS } from '../../identity/profile-store.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+import type { ReferenceRow } from '../support/reference-decoder.ts';
 import type { SimulatedAppliance } from './appliance.ts';
 import type { ModelNote, ModelState } from './log-model.ts';
 import type { ShownCell, ShownRow } from './shown-rows.ts';
 import { danglingFiles, tieredRows } from './tiers.ts';
 
+const DAY_MICROS = 86_400_000_000;
 const JSON_COLUMNS = new Set(['properties', 'traits', 'context', 'integrations', 'extra']);
 
 export interface TenantState {
@@ -77,20 +79,27 @@ export function identityPrint({ identity }: Tenant): string {
     .slice(0, 16);
 }
 
-/** Two tenants with the same fingerprint show the same, ordinal for ordinal and id for id. */
-export function fingerprint(state: TenantState): string {
-  const text = JSON.stringify({ ...state, profileIds: [...state.profileIds] });
+/**
+ * Two tenants with the same fingerprint show the same, ordinal for ordinal and id for id.
+ * @param fromDay events received earlier are left out.
+ */
+export function fingerprint(state: TenantState, fromDay: number): string {
+  const events = state.events.filter((row) => dayOf(row) >= fromDay);
+  const text = JSON.stringify({ ...state, events, profileIds: [...state.profileIds] });
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** In what the tenant differs from the model; empty when in nothing. */
-export function differences(state: TenantState, model: ModelState): string[] {
+/**
+ * In what the tenant differs from the model; empty when in nothing.
+ * @param fromDay events received earlier may be gone.
+ */
+export function differences(state: TenantState, model: ModelState, fromDay = 0): string[] {
   const found: string[] = [...state.dangling];
-  const expectedRows = model.events.filter(({ hidden }) => !hidden);
-  if (state.events.length !== expectedRows.length) {
-    found.push(`${state.events.length} events are shown, the log has ${expectedRows.length}`);
+  const expected = expectedEvents(state, model, fromDay);
+  if (state.events.length !== expected.length) {
+    found.push(`${state.events.length} events are shown, the log has ${expected.length}`);
   }
-  expectedRows.forEach((expected, index) => {
+  expected.forEach(({ row: expected }, index) => {
     const row = state.events[index];
     if (row === undefined) return;
     for (const [column, value] of Object.entries(expected)) {
@@ -108,13 +117,37 @@ export function differences(state: TenantState, model: ModelState): string[] {
   // Only what an operator blocked is warned of: producers send nothing that the rules block by themselves.
   const warnings = state.warnings.filter(({ code }) => code !== 'identifier_blocked');
   found.push(...noteDifferences('warnings', warnings, model.warnings));
-  if (model.knowsPeople) found.push(...peopleDifferences(state, model));
+  if (model.knowsPeople) found.push(...peopleDifferences(state, model, expected));
   return found;
 }
 
+interface ExpectedEvent {
+  readonly row: ReferenceRow;
+  /** Whom it belongs to; undefined for nobody. */
+  readonly person: object | undefined;
+}
+
+/** The events of the model that must be shown; of those that may be gone, the ones that are. */
+function expectedEvents(state: TenantState, model: ModelState, fromDay: number): ExpectedEvent[] {
+  const shown = new Set(state.events.map(({ sequence }) => sequence));
+  return model.events
+    .map((row, index) => ({ row, person: model.people[index] }))
+    .filter(
+      ({ row }) => !row.hidden && (dayOf(row) >= fromDay || shown.has(Number(row['sequence']))),
+    );
+}
+
+function dayOf(row: Readonly<Record<string, unknown>>): number {
+  return Math.floor(Number(row['received_at']) / DAY_MICROS);
+}
+
 /** Events, identifiers and edges are those of the people of the model. */
-function peopleDifferences(state: TenantState, model: ModelState): string[] {
-  const found = identityDifferences(state, model);
+function peopleDifferences(
+  state: TenantState,
+  model: ModelState,
+  events: readonly ExpectedEvent[],
+): string[] {
+  const found = identityDifferences(state, model, events);
   if (state.warnings.length > model.warnings.length) found.push('an identifier was blocked');
   const edges = state.edges.map((row) => ({
     ...{ a: row['a_value'], b: row['b_value'] },
@@ -127,7 +160,11 @@ function peopleDifferences(state: TenantState, model: ModelState): string[] {
 }
 
 /** Events and identifiers of one person have one profile id, those of two have two. */
-function identityDifferences(state: TenantState, model: ModelState): string[] {
+function identityDifferences(
+  state: TenantState,
+  model: ModelState,
+  events: readonly ExpectedEvent[],
+): string[] {
   const found: string[] = [];
   const idOf = new Map<object, string>();
   const check = (what: string, person: object, id: string | null | undefined): void => {
@@ -136,8 +173,7 @@ function identityDifferences(state: TenantState, model: ModelState): string[] {
     else if (known === undefined) idOf.set(person, id);
     else if (known !== id) found.push(`${what} belongs to another profile`);
   };
-  const people = model.people.filter((_, index) => !model.events[index]!.hidden);
-  people.forEach((person, index) => {
+  events.forEach(({ person }, index) => {
     const row = state.events[index];
     if (person === undefined || row === undefined) return;
     check(`event ${row['sequence']}`, person, row['profile_id'] as string | null);

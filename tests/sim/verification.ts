@@ -7,6 +7,7 @@ import { seededRandomSource } from '../../base/random.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { SimulatedAppliance } from './appliance.ts';
+import type { Sabotage } from './sabotage.ts';
 import { differences, fingerprint, identityPrint, observe } from './tenant-state.ts';
 import type { Witness } from './witness.ts';
 
@@ -16,6 +17,7 @@ export interface StartOptions {
   readonly clock: Clock;
   readonly randomSeed: number;
   readonly dedupeWindowMicros: number;
+  readonly sabotage?: Sabotage;
 }
 
 export interface Start {
@@ -57,8 +59,9 @@ export async function judge(
 ): Promise<string[]> {
   const model = witness.model();
   const state = await observe(appliance, disk, model);
-  const problems = differences(state, model);
-  problems.push(...witness.saw('the state', fingerprint(state)));
+  const problems = differences(state, model, witness.keptFromDay);
+  const what = `the state from day ${witness.keptFromDay}`;
+  problems.push(...witness.saw(what, fingerprint(state, witness.keptFromDay)));
   problems.push(...witness.saw('identity', identityPrint(appliance.tenant)));
   if (!appliance.knowsItsKeys) problems.push('the keys are not known any more');
   return problems;

@@ -11,6 +11,8 @@ export class Witness {
   readonly entries: LogEntry[] = [];
   /** Entries that an acknowledgement, or a start that showed them, has promised. */
   durableCount = 0;
+  /** Events received on an earlier day (since 1970-01-01) may have been dropped for their age. */
+  keptFromDay = 0;
   /** The duplicate window that holds at the end of `entries`, and the one at its beginning. */
   readonly initialWindowMicros: number;
   /** Fingerprints of what was seen, by the number of entries it is the fold of, and its name. */
@@ -24,6 +26,7 @@ export class Witness {
     const copy = new Witness(this.initialWindowMicros);
     copy.entries.push(...this.entries);
     copy.durableCount = this.durableCount;
+    copy.keptFromDay = this.keptFromDay;
     for (const [count, seen] of this.#fingerprints) copy.#fingerprints.set(count, new Map(seen));
     return copy;
   }

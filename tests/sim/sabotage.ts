@@ -1,0 +1,58 @@
+/**
+ * What breaks the promise on purpose: the canaries of the simulation. Each one is a mistake that storage code is
+ * known for, made at the port where it cannot be overlooked.
+ */
+import { FaultFileSystem } from '../../storage/fault-file-system.ts';
+import type { FileHandle, FileSystem } from '../../storage/file-system.ts';
+import type { ShownRow } from './shown-rows.ts';
+
+export interface Sabotage {
+  /** A disk, and so a writer, that is broken. */
+  readonly disk?: (inner: FileSystem) => FileSystem;
+  /** What compaction keeps of the rows it is to keep. */
+  readonly rewritten?: (rows: readonly ShownRow[]) => readonly ShownRow[];
+}
+
+export const SABOTAGE: Readonly<Record<string, Sabotage>> = {
+  /** A disk that says it has synced and has not. */
+  'a sync that does nothing': {
+    disk: (inner) =>
+      new FaultFileSystem(inner, {
+        faults: [{ operation: 'sync', result: 'ignored', lasting: true }],
+      }),
+  },
+  /** A writer that acknowledges before the sync is through: the sync comes, but too late. */
+  'an acknowledgement before the sync': { disk: (inner) => new EarlyFileSystem(inner) },
+  /** The step everyone forgets: the file is synced, its name is not. */
+  'a directory that is never synced': {
+    disk: (inner) =>
+      new FaultFileSystem(inner, {
+        faults: [{ operation: 'syncDirectory', result: 'ignored', lasting: true }],
+      }),
+  },
+  /** Compaction's own check counts what the rewriter says that it wrote. */
+  'a compaction that loses a row': { rewritten: (rows) => rows.slice(1) },
+};
+
+/** Passes everything on, but for `sync`: that resolves at once, and is done in its own time. */
+class EarlyFileSystem extends FaultFileSystem {
+  constructor(inner: FileSystem) {
+    super(inner, {});
+  }
+
+  override async open(...of: Parameters<FileSystem['open']>): Promise<FileHandle> {
+    const handle = await super.open(...of);
+    return {
+      direct: handle.direct,
+      write: (buffers, position) => handle.write(buffers, position),
+      read: (target, targetOffset, length, position) =>
+        handle.read(target, targetOffset, length, position),
+      sync: async () => {
+        void handle.sync().catch(() => {});
+      },
+      truncate: (bytes) => handle.truncate(bytes),
+      size: () => handle.size(),
+      close: () => handle.close(),
+    };
+  }
+}
