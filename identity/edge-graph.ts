@@ -53,7 +53,7 @@ export class EdgeGraph {
     this.#heads = make('edge_heads', anchorsMax + 1);
     const edgesMax = Math.min(EDGES_PER_ANCHOR * anchorsMax, LIMITS.identityEdgesMax);
     this.#links = make('edge_links', (edgesMax + 1) * LINK_WORDS);
-    this.#arrivals = new MinuteMarks(directory, 'edge_minutes');
+    this.#arrivals = new MinuteMarks(directory, 'edge_minutes', edgesMax);
   }
 
   /** Edges ever added. */

@@ -25,9 +25,12 @@ export class MinuteMarks {
   readonly #marks: SharedArray<'u32'>;
   #count = 0;
   #lastMinute = -1;
+  readonly #countMax: number;
 
-  constructor(directory: string, name: string) {
-    const capacity = MARKS_MAX * MARK_WORDS;
+  /** @param thingsMax how many things there can be: each has one mark at most. */
+  constructor(directory: string, name: string, thingsMax: number) {
+    this.#countMax = Math.min(MARKS_MAX, thingsMax);
+    const capacity = this.#countMax * MARK_WORDS;
     this.#marks = SharedArray.create({ directory, name, type: 'u32', capacity });
   }
 
@@ -37,13 +40,13 @@ export class MinuteMarks {
 
   /** Makes room for things of `minutes` more minutes. @throws TRIBUTARY_STORAGE_REGION_FULL */
   prepare(minutes: number): void {
-    this.#marks.ensure(Math.min(this.#count + minutes, MARKS_MAX) * MARK_WORDS);
+    this.#marks.ensure(Math.min(this.#count + minutes, this.#countMax) * MARK_WORDS);
   }
 
   /** The next thing is `ordinal`, and came at `seconds` since 1970. Room was prepared. */
   note(ordinal: number, seconds: number): void {
     const minute = Math.floor(seconds / MINUTE_SECONDS);
-    if (minute === this.#lastMinute || this.#count === MARKS_MAX) return;
+    if (minute === this.#lastMinute || this.#count === this.#countMax) return;
     this.#lastMinute = minute;
     const at = this.#count * MARK_WORDS;
     this.#marks.values[at + ORDINAL] = ordinal;

@@ -116,7 +116,7 @@ export class ProfileStore {
     this.records = ofAnchors('anchor_records', RECORD_WORDS);
     const times = ofAnchors('anchor_times', 4);
     this.times = new Int32Array(times.buffer, times.byteOffset, times.length);
-    this.#openings = new MinuteMarks(directory, 'anchor_minutes');
+    this.#openings = new MinuteMarks(directory, 'anchor_minutes', anchorsMax);
     this.heads = make('profile', 'profile_heads', 'u32').values;
     this.#profileIds = make('profile', 'profile_ids', 'bytes', 1, PROFILE_ID_BYTES);
     this.ids = this.#profileIds.allBytes();
