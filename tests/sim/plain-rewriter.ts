@@ -13,11 +13,11 @@ export function plainRewriter(
   keep: (rows: readonly ShownRow[]) => readonly ShownRow[] = (rows) => rows,
 ): FileRewriter {
   return {
-    async rewrite({ inputs, output, columns, sortBy, except }: RewriteRequest) {
+    async rewrite({ inputs, output, columns, sortBy, except = [] }: RewriteRequest) {
       const rows: ShownRow[] = [];
       for (const path of inputs) rows.push(...decodePlain(await readFile(fileSystem, path)));
       const isKept = (row: ShownRow): boolean =>
-        except === undefined || !except.values.includes(Number(row[except.column]));
+        !except.some(({ column, values }) => values.includes(Number(row[column])));
       const kept = keep(rows.filter(isKept).sort(by(sortBy)));
       await writeLines(fileSystem, output, kept);
       const metrics = plainMetrics(columns, kept.length);

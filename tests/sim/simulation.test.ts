@@ -51,8 +51,7 @@ async function firstViolation(
   const hotDirectory = temporaryHotDirectory(context);
   const tally = new Tally();
   for (let seed = 1; seed <= CANARY_SEEDS_MAX; seed += 1) {
-    const judgedShare = JUDGED_SHARE;
-    await Simulation.run({ seed, hotDirectory, tally, sabotage, judgedShare, livesMax: 1 });
+    await Simulation.run({ seed, hotDirectory, tally, sabotage, judgedShare: 0.05 });
     const [found] = tally.violations;
     if (found !== undefined) return found.what;
   }

@@ -10,7 +10,7 @@ import type { Tally } from './tally.ts';
 import type { Witness } from './witness.ts';
 
 const MINUTE_MICROS = 60 * SECOND_MICROS;
-const TIMES_MAX = 5;
+const TIMES_MAX = 8;
 const TASKS = ['flush', 'flush', 'flush', 'compact', 'compact', 'drop', 'tidy'] as const;
 
 export interface UpkeepOptions {
@@ -59,6 +59,8 @@ export class Upkeep {
       tally.countFault('snapshot forgotten', expiredSnapshots);
       return;
     }
+    // Files of a day that is over are sorted.
+    if (dice.chance(0.5)) scheduler.advance(DAY_MICROS);
     for (const table of appliance.tables) {
       if ((await maintenance.compact(open, table)) !== undefined) tally.countFault('compaction');
     }
