@@ -427,6 +427,13 @@ export const ERRORS = {
     retryable: false,
     help: 'Drop old dead letters and warnings by their retention first.',
   },
+  TRIBUTARY_ERASURE_LIST_INVALID: {
+    message: 'The list of erasures cannot be used: {reason}.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+    help: '`tributary erasures export` writes one.',
+  },
   TRIBUTARY_ERASURE_LIST_FULL: {
     message: 'The tenant has {limit} erasures, which is the limit.',
     status: 409,

@@ -15,6 +15,7 @@ import { helpFor } from './help.ts';
 const FLAGS = ['url', 'key'];
 const ERASE_FLAGS = [...FLAGS, 'reason'];
 const PATH = '/v1/erasures';
+const LIST_PATH = '/v1/suppressions';
 
 /** `tributary erase`. @returns the exit code. */
 export async function erase(args: readonly string[], context: CommandContext): Promise<number> {
@@ -41,6 +42,7 @@ export async function erasures(args: readonly string[], context: CommandContext)
   const [verb, id, ...rest] = line.words;
   if (rest.length === 0) {
     if (verb === 'list' && id === undefined) return print(line, context, 'GET', PATH);
+    if (verb === 'export' && id === undefined) return print(line, context, 'GET', LIST_PATH);
     if (verb === 'show' && id !== undefined) {
       return print(line, context, 'GET', `${PATH}/${encodeURIComponent(id)}`);
     }

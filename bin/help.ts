@@ -106,10 +106,11 @@ it is answered; files are rewritten later. It cannot be taken back.
 ${CLIENT_OPTIONS}, an admin key
 `;
 
-const ERASURES = `tributary erasures list | show ID
+const ERASURES = `tributary erasures list | show ID | export
 
 Prints the erasures of a tenant, or one, and how far they have come: hidden from every query, rewritten in the
-files of the lake, gone from the disk.
+files of the lake, gone from the disk. export prints the list that tributary restore takes with --erasures; keep it
+apart from the backups. It has keyed hashes and no identifiers.
 
 ${CLIENT_OPTIONS}, an admin key
 `;
@@ -133,6 +134,7 @@ Puts a backup into DATA, which is empty or not there yet, and checks every check
 appliance with --data-dir DATA.
 
   --backup ID      the one to restore; the newest unless given
+  --erasures FILE  a list that tributary erasures export has written: the first start erases again whom it names
 `;
 
 const VERIFY = `tributary verify

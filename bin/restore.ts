@@ -1,4 +1,5 @@
 /** `tributary restore`: puts a backup into an empty data directory. */
+import { readFile } from 'node:fs/promises';
 import { formatBytes } from '../base/units.ts';
 import { lockDataDirectory } from '../engine/engine.ts';
 import { requireEmpty, restoreBackup } from '../engine/restore.ts';
@@ -8,7 +9,7 @@ import { makePrivateDirectory, openFileSystem, pathFlag } from './data-place.ts'
 import { helpFor } from './help.ts';
 import { ProgressBar } from './progress-bar.ts';
 
-const FLAGS = ['from', 'to', 'backup'];
+const FLAGS = ['from', 'to', 'backup', 'erasures'];
 
 /** @returns the exit code. */
 export async function restore(args: readonly string[], context: CommandContext): Promise<number> {
@@ -17,6 +18,7 @@ export async function restore(args: readonly string[], context: CommandContext):
   const from = pathFlag(line, 'from');
   const to = pathFlag(line, 'to');
   const id = line.flags['backup'];
+  const list = pathFlag(line, 'erasures');
   if (from === undefined || to === undefined || line.words.length > 0 || id === true) {
     context.stderr.write(helpFor('restore')!);
     return 2;
@@ -35,6 +37,7 @@ export async function restore(args: readonly string[], context: CommandContext):
     repository,
     manifest,
     dataDirectory,
+    ...(list !== undefined && { erasures: await readFile(list, 'utf8') }),
     onProgress({ doneBytes, totalBytes }) {
       bar.draw(doneBytes, formatBytes(doneBytes), doneBytes === totalBytes);
     },

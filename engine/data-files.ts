@@ -7,6 +7,7 @@
  *   tenants/<id>/secret           28 bytes
  *   tenants/<id>/wal/wal-…        the log
  *   tenants/<id>/checkpoints/…   what a start begins with; the log below is gone
+ *   tenants/<id>/erasures.json    what a restore asks the next start to erase again; then it goes
  *   lake/<id>/<table>-<8 hex>/…   cold rows, docs/lake.md
  */
 export const CONTROL_FILE = 'control.json';
@@ -24,4 +25,8 @@ export function checkpointDirectoryOf(tenantId: string): string {
 
 export function walDirectoryOf(tenantId: string): string {
   return `${TENANTS_DIRECTORY}/${tenantId}/wal`;
+}
+
+export function erasuresFileOf(tenantId: string): string {
+  return `${TENANTS_DIRECTORY}/${tenantId}/erasures.json`;
 }

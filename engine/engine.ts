@@ -13,7 +13,12 @@ import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import { GIB } from '../base/units.ts';
 import { native } from '../native/index.ts';
-import { type FileSystem, makeDirectoryDurable } from '../storage/file-system.ts';
+import {
+  type FileSystem,
+  makeDirectoryDurable,
+  parentOf,
+  readFile,
+} from '../storage/file-system.ts';
 import { removeHotDirectory } from '../storage/hot-directory.ts';
 import { LocalObjectStore } from '../storage/lake/local-object-store.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
@@ -24,6 +29,7 @@ import { Checkpointer } from './checkpointer.ts';
 import { ColdStore } from './cold-store.ts';
 import {
   checkpointDirectoryOf,
+  erasuresFileOf,
   LAKE_DIRECTORY,
   secretFileOf,
   walDirectoryOf,
@@ -33,6 +39,7 @@ import { Flusher, type FlushLimits } from './flush.ts';
 import { HotStore } from './hot-store.ts';
 import { trimLog } from './log-trim.ts';
 import type { RecoveryProgress } from './recovery.ts';
+import { parseSuppressionList } from './suppression-list.ts';
 import { Tenant } from './tenant.ts';
 import { type ApplianceConfiguration, INITIAL_CONFIGURATION } from './tenant-configuration.ts';
 import { openTenantSecret } from './tenant-secret.ts';
@@ -188,6 +195,19 @@ async function closeTenant({ tenant, flusher, checkpointer }: OpenTenant): Promi
   await tenant.close();
 }
 
+/** Erases again what a restore has left word of, and lets go of the word once that is in the log. */
+async function repeatErasures(
+  path: string,
+  keeper: ErasureKeeper,
+  { clock, fileSystem }: EngineOptions,
+): Promise<void> {
+  if (!(await fileSystem.exists(path))) return;
+  const text = Buffer.from(await readFile(fileSystem, path)).toString('utf8');
+  await keeper.repeat(parseSuppressionList(text).erasures, clock.nowMicros());
+  await fileSystem.unlink(path);
+  await fileSystem.syncDirectory(parentOf(path));
+}
+
 async function openTenant(
   options: EngineOptions,
   { store, encoder }: Shared,
@@ -248,6 +268,7 @@ async function openTenant(
     });
     const tenant = await opening.finally(() => checkpoint?.close());
     const erasures = new ErasureKeeper({ tenant, cold, random });
+    await repeatErasures(join(options.dataDirectory, erasuresFileOf(id)), erasures, options);
     await erasures.hideColdRows();
     const flush = { ...FLUSH_DEFAULTS, ...options.flush };
     const flusher = new Flusher({

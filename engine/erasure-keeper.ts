@@ -14,6 +14,7 @@ import type { NamedIdentifier } from '../identity/identity-command.ts';
 import { randomUuid } from '../storage/lake/location.ts';
 import type { ColdStore } from './cold-store.ts';
 import type { Erasure } from './erasure-ledger.ts';
+import { type ListedErasure, serialiseSuppressionList } from './suppression-list.ts';
 import type { Tenant } from './tenant.ts';
 
 /** Whom an operator asks to erase. */
@@ -116,6 +117,37 @@ export class ErasureKeeper {
     }, nowMicros);
     await this.hideColdRows();
     return erasure;
+  }
+
+  /**
+   * Does again what a list says and this log does not know: after a restore, before anything else is written.
+   * @throws as Tenant.erase does.
+   */
+  async repeat(erasures: readonly ListedErasure[], nowMicros: number): Promise<void> {
+    const { tenant } = this.#options;
+    for (const { id, profile, reason, anchors, deadLetters, warnings } of erasures) {
+      if (tenant.erasures.get(id) !== undefined) continue;
+      await tenant.erase(() => {
+        const known = anchors.filter(([anchor, hash]) => tenant.suppressionHashOf(anchor) === hash);
+        // What is behind the end of this log will be said by others.
+        const isKnown = (sequence: number): boolean => sequence <= tenant.appliedSequence;
+        return {
+          command: 'erase',
+          id,
+          profile,
+          reason,
+          anchors: known.map(([anchor]) => anchor),
+          deadLetters: deadLetters.filter(isKnown),
+          warnings: warnings.filter(isKnown),
+        };
+      }, nowMicros);
+    }
+    await this.hideColdRows();
+  }
+
+  /** The list of all erasures, for a restore of a backup that is older than they are. */
+  get list(): string {
+    return serialiseSuppressionList(this.#options.tenant.id, this.all);
   }
 
   /** Makes queries leave out the cold rows that are still to be rewritten, and no others. */

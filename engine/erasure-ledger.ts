@@ -26,6 +26,9 @@ export interface Erasure {
   readonly anchors: readonly number[];
   /** Of what each anchor stood for, in hexadecimal digits. */
   readonly hashes: readonly string[];
+  /** Sequences of what was refused and mentioned them. */
+  readonly deadLetters: readonly number[];
+  readonly warnings: readonly number[];
   readonly counts: ErasureCounts;
   /** The rows that cold files may still hold; null once they were rewritten. */
   readonly rows: NamedRows | null;

@@ -144,6 +144,8 @@ export class EventFold {
       reason,
       anchors,
       hashes: identifiers.map((identifier) => suppressionHash(key, identifier)),
+      deadLetters,
+      warnings,
       counts: {
         identifiers: erased.nodes.length,
         events,
@@ -157,6 +159,15 @@ export class EventFold {
     };
     this.erasures.add(erasure);
     return erasure;
+  }
+
+  /** The keyed hash of what an anchor stands for; undefined for one that is not there, or was erased. */
+  hashOf(anchor: number): string | undefined {
+    const { identity } = this;
+    if ((identity.profiles.profileOf[anchor] ?? 0) === 0) return undefined;
+    const node = identity.profiles.nodeOf(anchor);
+    const identifier = { type: identity.typeOf(node), value: identity.valueOf(node) };
+    return suppressionHash(this.#suppressionKey, identifier);
   }
 
   /** Makes everything applied visible to queries. */

@@ -249,6 +249,11 @@ export class Tenant {
     return this.#fold.erasures;
   }
 
+  /** The keyed hash of what an anchor stands for; undefined for one that is not there, or was erased. */
+  suppressionHashOf(anchor: number): string | undefined {
+    return anchor <= this.identity.profiles.anchorCount ? this.#fold.hashOf(anchor) : undefined;
+  }
+
   /** The sequence of the last event that is visible. */
   get lastSequence(): number {
     return this.#lastSequence;

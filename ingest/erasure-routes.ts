@@ -3,7 +3,7 @@
  * contract.
  *
  *     POST /v1/erasures {"profile":"9f8e…"} or {"identifier":{"type":"email","value":"…"}}
- *     GET /v1/erasures        GET /v1/erasures/ID
+ *     GET /v1/erasures        GET /v1/erasures/ID        GET /v1/suppressions
  *
  * - An erasure is answered once no query sees anything of the person; with `dry_run` nothing is done.
  * - A member that is not known is refused: `"dryrun":true` must not erase anybody.
@@ -21,6 +21,7 @@ import type { ApplianceState } from './ports.ts';
 import type { TemplatedApp } from './uws.ts';
 
 export const ERASURES_PATH = '/v1/erasures';
+export const SUPPRESSIONS_PATH = '/v1/suppressions';
 
 export interface ErasureContext extends AdminContext {
   readonly clock: Clock;
@@ -41,6 +42,9 @@ export function serveErasures(app: TemplatedApp, context: ErasureContext): void 
     const { all } = keeperOf(context.state(), tenantId);
     return { text: JSON.stringify({ erasures: all.map(describe) }) };
   });
+  routes.get(SUPPRESSIONS_PATH, async (_request, tenantId) => ({
+    text: keeperOf(context.state(), tenantId).list,
+  }));
   routes.get(`${ERASURES_PATH}/:id`, async (request, tenantId) => {
     const erasure = keeperOf(context.state(), tenantId).get(request.getParameter(0) ?? '');
     return { text: JSON.stringify(describe(erasure)) };

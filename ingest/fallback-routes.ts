@@ -3,7 +3,7 @@ import { TributaryError } from '../base/errors.ts';
 import { ACCOUNTS_PATH } from './account-routes.ts';
 import { answerPreflight } from './cross-origin.ts';
 import { TRAITS_PATH } from './declared-traits-routes.ts';
-import { ERASURES_PATH } from './erasure-routes.ts';
+import { ERASURES_PATH, SUPPRESSIONS_PATH } from './erasure-routes.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { IDENTITY_COMMAND_PATHS, IDENTITY_RULES_PATH } from './identity-command-routes.ts';
 import { LAKE_TOKENS_PATH } from './lake-tokens-route.ts';
@@ -44,6 +44,7 @@ function methodsOf(path: string): string | undefined {
   if (path === ERASURES_PATH) return 'GET, HEAD, POST';
   if (path === IDENTITY_RULES_PATH || path === TRAITS_PATH) return 'GET, HEAD, PUT';
   if (IDENTITY_COMMAND_PATHS.includes(path)) return 'POST';
+  if (path === SUPPRESSIONS_PATH) return 'GET, HEAD';
   if (path === PROFILES_PATH || path === ACCOUNTS_PATH) return 'GET, HEAD';
   return GET_PATHS.includes(path) ? 'GET, HEAD' : undefined;
 }

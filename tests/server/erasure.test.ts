@@ -1,6 +1,9 @@
 /** Erasing a person over HTTP and from a shell, asked of the real process. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ADMIN_KEY, ApplianceProcess } from '../support/appliance.ts';
@@ -143,4 +146,35 @@ test('a shell erases, shows and lists', async () => {
   assert.equal(failed, 1);
   assert.match(reason, /TRIBUTARY_ERASURE_PERSON_UNKNOWN/);
   assert.equal((await run(['erase']))[0], 2);
+});
+
+test('a backup that is older than an erasure is restored without the person, given the list', async () => {
+  const place = mkdtempSync(join(tmpdir(), 'tributary-erased-'));
+  try {
+    await visit('ida');
+    await visit('joe');
+    const kept = await traces('joe');
+    const backup = ['backup', '--to', join(place, 'backups'), '--data-dir', appliance.directory];
+    assert.equal((await run(backup))[0], 0);
+    assert.equal((await run(['erase', 'user_id=ida']))[0], 0);
+    const [, list] = await run(['erasures', 'export']);
+    assert.ok(!list.includes('ida'), 'no identifier is in the list');
+    const listed = join(place, 'erasures.json');
+    writeFileSync(listed, list);
+    await appliance.stop();
+    rmSync(appliance.directory, { recursive: true });
+    const restore = ['restore', '--from', join(place, 'backups'), '--to', appliance.directory];
+    const [code, , stderr] = await run([...restore, '--erasures', listed]);
+    assert.equal(code, 0, stderr);
+    await appliance.restart();
+    assert.deepEqual(await traces('ida'), NONE);
+    assert.deepEqual(await traces('joe'), kept);
+    const [, again] = await run(['erasures', 'export']);
+    assert.deepEqual(JSON.parse(again), JSON.parse(list), 'and the list goes on');
+    await appliance.stop();
+    await appliance.restart();
+    assert.deepEqual(await traces('ida'), NONE);
+  } finally {
+    rmSync(place, { recursive: true });
+  }
 });
