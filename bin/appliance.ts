@@ -21,6 +21,7 @@ import { IdentityKeeper } from '../engine/identity-keeper.ts';
 import { lakeKeeper } from '../engine/lake-keeper.ts';
 import { findMessage } from '../engine/message-search.ts';
 import type { RecoveryProgress } from '../engine/recovery.ts';
+import { retentionFor } from '../engine/retention.ts';
 import { drawGraph } from '../identity/graph-library.ts';
 import { ImportRegistry } from '../ingest/import-registry.ts';
 import { Metrics } from '../ingest/metrics.ts';
@@ -40,7 +41,7 @@ import { prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
 import { openLakeDoor, openLakeStore } from './lake-store.ts';
 import type { Configuration } from './options.ts';
 import { Queries } from './queries.ts';
-import { Upkeep } from './upkeep.ts';
+import { retentionOf, Upkeep } from './upkeep.ts';
 import { WhatIfs } from './what-ifs.ts';
 
 export interface ApplianceOptions {
@@ -118,6 +119,12 @@ export class Appliance {
       readDiskFreeBytes: () => fileSystem.freeBytes(data),
       publicUrl: configuration.public_url,
       lakeTokens: control,
+      retention: {
+        days: (tenantId) =>
+          retentionFor(retentionOf(configuration), control.ownRetention(tenantId)),
+        own: (tenantId) => control.ownRetention(tenantId),
+        change: (tenantId, change) => control.changeRetention(tenantId, change),
+      },
       lakeBucket: configuration.lake_bucket,
       imports,
       metrics,
@@ -172,6 +179,7 @@ export class Appliance {
       });
       const upkeep = await Upkeep.open({
         configuration,
+        control,
         engine,
         queries,
         dataDirectory: data,

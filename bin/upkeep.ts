@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
 import { GIB, MIB } from '../base/units.ts';
+import type { ControlPlane } from '../engine/control.ts';
 import { DiskGovernor } from '../engine/disk-governor.ts';
 import type { Engine } from '../engine/engine.ts';
 import { IdentityUpkeep } from '../engine/identity-upkeep.ts';
@@ -21,6 +22,7 @@ import type { Queries } from './queries.ts';
 
 export interface UpkeepOptions {
   readonly configuration: Configuration;
+  readonly control: ControlPlane;
   readonly engine: Engine;
   readonly queries: Queries;
   readonly dataDirectory: string;
@@ -56,7 +58,8 @@ export class Upkeep {
   }
 
   static async open(options: UpkeepOptions): Promise<Upkeep> {
-    const { clock, configuration, dataDirectory, engine, fileSystem, logger, random } = options;
+    const { clock, configuration, control, dataDirectory, engine, fileSystem, logger, random } =
+      options;
     const { disk_free_bytes_min: lowMarkBytes } = configuration;
     const reservePath = join(dataDirectory, 'reserve');
     const disk = new DiskGovernor({
@@ -83,6 +86,7 @@ export class Upkeep {
       fileSystem,
       rewriter: new RewriteProcess(REWRITE_LIMITS),
       retention: retentionOf(configuration),
+      ownRetention: (tenantId) => control.ownRetention(tenantId),
       identity,
       busyReason: () => busyReason(options),
       isDiskShort: () => disk.isShort,
@@ -102,7 +106,8 @@ export class Upkeep {
   }
 }
 
-function retentionOf(configuration: Configuration): RetentionDays {
+/** Days by table, for every tenant that has none of its own. */
+export function retentionOf(configuration: Configuration): RetentionDays {
   const { events_retention_days: events, dead_letters_retention_days: rejected } = configuration;
   return {
     ...(events > 0 && { events }),

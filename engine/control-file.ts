@@ -42,6 +42,8 @@ export interface TenantRecord {
   readonly admin_keys: readonly KeyRecord[];
   /** Absent in documents that were written before there were any. */
   readonly lake_tokens?: readonly LakeTokenRecord[];
+  /** Days that rows are kept, by table, where that differs from the appliance's; 0 is for ever. */
+  readonly retention_days?: Readonly<Record<string, number>>;
 }
 
 export interface ControlDocument {
@@ -123,7 +125,15 @@ function isTenant(value: unknown): value is TenantRecord {
     typeof value['name'] === 'string' &&
     isArrayOf(value['sources'], isSource) &&
     isArrayOf(value['admin_keys'], isKey) &&
-    (value['lake_tokens'] === undefined || isArrayOf(value['lake_tokens'], isLakeToken))
+    (value['lake_tokens'] === undefined || isArrayOf(value['lake_tokens'], isLakeToken)) &&
+    (value['retention_days'] === undefined || isRetention(value['retention_days']))
+  );
+}
+
+function isRetention(value: unknown): value is Record<string, number> {
+  return (
+    isObject(value) &&
+    Object.values(value).every((days) => Number.isSafeInteger(days) && (days as number) >= 0)
   );
 }
 

@@ -19,6 +19,7 @@ import {
 } from './control-file.ts';
 import { hashKey, keyId, mintKey } from './control-keys.ts';
 import { KeyRing, type StoredKey } from './key-ring.ts';
+import type { OwnRetention } from './retention.ts';
 import type { Source } from './types.ts';
 
 /** Where the control document lives. `replace` is atomic and durable when it resolves. */
@@ -171,7 +172,7 @@ export class ControlPlane {
     const { clock, random } = this.#options;
     const token = mintKey('lake', random);
     const record = { ...keyRecord(token, clock), name };
-    return this.#change(tenantId, (tokens) => {
+    return this.#changeTokens(tenantId, (tokens) => {
       const limit = LIMITS.lakeTokensMax;
       if (tokens.length >= limit) {
         throw new TributaryError('TRIBUTARY_ACCESS_LAKE_TOKENS_FULL', { limit });
@@ -185,21 +186,39 @@ export class ControlPlane {
    * @throws TributaryError TRIBUTARY_ACCESS_LAKE_TOKEN_UNKNOWN
    */
   revokeLakeToken(tenantId: string, id: string): Promise<void> {
-    return this.#change(tenantId, (tokens) => {
+    return this.#changeTokens(tenantId, (tokens) => {
       const rest = tokens.filter((token) => token.id !== id);
       if (rest.length < tokens.length) return rest;
       throw new TributaryError('TRIBUTARY_ACCESS_LAKE_TOKEN_UNKNOWN', { id });
     });
   }
 
-  /** Replaces a tenant's lake tokens, durably and then here, after the changes before it. */
-  #change(
+  /** What a tenant has of its own, by table. */
+  ownRetention(tenantId: string): Readonly<Record<string, number>> {
+    return this.#tenant(tenantId).retention_days ?? {};
+  }
+
+  /** Sets what a tenant has of its own; null takes it away, and tables that are not named stay. */
+  changeRetention(tenantId: string, change: OwnRetention): Promise<void> {
+    return this.#change(tenantId, ({ retention_days: days = {} }) => {
+      const changed = Object.entries({ ...days, ...change });
+      const own = changed.filter((entry): entry is [string, number] => entry[1] != null);
+      return { retention_days: Object.fromEntries(own) };
+    });
+  }
+
+  #changeTokens(
     tenantId: string,
     next: (tokens: readonly LakeTokenRecord[]) => readonly LakeTokenRecord[],
   ): Promise<void> {
+    return this.#change(tenantId, ({ lake_tokens = [] }) => ({ lake_tokens: next(lake_tokens) }));
+  }
+
+  /** Replaces members of a tenant's record, durably and then here, after the changes before it. */
+  #change(tenantId: string, next: (tenant: TenantRecord) => Partial<TenantRecord>): Promise<void> {
     const change = this.#changes.then(async () => {
       const changed = this.#tenant(tenantId);
-      const tenant = { ...changed, lake_tokens: next(changed.lake_tokens ?? []) };
+      const tenant = { ...changed, ...next(changed) };
       const tenants = this.#document.tenants.map((other) => (other === changed ? tenant : other));
       const document = { ...this.#document, tenants };
       await this.#options.store.replace(serialiseControl(document));

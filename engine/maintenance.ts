@@ -27,11 +27,19 @@ import type { OpenTenant } from './engine.ts';
 import type { CopyPlace } from './erasure-copies.ts';
 import { copiesOf, type ErasedFiles, rewriteErased } from './erasure-upkeep.ts';
 import type { IdentityUpkeep, IdentityWrite } from './identity-upkeep.ts';
-import { type DroppedFiles, dropOldFiles, type RetentionDays } from './retention.ts';
+import {
+  type DroppedFiles,
+  dropOldFiles,
+  type OwnRetention,
+  type RetentionDays,
+  retentionFor,
+} from './retention.ts';
 
 export interface MaintenanceOptions extends CompactionOptions {
   readonly tenants: readonly OpenTenant[];
   readonly retention: RetentionDays;
+  /** What a tenant has of its own; nothing unless given. */
+  readonly ownRetention?: (tenantId: string) => OwnRetention;
   /** What writes `identifiers` and `profiles`; they are not written unless given. */
   readonly identity?: IdentityUpkeep;
   readonly clock: Clock;
@@ -234,7 +242,9 @@ export class Maintenance {
   /** Drops the rows of a tenant that are older than their table keeps them. */
   dropOld({ tenant, cold }: OpenTenant, dryRun = false): Promise<Record<string, DroppedFiles>> {
     return this.exclusively(async () => {
-      const { clock, logger, random, retention } = this.#options;
+      const { clock, logger, random } = this.#options;
+      const own = this.#options.ownRetention?.(tenant.id) ?? {};
+      const retention = retentionFor(this.#options.retention, own);
       const report: Record<string, DroppedFiles> = {};
       for (const table of cold.tables) {
         const { name } = table.lake;

@@ -13,6 +13,24 @@ import type { ColdTable } from './cold-table.ts';
 /** Whole days that rows are kept, by table; those of other tables are kept for ever. */
 export type RetentionDays = Readonly<Record<string, number>>;
 
+/** Tables whose retention can be set: what others are made of stays. */
+export const RETAINED_TABLES = ['events', 'dead_letters', 'warnings'] as const;
+/** A hundred years. */
+export const RETENTION_DAYS_MAX = 36_500;
+
+/** What a tenant has of its own: 0 keeps rows for ever, null is as for all. */
+export type OwnRetention = Readonly<Partial<Record<string, number | null>>>;
+
+/** What holds for a tenant. */
+export function retentionFor(common: RetentionDays, own: OwnRetention): RetentionDays {
+  const days: Record<string, number> = { ...common };
+  for (const [table, kept] of Object.entries(own)) {
+    if (kept === 0) delete days[table];
+    else if (kept !== null && kept !== undefined) days[table] = kept;
+  }
+  return days;
+}
+
 export interface DroppedFiles {
   readonly files: number;
   readonly rows: number;

@@ -8,6 +8,7 @@ import { HttpExchange } from './http-exchange.ts';
 import { IDENTITY_COMMAND_PATHS, IDENTITY_RULES_PATH } from './identity-command-routes.ts';
 import { LAKE_TOKENS_PATH } from './lake-tokens-route.ts';
 import { PROFILES_PATH } from './profile-routes.ts';
+import { RETENTION_PATH } from './retention-route.ts';
 import { PIXEL_PATHS, SDK_METRICS_PATH, TRACKING_PATHS } from './tracking-paths.ts';
 import type { TemplatedApp } from './uws.ts';
 import { WHAT_IF_PATH } from './what-if-routes.ts';
@@ -42,6 +43,7 @@ function methodsOf(path: string): string | undefined {
   if (path === '/v1/sql') return 'POST';
   if (path === LAKE_TOKENS_PATH || path === WHAT_IF_PATH) return 'GET, HEAD, POST';
   if (path === ERASURES_PATH) return 'GET, HEAD, POST';
+  if (path === RETENTION_PATH) return 'GET, HEAD, PUT';
   if (path === IDENTITY_RULES_PATH || path === TRAITS_PATH) return 'GET, HEAD, PUT';
   if (IDENTITY_COMMAND_PATHS.includes(path)) return 'POST';
   if (path === SUPPRESSIONS_PATH) return 'GET, HEAD';

@@ -14,6 +14,7 @@ import type { ErasureKeeper } from '../engine/erasure-keeper.ts';
 import type { IdentityKeeper } from '../engine/identity-keeper.ts';
 import type { LakeKeeper } from '../engine/lake-keeper.ts';
 import type { MessageRow } from '../engine/message-search.ts';
+import type { OwnRetention, RetentionDays } from '../engine/retention.ts';
 import type { BatchOutcome, IncomingBatch, PublishedBatch, Source } from '../engine/types.ts';
 
 export type { PublishedBatch };
@@ -161,6 +162,15 @@ export interface LakeTokenKeeper {
   lakeTokens(tenantId: string): readonly LakeTokenDescription[];
   createLakeToken(tenantId: string, name: string): Promise<IssuedLakeToken>;
   revokeLakeToken(tenantId: string, id: string): Promise<void>;
+}
+
+/** How long the rows of tenants are kept. */
+export interface RetentionKeeper {
+  /** What holds: days by table; others are kept for ever. */
+  days(tenantId: string): RetentionDays;
+  /** What a tenant has of its own. */
+  own(tenantId: string): OwnRetention;
+  change(tenantId: string, change: OwnRetention): Promise<void>;
 }
 
 /** What the appliance can do right now. */

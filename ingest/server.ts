@@ -30,9 +30,10 @@ import { serveLakeTasks } from './lake-tasks-route.ts';
 import { serveLakeTokens } from './lake-tokens-route.ts';
 import type { Metrics } from './metrics.ts';
 import { servePixels } from './pixel-routes.ts';
-import type { ApplianceState, Authenticator, LakeTokenKeeper } from './ports.ts';
+import type { ApplianceState, Authenticator, LakeTokenKeeper, RetentionKeeper } from './ports.ts';
 import { serveProfiles } from './profile-routes.ts';
 import { type RateLimitOptions, RateLimits } from './rate-limits.ts';
+import { serveRetention } from './retention-route.ts';
 import { serveSdkMetrics } from './sdk-metrics-route.ts';
 import { serveSettings } from './settings-route.ts';
 import { serveSql } from './sql-route.ts';
@@ -67,6 +68,7 @@ export interface IngestServerOptions {
   /** How browsers reach the appliance; '' takes what their requests were sent to. */
   readonly publicUrl: string;
   readonly lakeTokens: LakeTokenKeeper;
+  readonly retention: RetentionKeeper;
   /** The bucket of the lake; its objects are served at the path of that name. */
   readonly lakeBucket: string;
   readonly imports: ImportRegistry;
@@ -125,6 +127,7 @@ export class IngestServer {
     serveErasures(this.#app, context);
     serveDeadLetters(this.#app, context);
     serveLakeTokens(this.#app, { ...context, lakeTokens: options.lakeTokens });
+    serveRetention(this.#app, { ...context, retention: options.retention });
     serveLakeTasks(this.#app, context);
     const { lakeBucket, publicUrl } = options;
     const lake = serveLake(this.#app, { ...context, publicUrl }, lakeBucket);

@@ -60,6 +60,11 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     inFlightBytesMax,
     publicUrl,
     lakeTokens: control,
+    retention: {
+      days: (tenantId) => control.ownRetention(tenantId),
+      own: (tenantId) => control.ownRetention(tenantId),
+      change: (tenantId, change) => control.changeRetention(tenantId, change),
+    },
     lakeBucket: 'test-lake',
     connectionsMax: options.connectionsMax ?? 1000,
     addressRequestsMax: options.addressRequestsMax ?? 1000,
