@@ -90,11 +90,16 @@ export async function rowsAsPlanned(
 ): Promise<unknown[][]> {
   await connection.run('BEGIN TRANSACTION');
   try {
-    const { statements } = await snapshots.hold(HOT_CATALOG, new Map([['events', 1]]), []);
-    for (const statement of statements) await connection.run(statement);
-    return await connection.rows(sql);
-  } finally {
+    const held = await snapshots.hold(HOT_CATALOG, new Map([['events', 1]]), []);
+    for (const statement of held.statements) await connection.run(statement);
+    const rows = await connection.rows(sql);
+    await connection.run('COMMIT');
+    snapshots.keep(held);
+    return rows;
+  } catch (error) {
     await connection.run('ROLLBACK');
+    throw error;
+  } finally {
     snapshots.release();
   }
 }

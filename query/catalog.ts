@@ -28,7 +28,7 @@ export interface CatalogRelation {
    * maximum per segment. Only for a relation of one scan that drops and multiplies no row.
    */
   readonly boundColumns: readonly BoundColumn[];
-  /** Its view is not the one that the worker began with: each statement makes its own. */
+  /** Its SELECT is made for a statement: the view that the worker began with is another. */
   readonly isOfStatement?: boolean;
 }
 

@@ -61,21 +61,23 @@ export function hotSource(table: string): string {
 }
 
 /**
+ * The hot and the cold rows of a table; the cold ones alone where that is all, which is planned faster.
  * @param files of `list`, at least one.
  * @param bounds of the table.
  */
-export function unionSource(
+export function tieredSource(
   table: string,
   list: ColdList,
   files: readonly ColdFile[],
   bounds: readonly ScanBound[],
+  hasHotRows: boolean,
 ): string {
   const columns = list.columns.toSorted((a, b) => costOf(a) - costOf(b));
   const paths = files.map(({ path }) => path);
   const names = columns.map(({ name }) => quoteName(name)).join(', ');
+  const hot = hasHotRows ? `SELECT ${names} FROM ${hotSource(table)} UNION ALL` : '';
   return `(
-    SELECT ${names} FROM ${hotSource(table)}
-    UNION ALL
+    ${hot}
     SELECT ${columns.map(coldColumn).join(', ')}
     FROM ${parquetSource(paths, columns)}
     WHERE ${storedBounds(columns, bounds)} AND ${withoutRows(list.except)})`;

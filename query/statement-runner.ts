@@ -106,6 +106,7 @@ export class StatementRunner {
       const result = await this.#start(parsed, request, this.#connection);
       writer = writerOf(request.format, result);
       await this.#stream(result, writer, progress);
+      await this.#keepViews(this.#connection);
       outcome = { statistics: statistics(), failure: null };
       writer.end(outcome.statistics, progress.frame);
       await progress.flush();
@@ -178,6 +179,14 @@ export class StatementRunner {
 
   async #makeViews(connection: Connection): Promise<void> {
     for (const statement of this.#snapshots.statements) await connection.run(statement);
+  }
+
+  /** Commits the views for statements to come; rows that were streamed need the transaction no more. */
+  async #keepViews(connection: Connection): Promise<void> {
+    const { snapshots } = this.#parts;
+    if (snapshots === null || this.#snapshots.statements.length === 0) return;
+    await connection.run('COMMIT');
+    snapshots.keep(this.#snapshots);
   }
 
   /** @returns null when the constant is NULL, of another type, or no constant after all. */

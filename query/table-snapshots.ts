@@ -2,8 +2,11 @@
  * What one statement sees: a snapshot of each hot table it reads, and the cold files that go with it.
  *
  * The snapshot is taken in native memory, where every scan of the statement finds it; the files are put
- * into the views, which the statement's own transaction makes anew and forgets. So a statement sees
- * each row once, whatever is published, flushed or dropped while it runs.
+ * into the views, which the statement's own transaction makes. So a statement sees each row once, whatever
+ * is published, flushed or dropped while it runs.
+ *
+ * Making a view takes two milliseconds, so those of a committed transaction are kept, and made anew only when
+ * they would differ. No view names another, so what a statement does not name may stay as it is.
  *
  * Failure: a list of files that is gone by the time it is read was replaced; the snapshot is taken again.
  */
@@ -11,8 +14,8 @@ import { assert } from '../base/assert.ts';
 import type { HeldTable } from '../native/index.ts';
 import { type ColdList, coldListFile, parseColdList } from '../storage/cold-list.ts';
 import { type FileSystem, hasErrno, readFile } from '../storage/file-system.ts';
-import { type Catalog, selectOver } from './catalog.ts';
-import { hotSource, pruneFiles, quoteName, unionSource } from './cold-source.ts';
+import { type Catalog, type CatalogRelation, selectOver } from './catalog.ts';
+import { hotSource, pruneFiles, quoteName, tieredSource } from './cold-source.ts';
 import type { ScanBound } from './pruning.ts';
 
 /** The part of the native addon that holds snapshots. */
@@ -30,15 +33,24 @@ export interface ColdReads {
 }
 
 export interface HeldSnapshots {
-  /** Makes the views of the statement; to be run in its transaction. */
+  /** Makes the views of the statement that differ from the kept ones; to be run in its transaction. */
   readonly statements: readonly string[];
+  /** By the names of their relations, the views that the statements make. */
+  readonly views: ReadonlyMap<string, string>;
   readonly reads: ColdReads;
 }
 
 export const NO_SNAPSHOTS: HeldSnapshots = {
   statements: [],
+  views: new Map(),
   reads: { filesRead: 0, filesSkipped: 0, bytesRead: 0, bytesSkipped: 0 },
 };
+
+interface HeldRows {
+  /** Undefined while the table has no cold files. */
+  readonly list: ColdList | undefined;
+  readonly hasHotRows: boolean;
+}
 
 /** A list is replaced once a flush; the limit is for an appliance that is gone. */
 const TRIES_MAX = 100;
@@ -47,6 +59,8 @@ export class TableSnapshots {
   readonly #hotDirectory: string;
   readonly #control: SnapshotControl;
   readonly #fileSystem: FileSystem;
+  /** The SELECT of each view that is another than the database was opened with. */
+  readonly #kept = new Map<string, string>();
   /** The newest list of each table that was read. */
   readonly #lists = new Map<string, { readonly version: number; readonly list: ColdList }>();
 
@@ -69,7 +83,7 @@ export class TableSnapshots {
     const sources = new Map<string, string>();
     const reads = { filesRead: 0, filesSkipped: 0, bytesRead: 0, bytesSkipped: 0 };
     for (const table of new Set(used.flatMap(({ scans }) => scans))) {
-      const list = await this.#holdTable(table);
+      const { list, hasHotRows } = await this.#holdTable(table);
       if (list === undefined) continue;
       const own = bounds.filter((bound) => bound.table === table);
       const { read, skipped } = pruneFiles(list.files, own);
@@ -77,31 +91,43 @@ export class TableSnapshots {
       for (const { bytes } of skipped) reads.bytesSkipped += bytes;
       reads.filesRead += read.length;
       reads.filesSkipped += skipped.length;
-      if (read.length > 0) sources.set(table, unionSource(table, list, read, own));
+      if (read.length > 0) sources.set(table, tieredSource(table, list, read, own, hasHotRows));
     }
-    const statements = used
-      .filter(
-        ({ isOfStatement, scans }) => isOfStatement || scans.some((table) => sources.has(table)),
-      )
-      .map((relation) => {
-        const select = selectOver(relation, (table) => sources.get(table) ?? hotSource(table));
-        return `CREATE OR REPLACE VIEW ${quoteName(relation.name)} AS ${select}`;
-      });
-    return { statements, reads };
+    const views = new Map<string, string>();
+    for (const relation of used) {
+      const select = selectOver(relation, (table) => sources.get(table) ?? hotSource(table));
+      if (select !== this.#viewOf(relation)) views.set(relation.name, select);
+    }
+    const statements = [...views].map(
+      ([name, select]) => `CREATE OR REPLACE VIEW ${quoteName(name)} AS ${select}`,
+    );
+    return { statements, views, reads };
+  }
+
+  /** Says that the transaction with the statements of `held` was committed. */
+  keep(held: HeldSnapshots): void {
+    for (const [name, select] of held.views) this.#kept.set(name, select);
+  }
+
+  /** The SELECT behind the database's view of a relation; undefined when it is another relation's. */
+  #viewOf(relation: CatalogRelation): string | undefined {
+    const kept = this.#kept.get(relation.name);
+    if (kept !== undefined || relation.isOfStatement === true) return kept;
+    return selectOver(relation, hotSource);
   }
 
   release(): void {
     this.#control.releaseTables();
   }
 
-  /** @returns undefined while the table has no cold files. */
-  async #holdTable(table: string): Promise<ColdList | undefined> {
+  async #holdTable(table: string): Promise<HeldRows> {
     for (let attempt = 0; attempt < TRIES_MAX; attempt += 1) {
       const held = this.#control.holdTable(table);
       if (typeof held === 'string') throw new Error(held);
-      if (held.coldVersion === 0) return undefined;
+      const hasHotRows = held.floorRow < held.publishedRows;
+      if (held.coldVersion === 0) return { list: undefined, hasHotRows };
       const list = await this.#listOf(table, held.coldVersion);
-      if (list !== undefined) return list;
+      if (list !== undefined) return { list, hasHotRows };
     }
     assert(false, 'a list of cold files is there while the registry names it');
   }

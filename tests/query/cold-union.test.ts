@@ -199,6 +199,26 @@ test('files and rows outside the bounds of a statement are not read', async (con
   assert.equal(traits.statistics?.filesRead, 10);
 });
 
+test('what one statement planned does not decide what the next one sees', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  const count = async (where: string): Promise<unknown> =>
+    (await rowsOf(tiered.service, `SELECT count(*) FROM events WHERE ${where}`))[0]![0];
+  assert.equal(await count('true'), 0);
+  tiered.append(50);
+  assert.equal(await count('true'), 50);
+  await tiered.flush(50);
+  assert.equal(await count('true'), 50, 'all rows are cold');
+  assert.equal(await count("timestamp < '2026-01-02T00:00:00Z'"), 24);
+  assert.equal(await count('sequence > 50'), 0, 'no file is read');
+  assert.equal(await count('true'), 50);
+  tiered.append(10);
+  await tiered.flush(55);
+  const failing = `SELECT CAST(message_id || 'x' AS INTEGER) FROM events`;
+  assert.ok((await ask(tiered.service, failing)).error !== null);
+  assert.equal(await count('true'), 60, 'a view whose statement failed is made again');
+  assert.equal(await count('true'), 60);
+});
+
 test('a file is left out only when a bound excludes all its rows', () => {
   const file = (name: string, least: number, greatest: number): ColdFile => {
     return { path: name, rows: 1, bytes: 1, bounds: { sequence: [least, greatest] } };
