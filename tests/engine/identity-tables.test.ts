@@ -162,14 +162,8 @@ describe('identity in the lake', () => {
     assert.notEqual(after!.location, before!.location);
     assert.deepEqual(others, []);
     assert.equal(await site.upkeep.write(site.open), undefined, 'there is nothing new');
-  });
-
-  it('keeps no bounds of what tells who somebody is', async (context) => {
-    const site = await openSite(context);
-    await sendPeople(site, 0, 3);
-    await site.upkeep.write(site.open);
-    const { identifiers, profiles } = await site.tables();
-    for (const table of [identifiers, profiles]) {
+    // No bounds tell who somebody is.
+    for (const table of (await site.upkeep.tablesOf(site.open)).lakeTables) {
       const [file] = await table.liveFiles();
       const bounded = table.schema.columns.filter(({ id }) => file!.columns.get(id)?.lower);
       const names = bounded.map(({ name }) => name);
@@ -191,6 +185,42 @@ describe('identity in the lake', () => {
     assert.deepEqual(await site.ask(late), [[2]]);
   });
 
+  it('has an erased person no more, nor do its files after some hours', async (context) => {
+    const site = await openSite(context);
+    const { open, state, store, upkeep } = site;
+    await sendPeople(site, 0, 0);
+    await upkeep.write(open);
+    const of7 = "SELECT count(*)::INTEGER FROM IDENTIFIERS WHERE value = 'u7' AND type = 'user_id'";
+    assert.deepEqual(await site.ask(of7), [[1]]);
+    const { profiles, identifiers } = await site.tables();
+    const former = [...(await profiles.liveFiles()), ...(await identifiers.liveFiles())];
+    const subject = { identifier: { type: 'user_id', value: 'u7' } };
+    await open.erasures.erase(
+      subject,
+      null,
+      () => Promise.resolve({ deadLetters: [], warnings: [] }),
+      NOW,
+    );
+    await site.engine.send([track(900, { userId: 'u1' })], NOW);
+    await open.flusher.flush();
+    await upkeep.write(open);
+    assert.deepEqual(await site.ask(of7), [[0]]);
+    assert.deepEqual(await site.ask("SELECT user_id FROM PROFILES WHERE user_id = 'u7'"), []);
+    assert.deepEqual(
+      await site.ask('SELECT count(*)::INTEGER FROM PROFILES WHERE user_id IS NOT NULL'),
+      [[19]],
+    );
+    const tables = await upkeep.tablesOf(open);
+    await tables.expire();
+    assert.equal(profiles.snapshots.length, 2);
+    state.micros += 4 * HOUR_MICROS;
+    await tables.expire();
+    assert.equal(profiles.snapshots.length, 1);
+    for (const { location } of former) {
+      assert.equal(await store.head(keyOf(store.bucket, location)), undefined);
+    }
+  });
+
   it('is due an interval after the last write, when rows were flushed since', async (context) => {
     const { open, state, upkeep, ...site } = await openSite(context);
     const isDueAfter = (ms: number): Promise<boolean> => {
@@ -204,26 +234,6 @@ describe('identity in the lake', () => {
     assert.equal(await isDueAfter(2 * INTERVAL_MS), false);
     await sendPeople({ open, state, upkeep, ...site }, 100, 0);
     assert.equal(await isDueAfter(0), true);
-  });
-
-  it('forgets earlier writes after some hours, the last one never', async (context) => {
-    const site = await openSite(context);
-    const { open, state, upkeep } = site;
-    const { profiles } = await site.tables();
-    await sendPeople(site, 0, 0);
-    await upkeep.write(open);
-    const [first] = await profiles.liveFiles();
-    await sendPeople(site, 100, 0);
-    await upkeep.write(open);
-    const tables = await upkeep.tablesOf(open);
-    await tables.expire();
-    assert.equal(profiles.snapshots.length, 2);
-    state.micros += 4 * HOUR_MICROS;
-    await tables.expire();
-    assert.equal(profiles.snapshots.length, 1);
-    const { store } = site;
-    assert.equal(await store.head(keyOf(store.bucket, first!.location)), undefined);
-    await assertConsistent(site);
   });
 
   it('is written by a process of its own, which closing ends', async (context) => {
