@@ -40,9 +40,10 @@ import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
 import type { OperatorStatement } from './operator-statement.ts';
 import {
   type Explanation,
-  explainAnchors,
+  explainEnds,
   type GraphParts,
   graphOfProfile,
+  type PathEnd,
   type ProfileGraph,
 } from './profile-graph.ts';
 import { ProfileLookup, type ResolvedRequest } from './profile-lookup.ts';
@@ -354,9 +355,8 @@ export class IdentityGraph {
    * @throws TributaryError TRIBUTARY_IDENTITY_TYPE_UNKNOWN
    */
   explain(a: NamedIdentifier, b: NamedIdentifier): Explanation | undefined {
-    const [from, to] = [a, b].map(({ type, value }) => this.#anchorOf(type, value));
-    if (from === 0 || to === 0) return undefined;
-    return explainAnchors(from!, to!, this.#graphParts());
+    const [from, to] = [this.#endOf(a), this.#endOf(b)];
+    return explainEnds(from, to, this.#graphParts());
   }
 
   /** The value of a node that was given. */
@@ -453,6 +453,13 @@ export class IdentityGraph {
     const node = this.#nodeOf(type, value);
     const word = node === 0 ? 0 : this.#words[node]!;
     return isOpen(word) && !isBlocked(word) ? anchorIn(word) : 0;
+  }
+
+  /** An identifier as an end of a path. */
+  #endOf({ type, value }: NamedIdentifier): PathEnd {
+    const node = this.#nodeOf(type, value);
+    const names = node !== 0 && !isBlocked(this.#words[node]!);
+    return { node: names ? node : 0, anchor: this.#anchorOf(type, value) };
   }
 
   #graphParts(): GraphParts {

@@ -60,7 +60,8 @@ export function parseRules(value: unknown, version: number): IdentityRules {
 }
 
 /**
- * The next version: types keep their places, those that `next` leaves out are no longer looked for.
+ * The next version: types keep their places, those that `next` leaves out are no longer looked for. Nothing is
+ * blocked that nobody looks for, so a rule set does not grow with the lists of types that are gone.
  * @throws TRIBUTARY_IDENTITY_RULES_INVALID when they are too many, or user_id or anonymous_id is missing.
  */
 export function reviseRules(current: IdentityRules, next: IdentityRules): IdentityRules {
@@ -69,7 +70,7 @@ export function reviseRules(current: IdentityRules, next: IdentityRules): Identi
     if (!rule?.from.includes(field)) refuse(`${type} is needed, and read from ${field}`);
   }
   const kept = current.types.map(
-    (rule) => next.types.find(({ type }) => type === rule.type) ?? { ...rule, from: [] },
+    (rule) => next.types.find(({ type }) => type === rule.type) ?? { ...rule, from: [], block: [] },
   );
   const known = new Set(kept.map((rule) => rule.type));
   const types = [...kept, ...next.types.filter((rule) => !known.has(rule.type))];

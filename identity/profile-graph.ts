@@ -44,6 +44,16 @@ export interface Explanation extends ProfileGraph {
   readonly joined: boolean;
   /** The anchors from the one to the other, along the fewest active edges; empty when not joined. */
   readonly path: readonly number[];
+  /** `former` where one of the two is a device that has another owner, or none, by now. */
+  readonly interval: 'current' | 'former';
+}
+
+/** An identifier that is explained. */
+export interface PathEnd {
+  /** 0 when it was never seen or names nobody. */
+  readonly node: number;
+  /** That takes its events now; 0 for none. */
+  readonly anchor: number;
 }
 
 export interface GraphParts {
@@ -62,8 +72,38 @@ export function graphOfProfile(profile: number, parts: GraphParts): ProfileGraph
   );
 }
 
+/**
+ * Why two identifiers are, or are not, of one profile. A device stands for the owner it has now; where that is
+ * somebody else, and it was the other's before, for that interval.
+ * @returns undefined while one of them belongs to nobody.
+ */
+export function explainEnds(a: PathEnd, b: PathEnd, parts: GraphParts): Explanation | undefined {
+  const { profileOf } = parts.profiles;
+  if (a.node === 0 || b.node === 0) return undefined;
+  const areKnown = a.anchor !== 0 && b.anchor !== 0;
+  if (!areKnown || profileOf[a.anchor] !== profileOf[b.anchor]) {
+    for (const [device, owner] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const former = owner.anchor === 0 ? 0 : anchorBeside(device.node, owner.anchor, parts);
+      if (former === 0) continue;
+      const ends = device === a ? ([former, b.anchor] as const) : ([a.anchor, former] as const);
+      return { ...explainAnchors(...ends, parts), interval: 'former' };
+    }
+  }
+  if (!areKnown) return undefined;
+  return { ...explainAnchors(a.anchor, b.anchor, parts), interval: 'current' };
+}
+
+/** The newest anchor of an identifier in the profile of `anchor`; 0 for none. */
+function anchorBeside(node: number, anchor: number, { profiles }: GraphParts): number {
+  const anchors = profiles.anchorsOf(profiles.profileOf[anchor]!);
+  return anchors.findLast((candidate) => profiles.nodeOf(candidate) === node) ?? 0;
+}
+
 /** The shortest path between two anchors of one profile, or the edges that did not join theirs. */
-export function explainAnchors(a: number, b: number, parts: GraphParts): Explanation {
+function explainAnchors(a: number, b: number, parts: GraphParts): Omit<Explanation, 'interval'> {
   const { edges, profiles } = parts;
   const { profileOf } = profiles;
   const joined = profileOf[a] === profileOf[b];

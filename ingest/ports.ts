@@ -114,6 +114,8 @@ export interface ExplanationAnswer extends GraphAnswer {
   readonly joined: boolean;
   /** Anchors from the one to the other; empty when they are not joined. */
   readonly path: readonly number[];
+  /** `former` where one of the two is a device that has another owner, or none, by now. */
+  readonly interval: 'current' | 'former';
 }
 
 export interface IdentityGraphs {

@@ -78,7 +78,8 @@ test('a type that is left out keeps its number and is no longer looked for', () 
     revised.types.map(({ type }) => type),
     [...DEFAULT_RULES.types.map(({ type }) => type), 'crm_id'],
   );
-  assert.deepEqual(revised.types.find(({ type }) => type === 'phone')!.from, []);
+  const phone = revised.types.find(({ type }) => type === 'phone')!;
+  assert.deepEqual([phone.from, phone.block], [[], []]);
   assert.equal(revised.version, 2);
 });
 

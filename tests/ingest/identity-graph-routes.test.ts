@@ -125,3 +125,28 @@ test('unknown profiles, identifiers and formats are refused by name', async () =
     'TRIBUTARY_INGEST_REQUEST_INVALID',
   );
 });
+
+test('a device is explained to its former owner by the interval that was theirs, and after a logout', async () => {
+  const page = (userId: string, messageId: string): object => ({
+    ...{ type: 'page', userId, anonymousId: 'shared', messageId },
+  });
+  await appliance.send('/v1/batch', { batch: [page('kim', 'k1'), page('lee', 'l1')] });
+  const intervals = async (): Promise<unknown[]> => {
+    const answers = ['kim', 'lee'].map(async (user) => {
+      const path = `/v1/identity/explain?a=user_id:${user}&b=anonymous_id:shared`;
+      const shown = (await get(path)) as Shown & { readonly interval: string };
+      return [shown.joined, shown.interval, shown.edges[0]?.['message_id']];
+    });
+    return Promise.all(answers);
+  };
+  assert.deepEqual(await intervals(), [
+    [true, 'former', 'k1'],
+    [true, 'current', 'l1'],
+  ]);
+  const logout = { type: 'track', event: 'Logged Out', userId: 'lee', anonymousId: 'shared' };
+  await appliance.send('/v1/batch', { batch: [logout] });
+  assert.deepEqual(await intervals(), [
+    [true, 'former', 'k1'],
+    [true, 'former', 'l1'],
+  ]);
+});
