@@ -10,11 +10,15 @@ import type { TenantCapacities } from '../../engine/capacities.ts';
 import type { ColdTable } from '../../engine/cold-table.ts';
 import { ControlPlane } from '../../engine/control.ts';
 import { fileControlStore } from '../../engine/control-store.ts';
+import { checkpointDirectoryOf, secretFileOf, walDirectoryOf } from '../../engine/data-files.ts';
 import { Engine, type OpenTenant } from '../../engine/engine.ts';
+import { trimLog } from '../../engine/log-trim.ts';
 import { Maintenance } from '../../engine/maintenance.ts';
+import { makeCheckpoint } from '../../engine/make-checkpoint.ts';
 import type { Tenant } from '../../engine/tenant.ts';
 import type { BatchOutcome } from '../../engine/types.ts';
 import { type FileSystem, makeDirectoryDurable } from '../../storage/file-system.ts';
+import { removeHotDirectory } from '../../storage/hot-directory.ts';
 import type { CompactionLimits } from '../../storage/lake/compaction-plan.ts';
 import type { ObjectStore } from '../../storage/lake/object-store.ts';
 import { plainEncoder } from './plain-encoder.ts';
@@ -59,10 +63,17 @@ export interface BootOptions {
 export class SimulatedAppliance {
   readonly tenant: Tenant;
   readonly maintenance: Maintenance;
+  readonly #options: BootOptions;
   readonly #engine: Engine;
   readonly #control: ControlPlane;
 
-  private constructor(engine: Engine, control: ControlPlane, maintenance: Maintenance) {
+  private constructor(
+    options: BootOptions,
+    engine: Engine,
+    control: ControlPlane,
+    maintenance: Maintenance,
+  ) {
+    this.#options = options;
     this.#engine = engine;
     this.#control = control;
     this.maintenance = maintenance;
@@ -104,7 +115,7 @@ export class SimulatedAppliance {
       // So that snapshots are forgotten after hours.
       isDiskShort: () => true,
     });
-    return new SimulatedAppliance(engine, control, maintenance);
+    return new SimulatedAppliance(options, engine, control, maintenance);
   }
 
   /** Whether the keys still let in, and to this tenant. */
@@ -141,6 +152,40 @@ export class SimulatedAppliance {
   /** The tenant with all that belongs to it. */
   get open(): OpenTenant {
     return this.#engine.openTenant(this.tenant.id);
+  }
+
+  /** The last one whose rows are all in the lake. */
+  get flushedSequence(): number {
+    return this.open.cold.tables.at(-1)!.watermark;
+  }
+
+  /**
+   * Makes a checkpoint of what is in the lake, as the process does that the appliance starts for it, and
+   * removes what it makes unneeded. @returns how many files of the log went. @throws as makeCheckpoint does.
+   */
+  async checkpoint(): Promise<number> {
+    const { tenant } = this;
+    const { id: tenantId } = tenant;
+    const { fileSystem } = this.#options;
+    const sequence = this.flushedSequence;
+    const pathOf = (file: string): string => `${DATA_DIRECTORY}/${file}`;
+    const walDirectory = pathOf(walDirectoryOf(tenantId));
+    const checkpointDirectory = pathOf(checkpointDirectoryOf(tenantId));
+    const hotDirectory = `${tenant.hotDirectory}-checkpoint`;
+    const { sources } = this.#control.tenants.find(({ id }) => id === tenantId)!;
+    try {
+      const answer = await makeCheckpoint(fileSystem, {
+        ...{ tenantId, sources, walDirectory, checkpointDirectory, hotDirectory, sequence },
+        secretFile: pathOf(secretFileOf(tenantId)),
+        capacities: CAPACITIES,
+        acceptDataLoss: false,
+      });
+      const place = { fileSystem, directory: checkpointDirectory, tenantId };
+      const removeLogBelow = (below: number): Promise<number> => tenant.removeLogBelow(below, 0);
+      return (await trimLog({ place, walDirectory, removeLogBelow }, answer)) ?? 0;
+    } finally {
+      removeHotDirectory(hotDirectory);
+    }
   }
 
   async close(): Promise<void> {

@@ -20,6 +20,9 @@ import type { Workload } from './workload.ts';
 /** Where making something durable begins; what was written before is still open. */
 export const SYNC_POINTS: ReadonlySet<string> = new Set(['sync', 'syncDirectory']);
 
+/** Of the starts, and of the ends, of lives. */
+const CHECKPOINT_SHARE = 0.4;
+
 /** A disk after a crash, and what must be on it. */
 export interface CrashImage {
   readonly fileSystem: MemoryFileSystem;
@@ -99,7 +102,9 @@ export class Life {
     if (appliance !== undefined) {
       this.#scheduler.isBusy = () => appliance.tenant.isStaging;
       await this.#judge(appliance, this.#witness);
+      await this.#checkpoint(appliance);
       await this.#produce(appliance);
+      await this.#checkpoint(appliance);
       await this.#judgeEnd(appliance);
       await this.#scheduler.run(appliance.close());
     }
@@ -178,6 +183,26 @@ export class Life {
       onFailure: (what, error) => this.#noteFailure(what, error),
     });
     await this.#scheduler.run(Promise.all([...producers, operator(), upkeep.run()]));
+  }
+
+  /**
+   * Makes a checkpoint now and then, of all there is where it is flushed before. Nobody else wants anything
+   * meanwhile: it works with a thread whose pace nobody can foretell.
+   */
+  async #checkpoint(appliance: SimulatedAppliance): Promise<void> {
+    if (!this.#dice.chance(CHECKPOINT_SHARE)) return;
+    const { tally } = this.#options;
+    try {
+      if (this.#dice.chance(0.7)) await this.#scheduler.run(appliance.open.flusher.flush());
+      await this.#scheduler.settle();
+      if (appliance.flushedSequence === 0) return;
+      const files = await this.#scheduler.run(appliance.checkpoint());
+      tally.countFault('checkpoint');
+      tally.countFault('log file removed', files);
+      this.#trace.push(`checkpoint made, ${files} files of the log removed`);
+    } catch (error) {
+      this.#noteFailure('the checkpoint', error);
+    }
   }
 
   /** Whether what is shown now is what was acknowledged, no more and no less. */

@@ -10,6 +10,8 @@ import type { Dice } from './dice.ts';
 
 /** Turns of the event loop without a wish before a run counts as stuck. */
 const IDLE_TURNS_MAX = 200_000;
+/** Turns without a wish after which nobody wants anything. */
+const RESTING_TURNS = 3;
 /** 2026-03-01T12:00:00Z. */
 const START_MICROS = 1_772_366_400_000_000;
 
@@ -58,6 +60,16 @@ export class Scheduler implements Clock {
     });
   }
 
+  /** Grants what waits, and what follows from it, until nobody wants anything any more. */
+  async settle(): Promise<void> {
+    let turns = 0;
+    while (turns < RESTING_TURNS) {
+      turns = this.#waiting.length === 0 && !this.isBusy() ? turns + 1 : 0;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#waiting.length > 0) this.#grantOne();
+    }
+  }
+
   /** Grants one wish after another until `work` has settled. @throws what it rejects with. */
   async run<Result>(work: Promise<Result>): Promise<Result> {
     let isSettled = false;
@@ -70,11 +82,15 @@ export class Scheduler implements Clock {
       if (isSettled) return work;
       if (this.#waiting.length === 0 || this.isBusy()) continue;
       idleTurns = 0;
-      const [wish] = this.#waiting.splice(this.#dice.below(this.#waiting.length), 1);
-      this.#nowMicros += this.#dice.between(1, 2000);
-      this.#onGrant(wish!.what, wish!.path);
-      wish!.grant();
+      this.#grantOne();
     }
     throw new Error('the run is stuck: something waits for what never comes');
+  }
+
+  #grantOne(): void {
+    const [wish] = this.#waiting.splice(this.#dice.below(this.#waiting.length), 1);
+    this.#nowMicros += this.#dice.between(1, 2000);
+    this.#onGrant(wish!.what, wish!.path);
+    wish!.grant();
   }
 }
