@@ -22,6 +22,9 @@ const TICKS_PER_SECOND = {
   [TimeUnit.NANOSECOND]: 1_000_000_000,
 } as const;
 
+/** Arrow's own recommendation for the length of an array, and what fits a word of ours. */
+const ROWS_MAX = 2 ** 31 - 1;
+
 /**
  * A writer of the batch's rows; undefined when a column is of a type that it does not take.
  * @throws RangeError for columns that contradict themselves.
@@ -30,6 +33,8 @@ export function nativeRowsOf(
   batch: RecordBatch,
   rows: NativeColumnRows = new native.ColumnRows(),
 ): NativeColumnRows | undefined {
+  const { numRows } = batch;
+  if (!(numRows >= 0 && numRows <= ROWS_MAX)) throw new RangeError(`a batch of ${numRows} rows`);
   const columns: NativeColumn[] = [];
   for (const [index, { name }] of batch.schema.fields.entries()) {
     const data = batch.data.children[index];
@@ -39,7 +44,7 @@ export function nativeRowsOf(
     if (column === undefined) return undefined;
     columns.push({ ...column, role: COLUMN_ROLES.indexOf(roleOf(field)) });
   }
-  const failure = rows.attach(columns, batch.numRows);
+  const failure = rows.attach(columns, numRows);
   if (failure !== '') throw new RangeError(failure);
   return rows;
 }
@@ -70,7 +75,7 @@ function valuesOf(data: Data): Omit<NativeColumn, 'key'> | undefined {
   if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return textOf(data);
   if (DataType.isDictionary(type)) return dictionaryOf(data);
   if (DataType.isInt(type)) {
-    const valueBytes = type.bitWidth / 8;
+    const valueBytes = (values as NodeJS.TypedArray).BYTES_PER_ELEMENT;
     return { kind: kind('integer'), values, valueBytes, isSigned: type.isSigned };
   }
   // Precision 0 is a half: 16 bits.

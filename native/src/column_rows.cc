@@ -65,6 +65,9 @@ std::string Check(const RowColumn& column, uint32_t rows, uint32_t depth) {
     case ColumnKind::kText:
       if (column.indices.data != nullptr) {
         texts = column.entries;
+        if (column.index_bytes == 0 || column.index_bytes > sizeof(uint64_t)) {
+          return "numbers of a width that is not understood";
+        }
         if (column.indices.length < size_t{rows} * column.index_bytes) {
           return "a column is shorter than its rows";
         }
@@ -77,6 +80,7 @@ std::string Check(const RowColumn& column, uint32_t rows, uint32_t depth) {
         }
       }
       if (texts == 0 && column.offsets.length == 0) break;
+      if (column.value_bytes != 4 && column.value_bytes != 8) return "offsets of a width that is not understood";
       if (column.offsets.length < (size_t{texts} + 1) * column.value_bytes) {
         return "a column is shorter than its rows";
       }
@@ -87,6 +91,9 @@ std::string Check(const RowColumn& column, uint32_t rows, uint32_t depth) {
       }
       break;
     default:
+      if (column.value_bytes == 0 || column.value_bytes > sizeof(uint64_t)) {
+        return "numbers of a width that is not understood";
+      }
       values_bytes = size_t{rows} * column.value_bytes;
   }
   return column.values.length < values_bytes ? "a column is shorter than its rows" : "";

@@ -1,6 +1,7 @@
 /**
  * `npm run fuzz -- --cases 1000000 --seed 1`: the native decoder against JSON.parse, and with
- * `--codec msgpack` its reading of msgpack against its reading of the same payload's text.
+ * `--codec msgpack` its reading of msgpack against its reading of the same payload's text; `--codec arrow`
+ * the readers of damaged Arrow streams against each other.
  *
  * A difference ends the run with exit code 1, the payload in a file and the command that repeats the case.
  */
@@ -8,7 +9,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { fuzzDecoder } from './decoder-fuzz.ts';
+import { fuzzArrow } from './arrow-fuzz.ts';
+import { type FuzzReport, fuzzDecoder } from './decoder-fuzz.ts';
 import { fuzzMsgpack } from './msgpack-fuzz.ts';
 import { payloadOracle } from './payload-oracle.ts';
 
@@ -22,7 +24,8 @@ const { values } = parseArgs({
 });
 const [cases, seed, first] = [Number(values.cases), Number(values.seed), Number(values.first)];
 const { codec } = values;
-if (codec !== 'json' && codec !== 'msgpack') throw new Error(`--codec is json or msgpack`);
+const CODECS = ['json', 'msgpack', 'arrow'];
+if (!CODECS.includes(codec)) throw new Error(`--codec is one of ${CODECS.join(', ')}`);
 console.log(`fuzz: ${cases} cases of ${codec} from ${first}, seed ${seed}`);
 
 const directory = mkdtempSync(join(tmpdir(), 'tributary-fuzz-'));
@@ -32,8 +35,10 @@ const rate = (done: number): string =>
 try {
   const onProgress = (done: number): void => console.log(`${done} cases, ${rate(done)}`);
   const options = { seed, first, cases, directory, onProgress };
-  const report =
-    codec === 'json' ? fuzzDecoder({ ...options, oracle: payloadOracle }) : fuzzMsgpack(options);
+  let report: FuzzReport;
+  if (codec === 'json') report = fuzzDecoder({ ...options, oracle: payloadOracle });
+  else if (codec === 'msgpack') report = fuzzMsgpack(options);
+  else report = await fuzzArrow(options);
   const { failure } = report;
   if (failure !== undefined) {
     const file = join(tmpdir(), `tributary-fuzz-${seed}-${failure.index}.${codec}`);
