@@ -176,7 +176,7 @@ export const OPTIONS = {
   address_requests_max: option(
     integer(1, 1_000_000),
     1000,
-    'Requests that one IPv4 address or IPv6 /64 may have under way.',
+    'Requests and WebSocket streams that one IPv4 address or IPv6 /64 may have under way.',
   ),
   key_events_per_second_max: option(rate, 0, 'Events a second of one write key; 0 is no limit.'),
   key_bytes_per_second_max: option(rate, 0, 'Bytes a second of one write key; 0 is no limit.'),

@@ -1,5 +1,6 @@
 /**
- * How many requests of one address group may be under way, so that one client cannot take the room of all.
+ * How many requests of one address group may be under way, so that one client cannot take the room of all. An
+ * open stream is one of them.
  *
  * A group is an IPv4 address, or the /64 an IPv6 address lies in: that is what one customer of a provider
  * gets. Requests are counted and not connections, because the library does not say whose connection was

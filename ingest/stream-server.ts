@@ -4,9 +4,11 @@
  * - A key in the head of the upgrade is checked before the upgrade; a stream without one has
  *   `LIMITS.streamHelloMs` to send it.
  * - At most `LIMITS.streamSocketsMax` streams; one that leaves its answers unread is closed.
+ * - A stream is a request of its address that is under way for as long as it is open.
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
+import { type AddressLimit, addressGroup } from './address-limit.ts';
 import { requireReady } from './batch-intake.ts';
 import { keyOfAuthorization, keyOfProtocols } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
@@ -32,6 +34,8 @@ import {
 interface SocketData {
   readonly principals: StreamPrincipals | undefined;
   readonly resume: StreamResume | undefined;
+  /** The group of addresses that the stream is counted for. */
+  readonly group: string;
   session: StreamSession | undefined;
   helloTimer: NodeJS.Timeout | undefined;
   isClosed: boolean;
@@ -44,13 +48,17 @@ const DRAIN_INTERVAL_MS = 5;
 /** A batch slightly too large gets a nack; a message beyond this ends the connection. */
 const MESSAGE_SLACK = 64 * 1024;
 
+interface StreamServerContext extends StreamContext {
+  readonly addresses: AddressLimit;
+}
+
 export class StreamServer {
-  readonly #context: StreamContext;
+  readonly #context: StreamServerContext;
   readonly #state: () => ApplianceState;
   readonly #sessions = new Set<StreamSession>();
   readonly #tickTimer: NodeJS.Timeout;
 
-  constructor(app: TemplatedApp, context: StreamContext, state: () => ApplianceState) {
+  constructor(app: TemplatedApp, context: StreamServerContext, state: () => ApplianceState) {
     this.#context = context;
     this.#state = state;
     serveStreams<SocketData>(app, '/v1/stream', {
@@ -99,9 +107,13 @@ export class StreamServer {
     try {
       const principals = this.#admit(request);
       const resume = resumeOfQuery(request);
+      const group = addressGroup(response.getRemoteAddress());
+      const crowd = this.#context.addresses.enter(group);
+      if (crowd !== undefined) throw crowd;
       const data: SocketData = {
         principals,
         resume,
+        group,
         session: undefined,
         helloTimer: undefined,
         isClosed: false,
@@ -160,6 +172,7 @@ export class StreamServer {
   #close(socket: WebSocket<SocketData>): void {
     const data = socket.getUserData();
     data.isClosed = true;
+    this.#context.addresses.leave(data.group);
     clearTimeout(data.helloTimer);
     if (data.session === undefined) return;
     data.session.close();

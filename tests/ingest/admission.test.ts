@@ -13,6 +13,7 @@ import {
   openFrontDoor,
   WRITE_KEY,
 } from '../support/front-door.ts';
+import { StreamClient } from '../support/stream-client.ts';
 
 const EVENT = JSON.stringify({ type: 'track', event: 'Seen', userId: 'u1' });
 const bearer = { Authorization: `Bearer ${WRITE_KEY}` };
@@ -122,6 +123,20 @@ test('a client that goes away gives its place back', async (context) => {
   await until(async () => (await door.post('/v1/track', EVENT, bearer)).status === 429);
   socket.destroy();
   await until(async () => (await door.post('/v1/track', EVENT, bearer)).status === 200);
+});
+
+test('an open stream takes a place of its address, and gives it back when it ends', async (context) => {
+  const door = await open(context, { addressRequestsMax: 1 });
+  const stream = await StreamClient.open(door.server.port, bearer);
+  assert.equal((await door.post('/v1/track', EVENT, bearer)).status, 429);
+  stream.destroy();
+  await until(async () => (await door.post('/v1/track', EVENT, bearer)).status === 200);
+  door.writer.hold();
+  const held = door.post('/v1/track', EVENT, bearer);
+  await until(() => door.writer.batches.length > 1);
+  await assert.rejects(StreamClient.open(door.server.port, bearer), /429/);
+  door.writer.letGo();
+  assert.equal((await held).status, 200);
 });
 
 test('addresses are grouped as providers hand them out', () => {
