@@ -72,6 +72,17 @@ test('each external package is imported by its one module', () => {
   assert.deepEqual(strays, []);
 });
 
+test('WebAssembly meets the bytes of others in a process of its own only', () => {
+  // Damaged pages end the process that decodes them.
+  const importers = (module: string): string[] =>
+    [...Object.keys(LADDER), 'bin']
+      .flatMap((folder) => importsOf(folder))
+      .filter(({ file, target }) => normalize(join(dirname(file), target)) === module)
+      .map(({ file }) => file);
+  assert.deepEqual(importers('storage/parquet-wasm.ts'), ['engine/file-rows-worker.ts']);
+  assert.deepEqual(importers('engine/file-rows-worker.ts'), []);
+});
+
 test('below bin/ nobody reads the clock, chance, the environment or the disk by himself', () => {
   // Shared memory and the addon are reached without the file-system port; each says why. The client
   // library stands on nothing of ours, and its file store is its adapter.
