@@ -132,7 +132,10 @@ export class ApplianceProcess {
       body: JSON.stringify({ sql, params }),
     });
     if (!response.ok) throw new Error(await response.text());
-    return (await response.json()) as SqlAnswer;
+    const answer = (await response.json()) as SqlAnswer & { readonly error?: object };
+    // A result that ends early says so in its last line: its rows are not all there are.
+    if (answer.error !== undefined) throw new Error(JSON.stringify(answer.error));
+    return answer;
   }
 
   async #ready(): Promise<void> {
