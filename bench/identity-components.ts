@@ -23,6 +23,7 @@ const EXTERNAL_ID = 5;
 const BATCH_EDGES = 1024;
 const LINE_FEED = 0x0a;
 const COMMA = 0x2c;
+const ZERO = 0x30;
 
 export interface RandomEdges {
   readonly nodes: number;
@@ -82,23 +83,12 @@ export function graphComponents(directory: string, nodes: number, edgesPath: str
   const edges = new EdgeGraph({ directory, anchorsMax: nodes });
   const journal = new IdentityJournal({ append() {}, appendMerge() {} }, edges, profiles);
   try {
-    profiles.prepare(nodes);
+    profiles.prepare(nodes, 1);
     for (let node = 1; node <= nodes; node += 1) profiles.addProfile(node, EXTERNAL_ID, 0);
-    const bytes = readFileSync(edgesPath);
-    let a = 0;
-    let number = 0;
-    let room = 0;
-    for (let at = 0; at < bytes.length; at += 1) {
-      const byte = bytes[at]!;
-      if (byte === COMMA) {
-        a = number;
-        number = 0;
-      } else if (byte === LINE_FEED) {
-        if (room === 0) edges.prepare(nodes + 1, BATCH_EDGES);
-        room = room === 0 ? BATCH_EDGES - 1 : room - 1;
-        takeEdge(a, number, profiles, edges, journal);
-        number = 0;
-      } else number = number * 10 + byte - 0x30;
+    const csv = new PairReader(readFileSync(edgesPath));
+    for (let count = csv.next(); count > 0; count = csv.next()) {
+      edges.prepare(nodes + 1, count, 1);
+      takeEdges(csv.pairs, count, profiles, edges, journal);
     }
     return profiles.profileOf.slice(0, nodes + 1);
   } finally {
@@ -107,18 +97,54 @@ export function graphComponents(directory: string, nodes: number, edgesPath: str
   }
 }
 
-/** What the resolver does for an edge that no rule speaks against. The anchor of node n is n. */
-function takeEdge(
-  a: number,
-  b: number,
+/** Lines of two numbers, a batch at a time. */
+class PairReader {
+  /** Of the last batch. */
+  readonly pairs = new Uint32Array(2 * BATCH_EDGES);
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** @returns lines read into `pairs`, 0 behind the last. */
+  next(): number {
+    const bytes = this.#bytes;
+    const pairs = this.pairs;
+    let at = this.#at;
+    let filled = 0;
+    let number = 0;
+    while (filled < pairs.length && at < bytes.length) {
+      const byte = bytes[at]!;
+      at += 1;
+      if (byte === COMMA || byte === LINE_FEED) {
+        pairs[filled] = number;
+        filled += 1;
+        number = 0;
+      } else number = (10 * number + byte - ZERO) | 0;
+    }
+    this.#at = at;
+    return filled / 2;
+  }
+}
+
+/** What the resolver does for edges that no rule speaks against. The anchor of node n is n. */
+function takeEdges(
+  pairs: Uint32Array,
+  count: number,
   { profileOf }: ProfileStore,
   edges: EdgeGraph,
   journal: IdentityJournal,
 ): void {
-  const joins = profileOf[a] !== profileOf[b];
-  if (!joins && edges.between(a, b) !== 0) return;
-  const edge = journal.addEdge(a, b, 'observed', 'active', joins ? 'joined' : 'confirmed');
-  if (joins) journal.merge(profileOf[a]!, profileOf[b]!, edge);
+  for (let at = 0; at < 2 * count; at += 2) {
+    const a = pairs[at]!;
+    const b = pairs[at + 1]!;
+    const joins = profileOf[a] !== profileOf[b];
+    if (!joins && edges.between(a, b) !== 0) continue;
+    const edge = journal.addEdge(a, b, 'observed', 'active', joins ? 'joined' : 'confirmed');
+    if (joins) journal.merge(profileOf[a]!, profileOf[b]!, edge);
+  }
 }
 
 export function writeCsv(directory: string, { nodes, pairs }: RandomEdges): [string, string] {
