@@ -335,7 +335,7 @@ export class IdentityGraph {
    */
   resolveProfileId(type: string, value: string): string | null {
     const profile = this.profileOf(type, value);
-    return profile === 0 ? null : this.profiles.profileId(profile);
+    return profile === 0 ? null : this.profiles.idOf(profile);
   }
 
   /** The profiles of all identifiers of a request; undefined when it is not in its plain form. */

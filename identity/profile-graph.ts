@@ -163,7 +163,7 @@ function nodeOf(anchor: number, { nameOf, profiles }: GraphParts): GraphNode {
   return {
     anchor,
     ...nameOf(profiles.nodeOf(anchor)),
-    profile: profiles.profileId(profiles.profileOf[anchor]!),
+    profile: profiles.idOf(profiles.profileOf[anchor]!),
     opened_at: isoTime(profiles.openedSeconds(anchor)),
   };
 }

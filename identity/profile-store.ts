@@ -36,7 +36,7 @@ import {
 } from '../storage/state-part.ts';
 import { USER_ID } from './identity-rules.ts';
 import { MinuteMarks } from './minute-marks.ts';
-import { PROFILE_ID_BYTES, ProfileIds, uuidText } from './profile-ids.ts';
+import { PROFILE_ID_BYTES, ProfileIds } from './profile-ids.ts';
 
 /** Words of an anchor in {@link ProfileStore.records}. */
 export const RECORD_WORDS = 3;
@@ -80,16 +80,16 @@ export class ProfileStore {
   readonly times: Int32Array;
   /** By profile: its head, and its size above that. */
   readonly heads: Uint32Array;
-  /** PROFILE_ID_BYTES each; those of published profiles are written. */
-  readonly ids: Uint8Array;
 
   readonly #arrays: StoreArray[] = [];
-  readonly #profileIds: SharedArray<'bytes'>;
+  readonly #heads: SharedArray<'u32'>;
   readonly #profileOf: SharedArray<'u32'>;
-  readonly #ids: ProfileIds;
+  /** Where readers find the secret. */
+  readonly #key: SharedArray<'bytes'>;
+  /** Public ids, by ordinal. */
+  readonly ids: ProfileIds;
   #anchorCount = 0;
   #profileCount = 0;
-  #idsWritten = 0;
   /** When anchors were opened, by arrival. */
   readonly #openings: MinuteMarks;
 
@@ -110,16 +110,25 @@ export class ProfileStore {
     };
     const ofAnchors = (name: string, elements: number): Uint32Array =>
       make('anchor', name, 'u32', elements).values;
-    this.#ids = new ProfileIds(secret);
+    this.ids = new ProfileIds(secret);
     this.#profileOf = make('anchor', 'profile_of', 'u32');
     this.profileOf = this.#profileOf.values;
     this.records = ofAnchors('anchor_records', RECORD_WORDS);
     const times = ofAnchors('anchor_times', 4);
     this.times = new Int32Array(times.buffer, times.byteOffset, times.length);
     this.#openings = new MinuteMarks(directory, 'anchor_minutes', anchorsMax);
-    this.heads = make('profile', 'profile_heads', 'u32').values;
-    this.#profileIds = make('profile', 'profile_ids', 'bytes', 1, PROFILE_ID_BYTES);
-    this.ids = this.#profileIds.allBytes();
+    this.#heads = make('profile', 'profile_heads', 'u32');
+    this.heads = this.#heads.values;
+    this.#key = SharedArray.create({
+      directory,
+      name: 'profile_key',
+      type: 'bytes',
+      capacity: 1,
+      elementBytes: PROFILE_ID_BYTES,
+    });
+    this.#key.ensure(1);
+    this.#key.window(0, 1).set(secret);
+    this.#key.publish(1);
     this.prepare(0);
   }
 
@@ -346,32 +355,24 @@ export class ProfileStore {
 
   /** The public id of any profile, published or not. */
   idOf(profile: number): string {
-    return uuidText(this.#ids.idsOf(profile, 1));
-  }
-
-  /** The public id of a published profile, as a UUID. */
-  profileId(profile: number): string {
-    assert(profile >= 1 && profile <= this.#idsWritten, 'ids of published profiles are asked for');
-    return uuidText(this.#profileIds.window(profile, 1));
+    return this.ids.textOf(profile);
   }
 
   /** The profile, live or not, of a public id; 0 when it is none of this tenant's, or was erased. */
   profileWithId(id: string): number {
-    const ordinal = this.#ids.ordinalOf(id);
+    const ordinal = this.ids.ordinalOf(id);
     return ordinal <= this.#profileCount && this.currentOf(ordinal) > 0 ? ordinal : 0;
   }
 
   /** Lets readers see the anchors and profiles made so far. */
   publish(): void {
-    this.#writeIds();
     this.#profileOf.publish(this.#anchorCount + 1);
-    this.#profileIds.publish(this.#profileCount + 1);
+    this.#heads.publish(this.#profileCount + 1);
     this.#openings.publish();
   }
 
   /** What a checkpoint keeps; all of it was published. */
   state(): StatePart[] {
-    assert(this.#idsWritten === this.#profileCount, 'what a checkpoint keeps was published');
     const counts = { anchor: this.#anchorCount + 1, profile: this.#profileCount + 1 };
     return [
       ...this.#arrays.map(({ array, elements, by }) => partOfArray(array, counts[by] * elements)),
@@ -389,7 +390,6 @@ export class ProfileStore {
     await this.#openings.restore(source);
     this.#anchorCount = counts.anchor;
     this.#profileCount = counts.profile;
-    this.#idsWritten = counts.profile;
     this.prepare(0);
   }
 
@@ -397,6 +397,7 @@ export class ProfileStore {
   close(): void {
     for (const { array } of this.#arrays) array.close();
     this.#openings.close();
+    this.#key.close();
   }
 
   #addAnchor(node: number, type: number, openedSeconds: number): number {
@@ -428,14 +429,6 @@ export class ProfileStore {
     }
     const user = anchors.find((anchor) => this.isUser(anchor));
     this.#setHead(profile, user ?? anchors[0]!, anchors.length);
-  }
-
-  #writeIds(): void {
-    const count = this.#profileCount - this.#idsWritten;
-    if (count === 0) return;
-    const ids = this.#ids.idsOf(this.#idsWritten + 1, count);
-    this.#profileIds.window(this.#idsWritten + 1, count).set(ids);
-    this.#idsWritten = this.#profileCount;
   }
 }
 

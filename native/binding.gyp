@@ -28,6 +28,7 @@
         "src/identifier_index.cc",
         "src/identifier_request.cc",
         "src/node_table.cc",
+        "src/profile_id_cipher.cc",
         "src/message_window.cc",
         "src/stager.cc",
         "src/stager_object.cc",

@@ -280,6 +280,17 @@ export interface NativeAddon {
   /** Page-aligned anonymous memory, zeroed, freed with the ArrayBuffer. */
   allocateAligned(bytes: number): ArrayBuffer;
   /** CRC-32C of `length` bytes from `offset`, continuing from `seed`. */
+  /**
+   * Writes the public ids of the first `count` profiles, 16 bytes each, to `ids`. `plainly`: without the
+   * processor's instructions for it. @returns whether the arguments made sense.
+   */
+  encryptProfiles(
+    key: Uint8Array,
+    profiles: Uint32Array,
+    count: number,
+    ids: Uint8Array,
+    plainly?: boolean,
+  ): boolean;
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
   /** Takes an exclusive lock on `path` for the life of the process. @returns '' or the reason. */
   lockFile(path: string, text: string): string;

@@ -20,6 +20,7 @@
 #include "duckdb_api.h"
 #include "hot_directory.h"
 #include "node_values.h"
+#include "profile_id_cipher.h"
 
 namespace tributary {
 namespace {
@@ -75,6 +76,31 @@ class IdentifierValues {
   MappedArray blocks_, bytes_;
 };
 
+// The public ids of profiles, made from their ordinals.
+class PublicIds {
+ public:
+  PublicIds()
+      : heads_(HotDirectory::Instance().Array("profile_heads")),
+        key_(HotDirectory::Instance().Array("profile_key")) {
+    constexpr uint8_t kNone[kProfileIdBytes] = {};
+    bool has_key = key_.count() > 0 && key_.CapacityOf(kProfileIdBytes) > 0;
+    cipher_ = ProfileIdCipher(has_key ? key_.elements() : kNone);
+    count_ = has_key ? std::min(heads_.count(), heads_.CapacityOf(4)) : 0;
+  }
+  // Ordinals below it are published.
+  uint64_t count() const { return count_; }
+  DuckdbHugeint Of(uint32_t profile) const {
+    uint8_t id[kProfileIdBytes];
+    cipher_.Write(profile, id);
+    return UuidOf(id);
+  }
+
+ private:
+  MappedArray heads_, key_;
+  ProfileIdCipher cipher_;
+  uint64_t count_ = 0;
+};
+
 // ── scalar functions ─────────────────────────────────────────────────────────────────────────────
 
 void ProfileOf(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
@@ -97,8 +123,7 @@ void ProfileOf(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
 }
 
 void ProfileId(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
-  MappedArray array = HotDirectory::Instance().Array("profile_ids");
-  uint64_t count = std::min(array.count(), array.CapacityOf(16));
+  PublicIds ids;
 
   idx_t rows = duckdb.data_chunk_get_size(input);
   DuckdbVector argument = duckdb.data_chunk_get_vector(input, 0);
@@ -108,10 +133,10 @@ void ProfileId(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
   uint64_t* validity = WritableValidity(output);
   for (idx_t row = 0; row < rows; row += 1) {
     uint32_t profile = IsSet(argument_validity, row) ? profiles[row] : 0;
-    if (profile == 0 || profile >= count) {
+    if (profile == 0 || profile >= ids.count()) {
       SetNull(validity, row);
     } else {
-      out[row] = UuidOf(array.elements() + uint64_t{profile} * 16);
+      out[row] = ids.Of(profile);
     }
   }
 }
@@ -193,7 +218,8 @@ constexpr uint32_t kChunkRows = 2048;
 constexpr uint64_t kUnitProfiles = 64 * kChunkRows;
 
 struct ProfileScan {
-  MappedArray ids, heads, records, times;
+  MappedArray heads, records, times;
+  PublicIds ids;
   IdentifierValues identifiers;
   uint64_t count = 0;    // ordinals below it are published
   uint64_t anchors = 0;  // that the arrays have room for
@@ -227,17 +253,16 @@ void BindProfiles(DuckdbBindInfo info) {
     LogicalType type(column.type);
     duckdb.bind_add_result_column(info, column.name, type.get());
   }
-  duckdb.bind_set_cardinality(info, HotDirectory::Instance().Array("profile_ids").count(), false);
+  duckdb.bind_set_cardinality(info, HotDirectory::Instance().Array("profile_heads").count(), false);
 }
 
 void InitProfiles(DuckdbInitInfo info) {
   HotDirectory& directory = HotDirectory::Instance();
   auto scan = std::make_unique<ProfileScan>();
-  scan->ids = directory.Array("profile_ids");
   scan->heads = directory.Array("profile_heads");
   scan->records = directory.Array("anchor_records");
   scan->times = directory.Array("anchor_times");
-  scan->count = std::min({scan->ids.count(), scan->ids.CapacityOf(16), scan->heads.CapacityOf(4)});
+  scan->count = std::min(scan->heads.count(), scan->heads.CapacityOf(4));
   // Both are arrays of 32-bit words: three and four an anchor.
   scan->anchors = std::min(scan->records.CapacityOf(4) / 3, scan->times.CapacityOf(4) / 4);
   for (idx_t output = 0; output < duckdb.init_get_column_count(info); output += 1) {
@@ -353,7 +378,7 @@ void FillProfileColumn(DuckdbVector vector, idx_t column, const ProfileScan& sca
     case kPublicId: {
       auto* out = static_cast<DuckdbHugeint*>(duckdb.vector_get_data(vector));
       for (uint32_t row = 0; row < worker.count; row += 1) {
-        out[row] = UuidOf(scan.ids.elements() + uint64_t{worker.profiles[row]} * 16);
+        out[row] = scan.ids.Of(worker.profiles[row]);
       }
       return;
     }

@@ -12,19 +12,21 @@ namespace tributary {
 namespace {
 
 constexpr uint64_t kSlotsMin = 1 << 16;
-// At 7/8 full an entry lies 4 slots behind its home on average; runs of this length do not happen.
-constexpr uint64_t kOverhang = 1 << 13;
-// An addition moves so many slots: a sixteenth more slots are filled by 1/18 as many additions.
-constexpr uint64_t kSlotsMovedPerAddition = 32;
+// At 15/16 full an entry lies 8 slots behind its home on average, one in 60 million about 140.
+constexpr uint64_t kOverhang = 1 << 12;
+// The array grows by one slot in so many.
+constexpr uint64_t kSlotsPerNewSlot = 32;
+// An addition moves so many slots: all are moved by half of the additions that fill the new ones.
+constexpr uint64_t kSlotsMovedPerAddition = 2 * kSlotsPerNewSlot * 16 / 15;
 constexpr uint64_t kHugePage = 2 << 20;
 
-bool IsTooFull(uint64_t nodes, uint64_t slots) { return nodes * 8 > slots * 7; }
+bool IsTooFull(uint64_t nodes, uint64_t slots) { return nodes * 16 > slots * 15; }
 
 }  // namespace
 
 std::string NodeTable::Open(uint64_t nodes_max) {
-  uint64_t slots = std::max(kSlotsMin, nodes_max * 8 / 7 + 1);
-  reserved_slots_ = slots + slots / 16 + kSlotsMin + kOverhang;
+  uint64_t slots = std::max(kSlotsMin, nodes_max * 16 / 15 + 1);
+  reserved_slots_ = slots + slots / kSlotsPerNewSlot + kSlotsMin + kOverhang;
   // What may be written counts as data of the process (RLIMIT_DATA), touched or not.
   void* memory = mmap(nullptr, reserved_slots_ * sizeof(uint64_t), PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -43,7 +45,7 @@ void NodeTable::Clear(uint64_t nodes) {
   memset(slots_, 0, (slot_count_ + kOverhang) * sizeof(uint64_t));
   count_ = boundary_ = former_slots_ = 0;
   uint64_t slots = slot_count_;
-  while (IsTooFull(nodes + 1, slots)) slots += slots / 16;
+  while (IsTooFull(nodes + 1, slots)) slots += slots / kSlotsPerNewSlot;
   UseSlots(slots);
 }
 
@@ -72,7 +74,7 @@ void NodeTable::Place(uint64_t entry) {
 
 void NodeTable::BeginGrowing() {
   former_slots_ = boundary_ = slot_count_;
-  UseSlots(slot_count_ + std::max(slot_count_ / 16, kSlotsMin));
+  UseSlots(slot_count_ + std::max(slot_count_ / kSlotsPerNewSlot, kSlotsMin));
 }
 
 // Moves the entries behind a new boundary, about `slots` lower, to their homes in the longer array.

@@ -1,8 +1,8 @@
-// Where nodes are found: from 32 bits of a hash to nodes, in 8 bytes a slot, at most 7/8 full.
+// Where nodes are found: from 32 bits of a hash to nodes, in 8 bytes a slot, at most 15/16 full.
 //
 // The slots are one array with gaps, in the order of the tags: an entry wants to lie at
 // tag / 2^32 of the array, its home, and lies there or in the first place behind. So it can grow in
-// place and in small steps, by a sixteenth: what lies last moves to the homes it has in the longer array
+// place and in small steps, by 1/32: what lies last moves to the homes it has in the longer array
 // first, and each addition moves a few more. No addition waits for all of them, memory never doubles, and
 // no second table is there meanwhile.
 //

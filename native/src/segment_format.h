@@ -113,7 +113,7 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 // The shared arrays of identity that readers use (files <name>.array beside the registry).
 // Ordinal 0 is never given: it means "none".
 //   profile_of        u32   [anchor]  -> profile
-//   profile_ids       16 B  [profile] -> public id, big-endian UUID bytes
+//   profile_key       16 B  one element: what public ids are made with (profile_id_cipher.h)
 //   profile_heads     u32   [profile] -> an anchor of its ring, that of a user_id if there is one; above it
 //                                        min(anchors, 15), 0 when it became part of another
 //   anchor_records    12 B  [anchor]  -> AnchorRecord
@@ -122,7 +122,7 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 //   node_anchors      u32   [node]    -> the anchor that takes its events, and NodeWord bits
 //   identifier_types  64 B  [type]    -> name, ended by a zero
 //   node_values, identifier_values: node_values.h
-// profile_ids publishes the count of profiles, profile_of that of anchors; a reader takes these as the
+// profile_heads publishes the count of profiles, profile_of that of anchors; a reader takes these as the
 // numbers for all profile_* and anchor_*.
 
 // What is counted is counted per anchor; a profile adds its anchors up. Shared with identity/profile-store.ts.

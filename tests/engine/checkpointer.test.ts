@@ -69,7 +69,7 @@ function people({ engine }: Site): unknown {
   const events = users.map((profile) =>
     profiles.anchorsOf(profile).map((anchor) => profiles.records[anchor * RECORD_WORDS]),
   );
-  return { users, events, ids: users.map((profile) => profiles.profileId(profile)) };
+  return { users, events, ids: users.map((profile) => profiles.idOf(profile)) };
 }
 
 const checkpointsIn = (dataDirectory: string): string =>

@@ -110,7 +110,7 @@ describe('a log that is trimmed', () => {
       const counts = profiles
         .anchorsOf(profile)
         .map((anchor) => profiles.records[anchor * RECORD_WORDS]);
-      return [profiles.profileId(profile), ...counts];
+      return [profiles.idOf(profile), ...counts];
     });
     return { events, people };
   }

@@ -95,7 +95,7 @@ test('public profile ids are unique, look like UUIDs and come out the same after
   const first = await TestEngine.open(context, fileSystem);
   await first.send(Array.from({ length: 50 }, (_, index) => page({ userId: `u${index}` })));
   const idsOf = (engine: TestEngine): string[] =>
-    profilesOf(engine).map((profile) => engine.tenant.identity.profiles.profileId(profile));
+    profilesOf(engine).map((profile) => engine.tenant.identity.profiles.idOf(profile));
   const ids = idsOf(first);
   assert.equal(new Set(ids).size, 50);
   for (const id of ids)

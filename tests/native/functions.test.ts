@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { ProfileIds } from '../../identity/profile-ids.ts';
 import { SharedArray } from '../../storage/shared-array.ts';
 import { type HotFixture, openDuckDb, openHotFixture, rowsOf } from './scan-harness.ts';
 
-const ID = '9f8e7d6c-5b4a-4392-8170-00ffeeddccbb';
 /** The lowest bit above an ordinal. */
 const HIGH = 2 ** 28;
 const USER_ID = 1;
-const LOW_ID = '00000000-0000-4000-8000-000000000001';
+const KEY = Buffer.from('the key of tests');
+/** Of the profiles 1 and 2. */
+const ID = new ProfileIds(KEY).textOf(1);
+const LOW_ID = new ProfileIds(KEY).textOf(2);
 
 describe('profile functions', () => {
   let duckdb: DuckDBConnection;
@@ -60,12 +63,10 @@ describe('profile functions', () => {
     made.publish(count);
   }
 
-  function profileIds(...ids: readonly string[]): void {
-    bytes(
-      'profile_ids',
-      16,
-      Buffer.from(['0'.repeat(32), ...ids].join('').replace(/-/g, ''), 'hex'),
-    );
+  /** So many profiles, whose ids are made with KEY. */
+  function profileIds(profiles: number): void {
+    bytes('profile_key', 16, KEY);
+    array('profile_heads', 'u32', new Array(profiles + 1).fill(0));
   }
 
   /** The block of the first 28 nodes: where they start, and where each ends from there. */
@@ -107,19 +108,19 @@ describe('profile functions', () => {
   });
 
   it('profile_id gives the UUID of the bytes, in text and in order', async () => {
-    profileIds(ID, LOW_ID);
+    profileIds(2);
     const sql = `SELECT profile_id(profile::UINTEGER)::VARCHAR
       FROM (VALUES (1), (2), (0), (3), (4294967295), (NULL)) AS given(profile)`;
     assert.deepEqual((await rows(sql)).flat(), [ID, LOW_ID, null, null, null, null]);
     assert.deepEqual(
       await rows(`SELECT profile_id(1::UINTEGER) = '${ID}'::UUID,
         profile_id(2::UINTEGER) < profile_id(1::UINTEGER)`),
-      [[true, true]],
+      [[true, LOW_ID < ID]],
     );
   });
 
   it('hot_profiles shows live profiles, with user ids of every length', async () => {
-    profileIds(ID, LOW_ID, ID.replace('9f', '1f'));
+    bytes('profile_key', 16, KEY);
     // Above the head: how many anchors.
     array('profile_heads', 'u32', [0, 2 * HIGH + 1, 1, HIGH + 3]);
     // Of each anchor: events; next, node, and above them the type; first and last seen as two words each.
@@ -158,7 +159,15 @@ describe('profile functions', () => {
     );
     assert.deepEqual(await rows(`SELECT * FROM hot_profiles() ORDER BY profile`), [
       [1, ID, value, 2, '1970-01-01 00:00:01+00', '1970-01-01 00:00:02+00', 11],
-      [3, ID.replace('9f', '1f'), null, 1, '1970-01-01 00:00:03+00', '1970-01-01 00:00:04+00', 12],
+      [
+        3,
+        new ProfileIds(KEY).textOf(3),
+        null,
+        1,
+        '1970-01-01 00:00:03+00',
+        '1970-01-01 00:00:04+00',
+        12,
+      ],
     ]);
     assert.deepEqual(await rows(`SELECT count(*), sum(event_count) FROM hot_profiles()`), [
       [2n, 23n],
@@ -206,7 +215,6 @@ describe('profile functions', () => {
   });
 
   it('a damaged node value is NULL, never a read outside the file', async () => {
-    profileIds(ID, ID, ID);
     array('profile_heads', 'u32', [0, HIGH + 1, HIGH + 2, HIGH + 3]);
     const node = (number: number): number[] => [0, 0, USER_ID * HIGH + number];
     array('anchor_records', 'u32', [...node(0), ...node(1), ...node(2), ...node(4_000_000)]);
@@ -232,7 +240,6 @@ describe('profile functions', () => {
       made.publish(count);
       return made;
     };
-    make('profile_ids', 16);
     const heads = make('profile_heads', 4).window(0, count);
     new Uint32Array(heads.buffer, heads.byteOffset, count).fill(HIGH);
     assert.deepEqual(

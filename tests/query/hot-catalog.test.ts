@@ -1,6 +1,7 @@
 /** The appliance's own relations, over a hot directory and through a worker process. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { ProfileIds } from '../../identity/profile-ids.ts';
 import { HOT_CATALOG } from '../../query/catalog.ts';
 import type { SqlService } from '../../query/sql-service.ts';
 import { DEAD_LETTERS_SCHEMA } from '../../storage/dead-letters-schema.ts';
@@ -14,8 +15,9 @@ import { type HotFixture, openHotFixture } from '../native/scan-harness.ts';
 import { ask, openService, rowsOf } from './sql-fixture.ts';
 
 const NEW_YEAR_MICROS = Date.UTC(2026, 0, 1) * 1000;
-const ID = '9f8e7d6c-5b4a-4392-8170-00ffeeddccbb';
-const OTHER_ID = '00000000-0000-4000-8000-000000000001';
+const KEY = Buffer.from('the key of tests');
+const ID = new ProfileIds(KEY).textOf(1);
+const OTHER_ID = new ProfileIds(KEY).textOf(2);
 
 function position(name: string): number {
   return EVENTS_SCHEMA.columns.findIndex((column) => column.name === name);
@@ -50,19 +52,23 @@ function publishProfiles(context: TestContext, directory: string): void {
   profileOf.ensure(4);
   profileOf.values.set([0, 1, 1, 2]);
   profileOf.publish(4);
-  const ids = SharedArray.create({
+  const key = SharedArray.create({
     directory,
-    name: 'profile_ids',
+    name: 'profile_key',
     type: 'bytes',
     elementBytes: 16,
-    capacity,
+    capacity: 1,
   });
-  ids.ensure(3);
-  ids.window(1, 2).set(Buffer.from((ID + OTHER_ID).replaceAll('-', ''), 'hex'));
-  ids.publish(3);
+  key.ensure(1);
+  key.window(0, 1).set(KEY);
+  key.publish(1);
+  const heads = SharedArray.create({ directory, name: 'profile_heads', type: 'u32', capacity });
+  heads.ensure(3);
+  heads.publish(3);
   context.after(() => {
     profileOf.close();
-    ids.close();
+    heads.close();
+    key.close();
   });
 }
 

@@ -48,7 +48,7 @@ export async function observe(
   const profileOf = ({ anchor }: ShownRow): string | null =>
     anchor === null || anchor === 0
       ? null
-      : identity.profiles.profileId(identity.profiles.profileOf[Number(anchor)]!);
+      : identity.profiles.idOf(identity.profiles.profileOf[Number(anchor)]!);
   const nodeValue = (node: ShownCell | undefined): string => identity.valueOf(Number(node));
   return {
     tenantId: tenant.id,

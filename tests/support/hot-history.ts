@@ -46,7 +46,7 @@ export class HotHistory implements TenantHistory {
 
   async publicIds(profiles: readonly number[]): Promise<ReadonlyMap<number, string>> {
     const { profiles: store } = this.#engine.tenant.identity;
-    return new Map(profiles.map((profile) => [profile, store.profileId(profile)]));
+    return new Map(profiles.map((profile) => [profile, store.idOf(profile)]));
   }
 
   #edges(isWanted: (edge: Record<string, unknown>) => boolean): (PastEdge & { edge: number })[] {
