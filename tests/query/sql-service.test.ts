@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, CollectingSink, codeOf, openService, requestOf, rowsOf } from './sql-fixture.ts';
 
 const FOREVER = 'SELECT count(*) FROM range(1e12::BIGINT)';
@@ -143,7 +144,8 @@ test('a worker that is killed takes only its own query', async (context) => {
   const sinks = [new CollectingSink(), new CollectingSink()];
   const sql = 'SELECT count(*) FROM range(3000000000)';
   for (const sink of sinks) service.execute(requestOf(sql), sink);
-  setTimeout(() => process.kill(victim!, 'SIGKILL'), 100);
+  while (service.state.running < 2) await sleep(10);
+  process.kill(victim!, 'SIGKILL');
   const answers = await Promise.all(sinks.map((sink) => sink.answer));
   const codes = answers.map((answer) => answer.error?.code ?? 'none').sort();
   assert.deepEqual(codes, ['TRIBUTARY_QUERY_WORKER_LOST', 'none']);
