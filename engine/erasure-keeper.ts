@@ -14,6 +14,7 @@ import type { NamedIdentifier } from '../identity/identity-command.ts';
 import { randomUuid } from '../storage/lake/location.ts';
 import type { ColdStore } from './cold-store.ts';
 import type { Erasure } from './erasure-ledger.ts';
+import { IdentityKeeper, type KnownProfile } from './identity-keeper.ts';
 import { type ListedErasure, serialiseSuppressionList } from './suppression-list.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -23,13 +24,8 @@ export type ErasureSubject =
   | { readonly identifier: NamedIdentifier };
 
 /** What identity knows of whoever is meant, and all by which tables can be searched. */
-export interface ErasedPerson {
-  readonly profile: string;
-  readonly identifiers: readonly NamedIdentifier[];
-  readonly anchors: readonly number[];
+export interface ErasedPerson extends KnownProfile {
   readonly events: number;
-  /** When the first and the last event happened, microseconds since 1970; null without events. */
-  readonly seen: { readonly firstMicros: number; readonly lastMicros: number } | null;
 }
 
 /** Sequences of rows that mention a person without being attributed to anybody. */
@@ -67,29 +63,14 @@ export class ErasureKeeper {
 
   /** @throws TRIBUTARY_ERASURE_PERSON_UNKNOWN, TRIBUTARY_IDENTITY_TYPE_UNKNOWN */
   personOf(subject: ErasureSubject): ErasedPerson {
-    const { identity } = this.#options.tenant;
-    const { profiles } = identity;
-    let profile: number;
-    if ('identifier' in subject) {
-      const { type, value } = subject.identifier;
-      profile = identity.profileOf(type, value);
-    } else {
-      const retired = profiles.profileWithId(subject.profile);
-      profile = retired === 0 ? 0 : profiles.currentOf(retired);
-    }
-    if (profile === 0) throw new TributaryError('TRIBUTARY_ERASURE_PERSON_UNKNOWN');
-    const anchors = profiles.anchorsOf(profile);
-    const nodes = [...new Set(anchors.map((anchor) => profiles.nodeOf(anchor)))];
-    return {
-      profile: profiles.idOf(profile),
-      identifiers: nodes.map((node) => ({
-        type: identity.typeOf(node),
-        value: identity.valueOf(node),
-      })),
-      anchors,
-      events: profiles.eventsOf(anchors),
-      seen: profiles.seenMicros(anchors),
-    };
+    const { tenant } = this.#options;
+    const people = new IdentityKeeper(tenant);
+    const person =
+      'identifier' in subject
+        ? people.profileOf(subject.identifier)
+        : people.profileWithId(subject.profile);
+    if (person === undefined) throw new TributaryError('TRIBUTARY_ERASURE_PERSON_UNKNOWN');
+    return { ...person, events: tenant.identity.profiles.eventsOf(person.anchors) };
   }
 
   /**

@@ -6,6 +6,7 @@
  * - Members are profiles of today, most events first.
  */
 import { LIMITS } from '../base/limits.ts';
+import { latestTraits } from './latest-traits.ts';
 import { traitText } from './profile.ts';
 import type { Row } from './sql-rows.ts';
 
@@ -16,14 +17,7 @@ const SQL = `
   WITH own AS MATERIALIZED (
     SELECT sequence, timestamp, type, profile_id, source, traits FROM events
     WHERE group_id = $1 AND timestamp <= $2::TIMESTAMPTZ
-  ), said AS (
-    SELECT sequence, timestamp, source, trait, value::VARCHAR AS value FROM (
-      SELECT *, unnest(json_keys(traits)) AS trait, unnest(json_extract(traits, '$.*')) AS value,
-        generate_subscripts(json_keys(traits), 1) AS place
-      FROM own WHERE type = 'group')
-    QUALIFY row_number() OVER (
-      PARTITION BY trait ORDER BY timestamp DESC, sequence DESC, place DESC) = 1
-  ), members AS (
+  ), said AS (${latestTraits('group')}), members AS (
     SELECT profile_id, count(*) AS events, min(timestamp) AS first, max(timestamp) AS last
     FROM own WHERE profile_id IS NOT NULL GROUP BY profile_id
   ), listed AS (

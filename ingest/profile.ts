@@ -8,6 +8,7 @@
  */
 import type { KnownProfile } from '../engine/identity-keeper.ts';
 import { eventTimes } from './event-times.ts';
+import { latestTraits } from './latest-traits.ts';
 import type { Row } from './sql-rows.ts';
 
 export interface ProfileQuery {
@@ -20,14 +21,7 @@ const SQL = `
     SELECT sequence, timestamp, type, group_id, source, traits FROM events
     WHERE anchor IN (SELECT unnest($1::UINTEGER[]))
       AND timestamp >= $2::TIMESTAMPTZ AND timestamp <= $3::TIMESTAMPTZ
-  ), said AS (
-    SELECT sequence, timestamp, source, trait, value::VARCHAR AS value FROM (
-      SELECT *, unnest(json_keys(traits)) AS trait, unnest(json_extract(traits, '$.*')) AS value,
-        generate_subscripts(json_keys(traits), 1) AS place
-      FROM own WHERE type = 'identify')
-    QUALIFY row_number() OVER (
-      PARTITION BY trait ORDER BY timestamp DESC, sequence DESC, place DESC) = 1
-  ), former AS (
+  ), said AS (${latestTraits('identify')}), former AS (
     SELECT loser_id AS id FROM merges WHERE survivor_id = $4::UUID
     UNION
     SELECT merges.loser_id FROM merges JOIN former ON merges.survivor_id = former.id
