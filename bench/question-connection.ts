@@ -3,10 +3,9 @@
  * It must cost next to nothing: it runs on the machine that it measures. So it finds the ends of answers,
  * looks into none of them but the first, and writes what is due as one piece.
  */
-import { randomBytes } from 'node:crypto';
 import { AnswerSocket } from './batch-connection.ts';
+import { HEAD_END, upgradeRequest } from './stream-upgrade.ts';
 
-const HEAD_END = '\r\n\r\n';
 const FINAL_TEXT = 0x81;
 const MASKED = 0x80;
 const LENGTH_16 = 126;
@@ -150,17 +149,4 @@ function frameBytes(received: Buffer, start: number): number {
   return short === LENGTH_16
     ? 4 + received.readUInt16BE(start + 2)
     : 10 + Number(received.readBigUInt64BE(start + 2));
-}
-
-function upgradeRequest(key: string): string {
-  return [
-    'GET /v1/stream HTTP/1.1',
-    'Host: 127.0.0.1',
-    'Connection: Upgrade',
-    'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
-    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
-    'Sec-WebSocket-Protocol: tributary.v1',
-    `Authorization: Bearer ${key}${HEAD_END}`,
-  ].join('\r\n');
 }

@@ -1,6 +1,6 @@
 /** A producer over the WebSocket protocol of docs/websocket.md: binary frames, many under way. */
-import { randomBytes } from 'node:crypto';
 import { AnswerSocket, acceptedOf, type BatchConnection } from './batch-connection.ts';
+import { HEAD_END, upgradeRequest } from './stream-upgrade.ts';
 
 /** Final fragment, binary; masked with a key of zeros, which leaves the payload as it is. */
 const FINAL_BINARY = 0x82;
@@ -9,7 +9,6 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const CODEC_JSON = 1;
 const BATCH_HEAD_BYTES = 5;
-const HEAD_END = '\r\n\r\n';
 
 interface Waiting {
   readonly resolve: (accepted: number) => void;
@@ -91,19 +90,6 @@ export class StreamConnection implements BatchConnection {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
-}
-
-function upgradeRequest(writeKey: string): string {
-  return [
-    'GET /v1/stream HTTP/1.1',
-    'Host: 127.0.0.1',
-    'Connection: Upgrade',
-    'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
-    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
-    'Sec-WebSocket-Protocol: tributary.v1',
-    `Authorization: Bearer ${writeKey}${HEAD_END}`,
-  ].join('\r\n');
 }
 
 function frameHead(id: number, payloadBytes: number): Buffer {

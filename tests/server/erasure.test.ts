@@ -1,14 +1,10 @@
 /** Erasing a person over HTTP and from a shell, asked of the real process. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { ADMIN_KEY, ApplianceProcess } from '../support/appliance.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/tributary.js', import.meta.url));
+import { ADMIN_KEY, ApplianceProcess, runCommand } from '../support/appliance.ts';
 
 let appliance: ApplianceProcess;
 before(async () => {
@@ -29,18 +25,8 @@ async function ask(method: string, path: string, body?: object): Promise<[number
   return [response.status, (await response.json()) as Body];
 }
 
-async function run(args: readonly string[]): Promise<[number | null, string, string]> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { TRIBUTARY_URL: appliance.url, TRIBUTARY_KEY: ADMIN_KEY },
-  });
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (bytes: Buffer) => {
-      output[name] += bytes.toString('utf8');
-    });
-  }
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return [code, output.stdout, output.stderr];
+function run(args: readonly string[], input = ''): ReturnType<typeof runCommand> {
+  return runCommand(appliance.url, args, input);
 }
 
 async function visit(userId: string, rest: object = {}): Promise<void> {

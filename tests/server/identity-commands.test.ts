@@ -1,13 +1,9 @@
 /** What an operator tells identity, over HTTP and from a shell, asked of the real process. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { ADMIN_KEY, ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/tributary.js', import.meta.url));
+import { ADMIN_KEY, ApplianceProcess, runCommand, WRITE_KEY } from '../support/appliance.ts';
 
 let appliance: ApplianceProcess;
 before(async () => {
@@ -59,19 +55,8 @@ async function refusal(method: string, path: string, body: object | string): Pro
   return [answer.status, answer.body.error?.code];
 }
 
-async function run(args: readonly string[], input = ''): Promise<[number | null, string, string]> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { TRIBUTARY_URL: appliance.url, TRIBUTARY_KEY: ADMIN_KEY },
-  });
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (bytes: Buffer) => {
-      output[name] += bytes.toString('utf8');
-    });
-  }
-  child.stdin.end(input);
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return [code, output.stdout, output.stderr];
+function run(args: readonly string[], input = ''): ReturnType<typeof runCommand> {
+  return runCommand(appliance.url, args, input);
 }
 
 async function identify(userId: string, email?: string): Promise<void> {

@@ -1,14 +1,11 @@
 /** Rule sets tried on the past of the real appliance, over HTTP and from a shell, with rows hot and cold. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { ADMIN_KEY, ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
+import { ADMIN_KEY, ApplianceProcess, runCommand, WRITE_KEY } from '../support/appliance.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/tributary.js', import.meta.url));
 const PATH = '/v1/identity/what-if';
 
 let appliance: ApplianceProcess;
@@ -171,16 +168,6 @@ test('the same from a shell, and a file that is not there is told', async () => 
   }
 });
 
-async function run(args: readonly string[]): Promise<[number | null, string, string]> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { TRIBUTARY_URL: appliance.url, TRIBUTARY_KEY: ADMIN_KEY },
-  });
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (bytes: Buffer) => {
-      output[name] += bytes.toString('utf8');
-    });
-  }
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return [code, output.stdout, output.stderr];
+function run(args: readonly string[], input = ''): ReturnType<typeof runCommand> {
+  return runCommand(appliance.url, args, input);
 }

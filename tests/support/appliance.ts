@@ -168,3 +168,23 @@ function freePort(): Promise<number> {
     });
   });
 }
+
+/** Runs `tributary` with an admin key against the appliance at `url`. @returns exit code, output, errors. */
+export async function runCommand(
+  url: string,
+  args: readonly string[],
+  input = '',
+): Promise<[number | null, string, string]> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { TRIBUTARY_URL: url, TRIBUTARY_KEY: ADMIN_KEY },
+  });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (bytes: Buffer) => {
+      output[name] += bytes.toString('utf8');
+    });
+  }
+  child.stdin.end(input);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return [code, output.stdout, output.stderr];
+}
