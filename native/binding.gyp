@@ -30,6 +30,7 @@
         "src/node_table.cc",
         "src/profile_id_cipher.cc",
         "src/message_window.cc",
+        "src/decode_stage.cc",
         "src/stager.cc",
         "src/stager_object.cc",
         "src/text_search.cc",

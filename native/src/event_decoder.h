@@ -56,6 +56,7 @@ class EventDecoder {
   DecodeFailure Decode(const char* payload, uint32_t length, const BatchFields& batch,
                        uint32_t* events);
   const Notes& notes() const { return notes_; }
+  Notes TakeNotes() { return std::move(notes_); }
   const std::string& failure_text() const { return failure_; }
 
  private:

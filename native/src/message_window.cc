@@ -12,7 +12,21 @@ namespace {
 constexpr uint32_t kMessageIdColumn = 1;
 constexpr uint32_t kEventColumn = 3;
 constexpr uint32_t kFingerprintTextColumns[] = {5, 6, 15, 16};  // ids, properties, traits
-constexpr uint32_t kBlockRows = 16;
+constexpr uint32_t kRowsAhead = 16;  // whose slots are being fetched
+
+uint32_t FingerprintOf(const SegmentRows& rows, uint32_t row, uint64_t secret) {
+  uint64_t hash = secret;
+  const ColumnDescriptor& event = rows.column(kEventColumn);
+  if (rows.valid(event, row)) {
+    Slice name = rows.dictionary_text(event, rows.code(event, row));
+    hash = HashBytes(name.data, name.length, hash);
+  }
+  for (uint32_t column : kFingerprintTextColumns) {
+    Slice text = rows.text(rows.column(column), row);
+    if (text.present()) hash = HashBytes(text.data, text.length, hash + column);
+  }
+  return static_cast<uint32_t>(hash >> 32);
+}
 
 }  // namespace
 
@@ -20,38 +34,44 @@ void MessageWindow::SetWindow(int64_t window_micros) {
   span_micros_ = std::max<int64_t>(window_micros / (kGenerations - 1), 1);
 }
 
-uint32_t MessageWindow::HideDuplicates(SegmentRows* rows, uint32_t first, uint32_t count,
-                                       int64_t received_at, std::vector<uint32_t>* differing) {
+void ReadMessageKeys(const SegmentRows& rows, uint32_t first, uint32_t count, uint64_t secret,
+                     std::vector<MessageKey>* keys) {
+  keys->resize(count);
+  const ColumnDescriptor& ids = rows.column(kMessageIdColumn);
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t row = first + i;
+    MessageKey& key = (*keys)[i];
+    key = {0, 0};
+    if (rows.hidden(row)) continue;
+    Slice id = rows.text(ids, row);
+    uint64_t hash = HashBytes(id.data, id.length, secret);
+    key = {hash == 0 ? 1 : hash, FingerprintOf(rows, row, secret)};
+  }
+}
+
+uint32_t MessageWindow::HideDuplicates(SegmentRows* rows, uint32_t first,
+                                       const std::vector<MessageKey>& keys, int64_t received_at,
+                                       std::vector<uint32_t>* differing) {
   RotateTo(received_at);
-  const ColumnDescriptor& ids = rows->column(kMessageIdColumn);
-  uint64_t hashes[kBlockRows];
+  const uint32_t count = static_cast<uint32_t>(keys.size());
+  auto prefetch = [&](uint32_t i) {
+    for (const FingerprintMap& generation : generations_) generation.Prefetch(keys[i].hash);
+    generations_[current_].PrefetchForAdding(keys[i].hash);
+  };
+  for (uint32_t i = 0; i < std::min(count, kRowsAhead); i++) prefetch(i);
   uint32_t hidden = 0;
-  for (uint32_t done = 0; done < count;) {
-    uint32_t block = std::min(count - done, kBlockRows);
-    for (uint32_t i = 0; i < block; i++) {
-      uint32_t row = first + done + i;
-      hashes[i] = 0;
-      if (rows->hidden(row)) continue;
-      Slice id = rows->text(ids, row);
-      hashes[i] = HashBytes(id.data, id.length, secret_);
-      if (hashes[i] == 0) hashes[i] = 1;  // 0 marks a free slot
-      for (const FingerprintMap& generation : generations_) generation.Prefetch(hashes[i]);
-      generations_[current_].PrefetchForAdding(hashes[i]);
+  for (uint32_t i = 0; i < count; i++) {
+    if (i + kRowsAhead < count) prefetch(i + kRowsAhead);
+    const MessageKey& key = keys[i];
+    if (key.hash == 0) continue;
+    const uint32_t* known = Find(key.hash);
+    if (known == nullptr) {
+      generations_[current_].Add(key.hash, key.fingerprint);
+      continue;
     }
-    for (uint32_t i = 0; i < block; i++) {
-      if (hashes[i] == 0) continue;
-      uint32_t row = first + done + i;
-      uint32_t fingerprint = FingerprintOf(*rows, row);
-      const uint32_t* known = Find(hashes[i]);
-      if (known == nullptr) {
-        generations_[current_].Add(hashes[i], fingerprint);
-        continue;
-      }
-      if (*known != fingerprint) differing->push_back(done + i);
-      rows->Hide(row);
-      hidden++;
-    }
-    done += block;
+    if (*known != key.fingerprint) differing->push_back(i);
+    rows->Hide(first + i);
+    hidden++;
   }
   NoteMemory();
   return hidden;
@@ -96,21 +116,6 @@ const uint32_t* MessageWindow::Find(uint64_t hash) const {
     if (known != nullptr) return known;
   }
   return nullptr;
-}
-
-// Of what an event says and about whom; times and context may differ between two attempts.
-uint32_t MessageWindow::FingerprintOf(const SegmentRows& rows, uint32_t row) const {
-  uint64_t hash = secret_;
-  const ColumnDescriptor& event = rows.column(kEventColumn);
-  if (rows.valid(event, row)) {
-    Slice name = rows.dictionary_text(event, rows.code(event, row));
-    hash = HashBytes(name.data, name.length, hash);
-  }
-  for (uint32_t column : kFingerprintTextColumns) {
-    Slice text = rows.text(rows.column(column), row);
-    if (text.present()) hash = HashBytes(text.data, text.length, hash + column);
-  }
-  return static_cast<uint32_t>(hash >> 32);
 }
 
 // Opens a new generation for each span that has passed, which drops the oldest.

@@ -3,7 +3,8 @@
 // Exact 64-bit hashes in generations that are dropped as a whole. The window is kept for at least
 // `window` of log time: generations - 1 spans of window / (generations - 1) each, and the current one.
 // Time is the records' received_at, never the clock, so replaying the log drops the same duplicates.
-// Hashes are keyed with a secret of the tenant: repeatable, yet nobody can prepare colliding ids.
+// Hashes are keyed with a secret that stays the same for the life of the tenant: repeatable, yet nobody
+// can prepare colliding ids.
 // 2^64 hashes make a false duplicate unlikely: about n²/2^65, 3 in 10^5 for 32 M ids in a window.
 //
 // One thread uses a window; memory_bytes() may be read from any.
@@ -17,19 +18,29 @@
 
 namespace tributary {
 
+// What the window has to know of a row, which depends on the row alone: it can be told before the turn of
+// the row has come, by any thread.
+struct MessageKey {
+  uint64_t hash;         // of the message id; 0 for a hidden row, which has no part in this
+  uint32_t fingerprint;  // of what the event says and about whom; times and context differ between attempts
+};
+
+// `secret` is that of the window. Replaces what is in `keys`.
+void ReadMessageKeys(const SegmentRows& rows, uint32_t first, uint32_t count, uint64_t secret,
+                     std::vector<MessageKey>* keys);
+
 class MessageWindow {
  public:
-  // `secret` stays the same for the life of the tenant.
-  MessageWindow(int64_t window_micros, uint64_t secret) : secret_(secret) { SetWindow(window_micros); }
+  explicit MessageWindow(int64_t window_micros) { SetWindow(window_micros); }
 
   // Holds for the generations opened from now on.
   void SetWindow(int64_t window_micros);
 
-  // Hides each visible row of [first, first + count) whose message id was admitted before, and admits
-  // the others. `differing` receives the positions in the run of hidden rows that differ from the first
-  // event of their id. Returns how many rows were hidden.
-  uint32_t HideDuplicates(SegmentRows* rows, uint32_t first, uint32_t count, int64_t received_at,
-                          std::vector<uint32_t>* differing);
+  // Hides each visible row from `first` on whose message id was admitted before, and admits the others;
+  // `keys` are theirs. `differing` receives the positions in the run of hidden rows that differ from the
+  // first event of their id. Returns how many rows were hidden.
+  uint32_t HideDuplicates(SegmentRows* rows, uint32_t first, const std::vector<MessageKey>& keys,
+                          int64_t received_at, std::vector<uint32_t>* differing);
 
   // What a checkpoint keeps of the window, at rest: a head, and two tables of each generation.
   static constexpr uint32_t kGenerations = 4;
@@ -48,7 +59,6 @@ class MessageWindow {
 
  private:
   const uint32_t* Find(uint64_t hash) const;
-  uint32_t FingerprintOf(const SegmentRows& rows, uint32_t row) const;
   void RotateTo(int64_t received_at);
   void NoteMemory();
 
@@ -56,7 +66,6 @@ class MessageWindow {
   uint32_t current_ = 0;
   int64_t span_micros_ = 1;
   int64_t span_ends_ = 0;
-  const uint64_t secret_;
   std::atomic<uint64_t> memory_bytes_{0};
 };
 

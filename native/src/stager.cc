@@ -13,19 +13,20 @@ constexpr size_t kResultsPerWake = 8;
 
 Stager::Stager(StagerOptions options)
     : options_(std::move(options)),
-      decoder_(options_.limits),
-      window_(options_.window_micros, options_.window_secret),
-      sequence_(options_.next_sequence) {}
+      window_(options_.window_micros),
+      decoding_(options_.limits, options_.window_secret, options_.next_sequence,
+                [this](std::vector<DecodedBatch>* decoded, bool is_more_coming) {
+                  TakeOver(decoded, is_more_coming);
+                }) {}
 
 std::string Stager::Start(Region* segment) {
-  std::string failure = decoder_.Attach(segment);
-  if (!failure.empty()) return failure;
-  segment_ = segment;
-  thread_ = std::thread([this] { Run(); });
-  return "";
+  std::string failure = decoding_.Start(segment);
+  if (failure.empty()) thread_ = std::thread([this] { Run(); });
+  return failure;
 }
 
 void Stager::Stop() {
+  decoding_.Stop();
   {
     std::lock_guard<std::mutex> lock(mutex_);
     is_stopping_ = true;
@@ -34,117 +35,80 @@ void Stager::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Stager::Submit(StagedBatch batch) {
+void Stager::TakeOver(std::vector<DecodedBatch>* decoded, bool is_more_coming) {
   std::unique_lock<std::mutex> lock(mutex_);
-  bool was_idle = submitted_.empty();
-  submitted_.push_back({true, std::move(batch), 0});
+  bool was_idle = decoded_.empty();
+  for (DecodedBatch& batch : *decoded) decoded_.push_back(std::move(batch));
+  is_more_coming_ = is_more_coming;
   lock.unlock();
+  decoded->clear();
   if (was_idle) work_.notify_one();
-}
-
-void Stager::Place(int64_t window_micros, uint64_t sequence) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  StagedBatch empty{};
-  empty.sequence = sequence;
-  submitted_.push_back({false, std::move(empty), window_micros});
-  work_.notify_one();
-}
-
-void Stager::Attach(Region* segment) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  answer_ = segment;
-  is_answered_ = true;
-  work_.notify_one();
 }
 
 void Stager::Run() {
   pthread_setname_np(pthread_self(), "stager");
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
-    work_.wait(lock, [this] { return is_stopping_ || !submitted_.empty(); });
+    work_.wait(lock, [this] { return is_stopping_ || !decoded_.empty(); });
     if (is_stopping_) return;
-    Item item = std::move(submitted_.front());
+    const DecodedBatch& decoded = decoded_.front();
     StagerResult result;
     if (!spare_.empty()) {
       result.words = std::move(spare_.back());
       spare_.pop_back();
     }
-    lock.unlock();
+    lock.unlock();  // the front of a deque stays where it is while its end grows
     result.words.clear();
-    if (item.batch.sequence != 0) sequence_ = item.batch.sequence;
-    if (item.is_batch) {
-      StageBatch(item.batch, &result);
-    } else {
-      if (item.window_micros >= 0) window_.SetWindow(item.window_micros);
-      sequence_ += 1;
-      result.words.push_back(static_cast<uint32_t>(StagerOutcome::kPlaced));
-    }
+    Finish(decoded, &result);
     lock.lock();
-    // Kept until now, so that Submit() wakes this thread only when it may be asleep.
-    submitted_.pop_front();
+    // Kept until now, so that TakeOver() wakes this thread only when it may be asleep.
+    decoded_.pop_front();
     Publish(std::move(result), &lock);
   }
 }
 
 void Stager::Publish(StagerResult result, std::unique_lock<std::mutex>* lock) {
-  bool is_pressing = submitted_.empty() ||
-                     result.words[0] == static_cast<uint32_t>(StagerOutcome::kSegmentFull);
+  bool is_last = decoded_.empty() && !is_more_coming_;
   results_.push_back(std::move(result));
-  if (is_notified_ || (!is_pressing && results_.size() < kResultsPerWake)) return;
+  if (is_notified_ || (!is_last && results_.size() < kResultsPerWake)) return;
   is_notified_ = true;
   lock->unlock();
   options_.notify();
   lock->lock();
 }
 
-Region* Stager::AwaitSegment() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  Publish({{static_cast<uint32_t>(StagerOutcome::kSegmentFull)}, "", ""}, &lock);
-  work_.wait(lock, [this] { return is_stopping_ || is_answered_; });
-  is_answered_ = false;
-  return is_stopping_ ? nullptr : answer_;
-}
-
-DecodeFailure Stager::Decode(const StagedBatch& batch, uint32_t* events) {
-  DecodeFailure failure = DecodeFailure::kSegmentFull;
-  BatchFields fields{sequence_, batch.received_at,
-                     {batch.source.data(), static_cast<uint32_t>(batch.source.size())},
-                     batch.type_of_path, batch.codec};
-  auto decode = [&] { return decoder_.Decode(batch.payload, batch.length, fields, events); };
-  if (!needs_segment_) failure = decode();
-  if (failure == DecodeFailure::kSegmentFull) {
-    needs_segment_ = true;
-    Region* next = AwaitSegment();
-    if (next == nullptr) return DecodeFailure::kSegmentFull;
-    failure_ = decoder_.Attach(next);
-    if (!failure_.empty()) return DecodeFailure::kRegionFull;
-    segment_ = next;
-    needs_segment_ = false;
-    failure = decode();
+void Stager::Finish(const DecodedBatch& decoded, StagerResult* result) {
+  auto outcome = [&](StagerOutcome outcome) {
+    result->words.push_back(static_cast<uint32_t>(outcome));
+  };
+  switch (decoded.kind) {
+    case DecodedBatch::Kind::kRows:
+      return Stage(decoded, result);
+    case DecodedBatch::Kind::kRefused:
+      outcome(StagerOutcome::kRefused);
+      result->words.push_back(static_cast<uint32_t>(decoded.failure));
+      result->failure = decoded.failure_text;
+      return;
+    case DecodedBatch::Kind::kPlaced:
+      if (decoded.window_micros >= 0) window_.SetWindow(decoded.window_micros);
+      return outcome(StagerOutcome::kPlaced);
+    case DecodedBatch::Kind::kSegmentFull:
+      return outcome(StagerOutcome::kSegmentFull);
   }
-  if (failure != DecodeFailure::kNone) failure_ = decoder_.failure_text();
-  return failure;
 }
 
-void Stager::StageBatch(const StagedBatch& batch, StagerResult* result) {
+void Stager::Stage(const DecodedBatch& decoded, StagerResult* result) {
   std::vector<uint32_t>& words = result->words;
-  uint32_t events = 0;
-  failure_.clear();
-  DecodeFailure failure = Decode(batch, &events);
-  if (failure != DecodeFailure::kNone) {
-    words = {static_cast<uint32_t>(StagerOutcome::kRefused), static_cast<uint32_t>(failure)};
-    result->failure = failure_;
-    return;
-  }
   SegmentRows rows;
-  rows.Attach(segment_);
-  uint32_t first = rows.staged_rows() - events;
+  rows.Attach(decoded.segment);
+  uint32_t first = decoded.first, events = static_cast<uint32_t>(decoded.keys.size());
   differing_.clear();
-  uint32_t duplicates = window_.HideDuplicates(&rows, first, events, batch.received_at, &differing_);
+  uint32_t duplicates =
+      window_.HideDuplicates(&rows, first, decoded.keys, decoded.received_at, &differing_);
   constexpr size_t kHeaderWords = 8;
   words.resize(kHeaderWords);
   uint32_t nodes = options_.resolver->Resolve(rows, first, events, &words);
-  const Notes& notes = decoder_.notes();
+  const Notes& notes = decoded.notes;
   uint32_t header[kHeaderWords] = {static_cast<uint32_t>(StagerOutcome::kStaged), first, events,
                                    duplicates, static_cast<uint32_t>(notes.entries.size()),
                                    static_cast<uint32_t>(differing_.size()), nodes,
@@ -155,7 +119,6 @@ void Stager::StageBatch(const StagedBatch& batch, StagerResult* result) {
   }
   result->texts = notes.texts;
   words.insert(words.end(), differing_.begin(), differing_.end());
-  sequence_ += events;
 }
 
 }  // namespace tributary

@@ -1,19 +1,20 @@
-// A tenant's stager: the thread that turns payloads into staged rows, in the order of the log.
+// A tenant's stager: two threads that turn payloads into staged rows, in the order of the log.
 //
 //   submitted --> decode into the segment's tail --> hide duplicates --> identifiers to nodes --> results
+//                 (decode_stage.h, its thread)       (here, the stager's thread)
 //
 // The main thread submits, takes results, logs and publishes; nothing here is visible to readers before
-// it does. Order makes it simple: one queue in, one queue out, and a sequence counted by the one who
+// it does. Order makes it simple: one queue from thread to thread, and a sequence counted by the one who
 // knows how many events a payload holds.
 //
 // Ownership and threads
-// - The tail of the attached segment (rows, heaps, dictionaries, counters), the message window and the
-//   addition of nodes belong to this thread. The main thread reads rows whose result it has taken.
+// - The tail of the attached segment belongs to the decode stage; the message window and the addition of
+//   nodes belong to the stager's thread. The main thread reads rows whose result it has taken.
 // - A submitted payload stays where it is, with its slack, until its result was taken.
-// - A full segment stops the thread: the result kSegmentFull asks for the next one, Attach() answers.
+// - A full segment stops decoding: the result kSegmentFull asks for the next one, Attach() answers.
 // - A payload that is refused leaves no row, no hash, no node and no gap in the sequence.
-// - notify() is called once for a batch of results, from this thread and without a lock. Whoever hears
-//   it takes until nothing is left.
+// - notify() is called once for a batch of results, from the stager's thread and without a lock. Whoever
+//   hears it takes until nothing is left.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -24,7 +25,7 @@
 #include <thread>
 #include <vector>
 
-#include "event_decoder.h"
+#include "decode_stage.h"
 #include "message_window.h"
 #include "row_resolver.h"
 
@@ -39,17 +40,7 @@ struct StagerOptions {
   std::function<void()> notify;
 };
 
-struct StagedBatch {
-  uint64_t sequence;    // of the first event; 0: the one after what was submitted before
-  Codec codec;
-  const char* payload;  // with SIMDJSON_PADDING readable bytes behind `length`
-  uint32_t length;
-  int64_t received_at;
-  EventType type_of_path;
-  std::string source;
-};
-
-// Shared with engine/stager-results.ts.
+// Shared with engine/staged-rows.ts.
 enum class StagerOutcome : uint32_t {
   kStaged = 1,       // [kStaged, row, count, duplicates, notes, differing, nodes, resolved words,
                      //  the resolver's words, notes as Notes::Entry, positions of differing duplicates]
@@ -73,15 +64,13 @@ class Stager {
 
   // Begins with `segment`. Returns "" or why not.
   std::string Start(Region* segment);
-  // Lets the payload being staged end and drops the others. Idempotent.
+  // Lets the payloads at hand end and drops the others. Idempotent.
   void Stop();
 
-  void Submit(StagedBatch batch);
-  // Gives a place in the order, and one sequence, to a record that has no rows. The duplicate window
-  // becomes `window_micros` there, unless that is negative. `sequence` is as in StagedBatch.
-  void Place(int64_t window_micros, uint64_t sequence);
-  // Answers kSegmentFull; nullptr refuses the payload that found no room.
-  void Attach(Region* segment);
+  // As those of DecodeStage.
+  void Submit(SubmittedBatch batch) { decoding_.Submit(std::move(batch)); }
+  void Place(int64_t window_micros, uint64_t sequence) { decoding_.Place(window_micros, sequence); }
+  void Attach(Region* segment) { decoding_.Attach(segment); }
 
   // Calls use(result) with the oldest result; it stays when that says false. False when none is left.
   template <typename Use>
@@ -101,46 +90,35 @@ class Stager {
   }
 
   uint64_t memory_bytes() const { return window_.memory_bytes(); }
-  // The duplicate window, for a checkpoint. Only while nothing is under way: then the thread sleeps, and
-  // the mutex that every result and submission passes orders its accesses and the caller's.
+  // The duplicate window, for a checkpoint. Only while nothing is under way: then the threads sleep, and
+  // the mutex that every result and submission passes orders their accesses and the caller's.
   MessageWindow& window() { return window_; }
 
  private:
-  struct Item {
-    bool is_batch;
-    StagedBatch batch;
-    int64_t window_micros;
-  };
-
+  void TakeOver(std::vector<DecodedBatch>* decoded, bool is_more_coming);
   void Run();
-  void StageBatch(const StagedBatch& batch, StagerResult* result);
-  DecodeFailure Decode(const StagedBatch& batch, uint32_t* events);
-  Region* AwaitSegment();
+  void Finish(const DecodedBatch& decoded, StagerResult* result);
+  void Stage(const DecodedBatch& decoded, StagerResult* result);
   // Adds a result; `lock` is held, and let go for notify().
   void Publish(StagerResult result, std::unique_lock<std::mutex>* lock);
 
   const StagerOptions options_;
 
   // Of the stager's thread alone.
-  EventDecoder decoder_;
   MessageWindow window_;
-  Region* segment_ = nullptr;
-  bool needs_segment_ = false;
-  uint64_t sequence_;
   std::vector<uint32_t> differing_;
-  std::string failure_;
 
   // Shared, below mutex_.
   std::mutex mutex_;
   std::condition_variable work_;
-  std::deque<Item> submitted_;
+  std::deque<DecodedBatch> decoded_;
   std::deque<StagerResult> results_;
   std::vector<std::vector<uint32_t>> spare_;
-  Region* answer_ = nullptr;
-  bool is_answered_ = false;
+  bool is_more_coming_ = false;
   bool is_notified_ = false;
   bool is_stopping_ = false;
 
+  DecodeStage decoding_;
   std::thread thread_;
 };
 

@@ -1,0 +1,116 @@
+// The first of a tenant's two staging threads: payloads become rows in the tail of the active segment.
+//
+// What happens here depends on the payload, its place in the order and nothing else, so it runs ahead of
+// what depends on the events before: duplicates and nodes, which are the stager's (stager.h).
+//
+// Ownership
+// - The tail of the attached segment (rows, heaps, dictionaries, counters) belongs to this thread. A row
+//   that was handed over is not written again; the stager may only hide it.
+// - A submitted payload stays where it is, with its slack, until its result was taken.
+// - A full segment stops the thread: kSegmentFull is handed over, behind all rows of that segment, and
+//   Attach() answers it.
+#pragma once
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "event_decoder.h"
+#include "message_window.h"
+
+namespace tributary {
+
+struct SubmittedBatch {
+  uint64_t sequence;    // of the first event; 0: the one after what was submitted before
+  Codec codec;
+  const char* payload;  // with SIMDJSON_PADDING readable bytes behind `length`
+  uint32_t length;
+  int64_t received_at;
+  EventType type_of_path;
+  std::string source;
+};
+
+// What a submission became.
+struct DecodedBatch {
+  enum class Kind { kRows, kRefused, kPlaced, kSegmentFull };
+  Kind kind = Kind::kSegmentFull;
+  // Of kRows.
+  Region* segment = nullptr;
+  uint32_t first = 0;
+  int64_t received_at = 0;
+  std::vector<MessageKey> keys;  // one for each row
+  Notes notes;
+  // Of kPlaced: the duplicate window from here on; negative: as it was.
+  int64_t window_micros = 0;
+  // Of kRefused.
+  DecodeFailure failure = DecodeFailure::kNone;
+  std::string failure_text;
+};
+
+class DecodeStage {
+ public:
+  // Takes what was decoded, in the order of submission, and empties it; called on the stage's thread.
+  // `is_more_coming` promises another call soon.
+  using HandOver = std::function<void(std::vector<DecodedBatch>* batches, bool is_more_coming)>;
+
+  // `window_secret` keys the hashes of message ids.
+  DecodeStage(const DecoderLimits& limits, uint64_t window_secret, uint64_t next_sequence,
+              HandOver hand_over)
+      : window_secret_(window_secret),
+        hand_over_(std::move(hand_over)),
+        decoder_(limits),
+        sequence_(next_sequence) {}
+  ~DecodeStage() { Stop(); }
+  DecodeStage(const DecodeStage&) = delete;
+  DecodeStage& operator=(const DecodeStage&) = delete;
+
+  // Begins with `segment`. Returns "" or why not.
+  std::string Start(Region* segment);
+  // Lets the payload being decoded end and drops the others. Idempotent.
+  void Stop();
+
+  void Submit(SubmittedBatch batch);
+  // Gives a place in the order, and one sequence, to a record without rows; both arguments are as in
+  // DecodedBatch and SubmittedBatch.
+  void Place(int64_t window_micros, uint64_t sequence);
+  // Answers kSegmentFull; nullptr refuses the payload that found no room.
+  void Attach(Region* segment);
+
+ private:
+  struct Item {
+    bool is_batch;
+    SubmittedBatch batch;
+    int64_t window_micros;
+  };
+
+  void Run();
+  DecodedBatch Carry(const Item& item);
+  DecodeFailure Decode(const SubmittedBatch& batch, uint32_t* events);
+  Region* AwaitSegment();
+
+  // Of the thread alone.
+  const uint64_t window_secret_;
+  const HandOver hand_over_;
+  EventDecoder decoder_;
+  Region* segment_ = nullptr;
+  bool needs_segment_ = false;
+  uint64_t sequence_;
+  std::string failure_;
+  std::vector<DecodedBatch> ready_;
+
+  // Shared, below mutex_.
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<Item> submitted_;
+  Region* answer_ = nullptr;
+  bool is_answered_ = false;
+  bool is_stopping_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace tributary
