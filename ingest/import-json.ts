@@ -3,21 +3,16 @@
  *
  * Nothing is parsed and nothing copied. In an array, what stands between two events is one comma: it becomes
  * the line end, the brackets around become spaces, and so do line ends between tokens. The bytes are
- * changed where they lie, one state machine over every byte; the decoder judges what is inside an event.
+ * changed where they lie, natively; the decoder judges what is inside an event.
  *
  * - The body is `[event, …]`, or `{"batch": [event, …]}` with nothing else in the object: members that hold
  *   for all events (`sentAt`, `context`) would need the whole body at once.
  */
 import { TributaryError } from '../base/errors.ts';
+import { ArrayLines } from '../engine/row-ends.ts';
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const LINE_END = 0x0a;
 const SPACE = 0x20;
-const COMMA = 0x2c;
-const BRACKET_OPEN = 0x5b;
-const BRACKET_CLOSE = 0x5d;
-const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
 /** What stands before the array of a batch, white space left out. */
 const BATCH_HEAD = '{"batch":[';
@@ -28,10 +23,7 @@ type Part = 'head' | 'events' | 'tail';
 export class JsonLines {
   #part: Part = 'head';
   #head = '';
-  /** Of objects and arrays within the array. */
-  #depth = 0;
-  #isInString = false;
-  #isEscaped = false;
+  readonly #lines = new ArrayLines();
   /** Whether the object around the array is still to be closed. */
   #isBatch = false;
 
@@ -73,32 +65,10 @@ export class JsonLines {
 
   /** @returns the position behind the array, or of the end of the piece. */
   #convertEvents(piece: Uint8Array, from: number): number {
-    let depth = this.#depth;
-    let isInString = this.#isInString;
-    let isEscaped = this.#isEscaped;
-    let at = from;
-    for (; at < piece.length; at += 1) {
-      const byte = piece[at]!;
-      if (isInString) {
-        if (isEscaped) isEscaped = false;
-        else if (byte === BACKSLASH) isEscaped = true;
-        else if (byte === QUOTE) isInString = false;
-      } else if (byte === QUOTE) isInString = true;
-      else if (byte === BRACE_OPEN || byte === BRACKET_OPEN) depth += 1;
-      else if (byte === BRACE_CLOSE || byte === BRACKET_CLOSE) {
-        depth -= 1;
-        if (depth >= 0) continue;
-        if (byte === BRACE_CLOSE) throw malformed();
-        piece[at] = LINE_END;
-        this.#part = 'tail';
-        return at + 1;
-      } else if (byte === COMMA && depth === 0) piece[at] = LINE_END;
-      else if (byte === LINE_END) piece[at] = SPACE;
-    }
-    this.#depth = depth;
-    this.#isInString = isInString;
-    this.#isEscaped = isEscaped;
-    return at;
+    const end = this.#lines.break(piece.subarray(from));
+    if (end === -1) throw malformed();
+    if (this.#lines.isOver) this.#part = 'tail';
+    return from + end;
   }
 }
 

@@ -10,6 +10,7 @@
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
+import { msgpackEnds } from '../engine/row-ends.ts';
 import { IMPORT_BATCH_BYTES, type ImportBatch, type RowBatcher } from './import-batcher.ts';
 import { PieceBuffer } from './piece-buffer.ts';
 
@@ -17,10 +18,6 @@ const HEAD = Buffer.from([0x81, 0xa5, ...Buffer.from('batch'), 0xdd, 0, 0, 0, 0]
 const MESSAGE_ID_KEY = Buffer.from([0xa9, ...Buffer.from('messageId')]);
 /** Of a map's longest header, the key, and an id of 128 bytes at most. */
 const ID_BYTES_MAX = 160;
-const RECORD_EXTENSION = 0x72;
-/** What `endOfValue` says of a value whose end has not come. */
-const CUT_OFF = -1;
-const MALFORMED = -2;
 
 export class MsgpackBatcher implements RowBatcher {
   readonly codec = 'msgpack';
@@ -29,6 +26,8 @@ export class MsgpackBatcher implements RowBatcher {
   readonly #batch = Buffer.allocUnsafe(
     IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length,
   );
+  /** Where the rows of a batch end, in what is held. */
+  readonly #ends = new Uint32Array(LIMITS.batchEventsMax);
   #nextRow: number;
 
   constructor(importId: string, firstRow: number) {
@@ -47,17 +46,17 @@ export class MsgpackBatcher implements RowBatcher {
   take(isComplete: boolean): ImportBatch | undefined {
     const { held } = this.#pieces;
     if (held.length === 0 || (held.length < IMPORT_BATCH_BYTES && !isComplete)) return undefined;
-    const firstRow = this.#nextRow;
+    const { count: rows, isMalformed } = msgpackEnds(held, this.#ends, IMPORT_BATCH_BYTES);
     let end = HEAD.copy(this.#batch);
     let start = 0;
-    while (start < held.length && this.#nextRow - firstRow < LIMITS.batchEventsMax) {
-      const next = endOfValue(held, start);
-      if (next === MALFORMED || !isMap(held[start]!)) throw this.#malformed();
-      if (next === CUT_OFF || next > IMPORT_BATCH_BYTES) break;
+    for (let row = 0; row < rows; row += 1) {
+      if (!isMap(held[start]!)) throw this.#malformed();
+      const next = this.#ends[row]!;
       end = this.#addRow(held, start, next, end);
       start = next;
     }
-    const rows = this.#nextRow - firstRow;
+    const isNext = start < held.length && rows < LIMITS.batchEventsMax;
+    if (isMalformed || (isNext && !isMap(held[start]!))) throw this.#malformed();
     if (rows === 0) {
       if (held.length >= IMPORT_BATCH_BYTES) throw this.#tooLarge();
       throw this.#malformed();
@@ -104,60 +103,4 @@ function mapHeader(bytes: Buffer, at: number): readonly [count: number, headerBy
   if (token === 0xde) return [bytes.readUInt16BE(at + 1), 3];
   if (token === 0xdf) return [bytes.readUInt32BE(at + 1), 5];
   return [token & 0x0f, 1];
-}
-
-/** The position behind the value at `start`, or CUT_OFF or MALFORMED. */
-function endOfValue(bytes: Buffer, start: number): number {
-  let at = start;
-  for (let values = 1; values > 0; values -= 1) {
-    if (at >= bytes.length) return CUT_OFF;
-    const token = bytes[at++]!;
-    if (token < 0x80 || token >= 0xe0) continue;
-    if (token < 0x90) values += 2 * (token & 0x0f);
-    else if (token < 0xa0) values += token & 0x0f;
-    else if (token < 0xc0) at += token & 0x1f;
-    else {
-      const [fixedBytes, lengthBytes, kind] = TOKENS[token - 0xc0]!;
-      if (kind === 'never') return MALFORMED;
-      if (at + lengthBytes > bytes.length) return CUT_OFF;
-      const length = lengthBytes === 0 ? 0 : bytes.readUIntBE(at, lengthBytes);
-      at += lengthBytes;
-      if (kind === 'extension' && bytes[at] === RECORD_EXTENSION) return MALFORMED;
-      if (kind === 'map') values += 2 * length;
-      else if (kind === 'array') values += length;
-      else at += fixedBytes + length;
-    }
-  }
-  return at <= bytes.length ? at : CUT_OFF;
-}
-
-type Token = readonly [fixedBytes: number, lengthBytes: number, kind: TokenKind];
-type TokenKind = 'plain' | 'extension' | 'array' | 'map' | 'never';
-
-/** Tokens 0xc0 to 0xdf: bytes behind the token whatever it says, and bytes of a length. */
-const TOKENS: readonly Token[] = [
-  [0, 0, 'plain'], // nil
-  [0, 0, 'never'],
-  [0, 0, 'plain'], // false
-  [0, 0, 'plain'], // true
-  ...lengths(0, 'plain'), // bin
-  ...lengths(1, 'extension'),
-  [4, 0, 'plain'], // floats
-  [8, 0, 'plain'],
-  ...[1, 2, 4, 8, 1, 2, 4, 8].map((bytes): Token => [bytes, 0, 'plain']), // integers
-  ...[1, 2, 4, 8, 16].map((bytes): Token => [bytes + 1, 0, 'extension']),
-  ...lengths(0, 'plain'), // str
-  [0, 2, 'array'],
-  [0, 4, 'array'],
-  [0, 2, 'map'],
-  [0, 4, 'map'],
-];
-
-/** Three tokens, with a length in one, two and four bytes. */
-function lengths(fixedBytes: number, kind: TokenKind): readonly Token[] {
-  return [
-    [fixedBytes, 1, kind],
-    [fixedBytes, 2, kind],
-    [fixedBytes, 4, kind],
-  ];
 }

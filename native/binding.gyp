@@ -21,6 +21,7 @@
         "src/column_rows_object.cc",
         "src/msgpack_parser.cc",
         "src/msgpack_object.cc",
+        "src/import_rows.cc",
         "src/unicode_escapes.cc",
         "src/json_text.cc",
         "src/unescaped_strings.cc",

@@ -325,6 +325,20 @@ export interface NativeAddon {
     found: Uint32Array,
   ): number;
 
+  /**
+   * Makes lines of what is within a JSON array of events, in place (import_rows.cc): commas between events and
+   * the bracket at its end become line ends, and line ends become spaces. `state` is carried from piece to
+   * piece, 0 at first: [depth, isInString, isEscaped, isOver].
+   * @returns the position behind what was changed: the array's end, or the piece's; -1 when a brace ends it.
+   */
+  breakLines(piece: Uint8Array, state: Uint32Array): number;
+  /**
+   * Writes to `ends` the positions behind the msgpack values in `bytes`, one behind the other, that end within
+   * `bytesMax`, as many as fit (import_rows.cc). Records of msgpackr are no values here.
+   * @returns how many; or -1 less their number when something that is no value follows them.
+   */
+  msgpackEnds(bytes: Uint8Array, ends: Uint32Array, bytesMax: number): number;
+
   /** Points the DuckDB functions of this process at a tenant's hot directory. @returns '' or why not. */
   openHotDirectory(path: string): string;
   /**

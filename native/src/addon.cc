@@ -11,6 +11,7 @@ void InitProcess(Napi::Env env, Napi::Object exports);
 void InitDecoder(Napi::Env env, Napi::Object exports);
 void InitColumnRows(Napi::Env env, Napi::Object exports);
 void InitMsgpack(Napi::Env env, Napi::Object exports);
+void InitImportRows(Napi::Env env, Napi::Object exports);
 void InitIdentifierIndex(Napi::Env env, Napi::Object exports);
 void InitProfileIds(Napi::Env env, Napi::Object exports);
 void InitStager(Napi::Env env, Napi::Object exports);
@@ -26,6 +27,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitDecoder(env, exports);
   tributary::InitColumnRows(env, exports);
   tributary::InitMsgpack(env, exports);
+  tributary::InitImportRows(env, exports);
   tributary::InitIdentifierIndex(env, exports);
   tributary::InitProfileIds(env, exports);
   tributary::InitStager(env, exports);

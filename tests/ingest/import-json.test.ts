@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { TributaryError } from '../../base/errors.ts';
+import { ArrayLines } from '../../engine/row-ends.ts';
 import { JsonLines } from '../../ingest/import-json.ts';
+import { linesOfArray } from '../support/reference-import-rows.ts';
 
 /** Converts a body that arrives in pieces cut at `cuts`, and reads the lines. */
 function read(body: string, cuts: readonly number[] = []): unknown[] {
@@ -73,4 +75,26 @@ test('a body that is no array, says more than its events or is cut off is refuse
   ]) {
     assert.ok(isRefused(body), body);
   }
+});
+
+test('whatever is in an array, and wherever it is cut, its lines are those that a slow reader finds', () => {
+  const text = fc.string({ unit: fc.constantFrom(...'"\\{}[],\n ax\u00e9') });
+  fc.assert(
+    fc.property(text, fc.array(fc.nat()), (array, cuts) => {
+      const bytes = Buffer.from(array);
+      const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length];
+      const lines = new ArrayLines();
+      let start = 0;
+      for (const end of ends.sort((a, b) => a - b)) {
+        const piece = bytes.subarray(start, end);
+        const changed = lines.break(piece);
+        if (changed === -1) return assert.equal(linesOfArray(array), undefined);
+        if (lines.isOver) break;
+        assert.equal(changed, piece.length);
+        start = end;
+      }
+      assert.equal(bytes.toString('utf8'), linesOfArray(array));
+    }),
+    { numRuns: 2000 },
+  );
 });

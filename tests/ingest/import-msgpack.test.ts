@@ -4,8 +4,10 @@ import fc from 'fast-check';
 import { Packr, unpack } from 'msgpackr';
 import { TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
+import { msgpackEnds } from '../../engine/row-ends.ts';
 import { IMPORT_BATCH_BYTES, type ImportBatch } from '../../ingest/import-batcher.ts';
 import { MsgpackBatcher } from '../../ingest/import-msgpack.ts';
+import { endOfValue, MALFORMED } from '../support/reference-import-rows.ts';
 
 const packr = new Packr({ useRecords: false });
 
@@ -107,4 +109,36 @@ test('what is no map, is cut off, or is a record is refused', () => {
   ]) {
     assert.equal(codeOf(body), 'TRIBUTARY_INGEST_IMPORT_MSGPACK_MALFORMED', body.toString('hex'));
   }
+});
+
+test('the ends of rows are those that a slow reader finds, whatever the bytes', () => {
+  const values = fc.array(fc.oneof(fc.jsonValue(), fc.uint8Array(), fc.date(), fc.double()));
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 });
+  const packed = fc.tuple(values, damage).map(([all, damaged]) => {
+    const bytes = Buffer.concat(all.map((value) => packr.pack(value)));
+    for (const [at, byte] of damaged) if (bytes.length > 0) bytes[at % bytes.length] = byte;
+    return bytes;
+  });
+  const bytes = fc.oneof(packed, fc.uint8Array().map(Buffer.from));
+  fc.assert(
+    fc.property(bytes, fc.nat(500), (body, bytesMax) => {
+      const expected: number[] = [];
+      let end = 0;
+      while (end < body.length && expected.length < 5) {
+        end = endOfValue(body, end);
+        if (end < 0 || end > bytesMax) break;
+        expected.push(end);
+      }
+      const ends = new Uint32Array(5);
+      const found = msgpackEnds(body, ends, bytesMax);
+      assert.deepEqual(found, { count: expected.length, isMalformed: end === MALFORMED });
+      assert.deepEqual([...ends.subarray(0, expected.length)], expected);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('a value that is no map is refused before its end has come', () => {
+  const text = packr.pack('x'.repeat(2 * IMPORT_BATCH_BYTES));
+  assert.equal(codeOf(text), 'TRIBUTARY_INGEST_IMPORT_MSGPACK_MALFORMED');
 });

@@ -1,0 +1,43 @@
+/**
+ * Where the rows of an import end, in an array of JSON and in msgpack: for those who cut imports into
+ * batches. Every byte has to be looked at, so it is done natively (native/src/import_rows.cc).
+ */
+import { native } from '../native/index.ts';
+
+/** In the state of `breakLines`: whether the array has ended. */
+const IS_OVER = 3;
+const STATE_WORDS = 4;
+
+/** What is within one JSON array of objects, piece by piece. */
+export class ArrayLines {
+  readonly #state = new Uint32Array(STATE_WORDS);
+
+  /** Whether the array has ended. */
+  get isOver(): boolean {
+    return this.#state[IS_OVER] !== 0;
+  }
+
+  /**
+   * Makes lines of the next piece in place: commas between objects and the bracket at the end become line
+   * ends, and line ends become spaces.
+   * @returns the position behind what was changed: the array's end, or the piece's; -1 when a brace ends it.
+   */
+  break(piece: Uint8Array): number {
+    return native.breakLines(piece, this.#state);
+  }
+}
+
+/**
+ * Writes to `ends` the positions behind the msgpack values in `bytes`, one behind the other, that end within
+ * `bytesMax`, as many as fit. msgpackr's records are no values here.
+ */
+export function msgpackEnds(
+  bytes: Uint8Array,
+  ends: Uint32Array,
+  bytesMax: number,
+): { readonly count: number; readonly isMalformed: boolean } {
+  const found = native.msgpackEnds(bytes, ends, bytesMax);
+  return found < 0
+    ? { count: -1 - found, isMalformed: true }
+    : { count: found, isMalformed: false };
+}
