@@ -3,7 +3,8 @@
  *
  * - Back-pressure: a result waits for its reader; nothing of it is buffered beyond the socket.
  * - A client that goes away cancels its query.
- * - A failure after the first byte cuts the connection, so that no client takes half a result for whole.
+ * - A failure after the first byte ends the body with the error in place of its statistics; where the worker is
+ *   lost, the connection is cut. So no client that looks at the end takes half a result for whole.
  */
 import type { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';

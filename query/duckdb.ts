@@ -91,6 +91,15 @@ export class Connection {
     await this.#connection.run(sql);
   }
 
+  /** Ends the results that are open and the transaction, where there is one. */
+  async rollBack(): Promise<void> {
+    try {
+      await this.#connection.run('ROLLBACK');
+    } catch {
+      // There was no transaction: it was committed, or never begun.
+    }
+  }
+
   /** Prepares `sql`, which must be exactly one statement. */
   async prepare(sql: string): Promise<Statement> {
     const extracted = await this.#connection.extractStatements(sql);

@@ -5,7 +5,7 @@
  * Evaluating the bounds inside the transaction gives their now() the statement's own moment.
  *
  * - Nothing runs that the gate did not pass, and DuckDB must agree that it is a SELECT or an EXPLAIN.
- * - Each statement has a connection of its own; closing it frees whatever a half-read result held.
+ * - Each statement has a connection of its own; rolling it back frees whatever a half-read result held.
  * - Scan bounds and snapshots are of this statement only, and let go whatever happens.
  * - The next chunk is fetched only once the last one was taken: a slow reader stops the query.
  */
@@ -121,8 +121,7 @@ export class StatementRunner {
       }
     } finally {
       scans.clearScanBounds();
-      this.#connection?.close();
-      this.#connection = null;
+      await this.#disconnect();
       this.#parts.snapshots?.release();
     }
     return outcome;
@@ -185,6 +184,8 @@ export class StatementRunner {
   async #keepViews(connection: Connection): Promise<void> {
     const { snapshots } = this.#parts;
     if (snapshots === null || this.#snapshots.statements.length === 0) return;
+    // Where the commit is interrupted, nobody knows which views there are: they are made again.
+    snapshots.forget(this.#snapshots);
     await connection.run('COMMIT');
     snapshots.keep(this.#snapshots);
   }
@@ -247,6 +248,17 @@ export class StatementRunner {
       return this.#failureOf(error, request.sql, prefix.length);
     }
     return failure('TRIBUTARY_QUERY_FAILED', { reason: 'it failed once, but not again' });
+  }
+
+  /**
+   * Ends what the statement has open. Closing alone does not: a result that was not read to its end keeps the
+   * transaction for as long as JavaScript has not collected it, and the views of the transaction with it.
+   */
+  async #disconnect(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = null;
+    await connection?.rollBack();
+    connection?.close();
   }
 
   #stopIfCancelled(): void {

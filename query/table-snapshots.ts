@@ -52,6 +52,8 @@ interface HeldRows {
   readonly hasHotRows: boolean;
 }
 
+/** Differs from every SELECT, so that the view is made again. */
+const UNKNOWN_VIEW = '';
 /** A list is replaced once a flush; the limit is for an appliance that is gone. */
 const TRIES_MAX = 100;
 
@@ -104,7 +106,12 @@ export class TableSnapshots {
     return { statements, views, reads };
   }
 
-  /** Says that the transaction with the statements of `held` was committed. */
+  /** Says that the transaction with the statements of `held` may or may not be committed. */
+  forget(held: HeldSnapshots): void {
+    for (const name of held.views.keys()) this.#kept.set(name, UNKNOWN_VIEW);
+  }
+
+  /** Says that it was. */
   keep(held: HeldSnapshots): void {
     for (const [name, select] of held.views) this.#kept.set(name, select);
   }

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
+import { native } from '../../native/index.ts';
 import { HOT_CATALOG } from '../../query/catalog.ts';
 import { pruneFiles } from '../../query/cold-source.ts';
 import type { SqlService } from '../../query/sql-service.ts';
+import { type HeldSnapshots, TableSnapshots } from '../../query/table-snapshots.ts';
 import {
   type ColdColumn,
   type ColdFile,
@@ -25,7 +27,7 @@ import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
 import { openHotFixture } from '../native/scan-harness.ts';
 import { inlineEncoder } from '../support/inline-encoder.ts';
-import { ask, openService, rowsOf } from './sql-fixture.ts';
+import { ask, CollectingSink, openService, requestOf, rowsOf } from './sql-fixture.ts';
 
 const NEW_YEAR_MICROS = Date.UTC(2026, 0, 1) * 1000;
 const HOUR_MICROS = 3600 * 1_000_000;
@@ -37,7 +39,7 @@ const COLUMNS: readonly ColdColumn[] = EVENTS_SCHEMA.columns.map(({ name, type }
 class TieredEvents {
   readonly events: HotTable;
   readonly service: SqlService;
-  readonly #hotDirectory: string;
+  readonly hotDirectory: string;
   readonly #lake: string;
   #files: ColdFile[] = [];
   #version = 0;
@@ -67,7 +69,7 @@ class TieredEvents {
   private constructor(events: HotTable, service: SqlService, hotDirectory: string, lake: string) {
     this.events = events;
     this.service = service;
-    this.#hotDirectory = hotDirectory;
+    this.hotDirectory = hotDirectory;
     this.#lake = lake;
   }
 
@@ -121,7 +123,7 @@ class TieredEvents {
       renameSync(encodedPath, join(this.#lake, path));
     }
     const list = serialiseColdList({ columns: COLUMNS, files: this.#files, except: [] });
-    writeHotFile(join(this.#hotDirectory, coldListFile('events', this.#version)), list);
+    writeHotFile(join(this.hotDirectory, coldListFile('events', this.#version)), list);
     this.events.setCold(floor, this.#version);
   }
 }
@@ -217,6 +219,39 @@ test('what one statement planned does not decide what the next one sees', async 
   assert.ok((await ask(tiered.service, failing)).error !== null);
   assert.equal(await count('true'), 60, 'a view whose statement failed is made again');
   assert.equal(await count('true'), 60);
+});
+
+// Symptom: the statement after one that ran out of time in its result got "transactioncontext error".
+test('a statement that was stopped in the middle of its result leaves nothing behind', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  const { service } = tiered;
+  tiered.append(50);
+  await tiered.flush(40);
+  const sink = new CollectingSink(() => false);
+  const query = service.execute(requestOf('FROM events, range(100000)'), sink);
+  await sink.began;
+  query.cancel();
+  assert.equal((await sink.answer).error?.code, 'TRIBUTARY_QUERY_CANCELLED');
+  assert.deepEqual(await rowsOf(service, 'SELECT count(*) FROM events'), [[50]]);
+  assert.equal(service.state.workersLost, 0);
+});
+
+test('views are made again when nobody knows whether they were committed', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  const { hotDirectory } = tiered;
+  tiered.append(50);
+  await tiered.flush(40);
+  assert.equal(native.openHotDirectory(hotDirectory), '');
+  context.after(() => native.releaseTables());
+  const snapshots = new TableSnapshots(hotDirectory, native, new NodeFileSystem());
+  const hold = (): Promise<HeldSnapshots> =>
+    snapshots.hold(HOT_CATALOG, new Map([['events', 1]]), []);
+  const held = await hold();
+  assert.equal(held.statements.length, 1);
+  snapshots.keep(held);
+  assert.equal((await hold()).statements.length, 0);
+  snapshots.forget(held);
+  assert.deepEqual((await hold()).statements, held.statements);
 });
 
 test('a file is left out only when a bound excludes all its rows', () => {
