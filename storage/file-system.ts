@@ -29,14 +29,15 @@ export type OpenMode = 'read' | 'create' | 'edit';
 
 export interface OpenOptions {
   /**
-   * Asks for writes past the page cache (O_DIRECT). Positions and lengths of writes are then multiples
-   * of DIRECT_BLOCK_BYTES, and buffers come from `allocate`. A file system that cannot do it writes buffered.
+   * Asks for reads and writes past the page cache (O_DIRECT). Positions, lengths and places in buffers are then
+   * multiples of DIRECT_BLOCK_BYTES, and buffers come from `allocate`. A file system that cannot do it goes
+   * through the page cache, and so does a handle after a read that is not of such multiples.
    */
   readonly direct?: boolean;
 }
 
 export interface FileHandle {
-  /** Whether writes bypass the page cache. */
+  /** Whether reads and writes bypass the page cache. */
   readonly direct: boolean;
   /**
    * Writes `buffers` one after another from `position`, in one system call. The caller leaves the

@@ -6,8 +6,8 @@
  * cache the same disk takes over 1,000 MB/s.
  *
  * - Every call runs on libuv's thread pool; nothing blocks the event loop.
- * - A file system that refuses O_DIRECT (tmpfs on older kernels), at open or at the first write, gets
- *   buffered writes: slower, equally durable after `sync`.
+ * - A file system that refuses O_DIRECT (tmpfs on older kernels), at open or at the first read or write, gets
+ *   buffered ones: slower, equally durable after `sync`.
  */
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
@@ -54,12 +54,12 @@ export class NodeFileSystem implements FileSystem {
     const direct = options.direct === true && this.#allocateAligned !== undefined;
     if (direct) {
       const handle = await openDirect(path, mode);
-      if (handle !== undefined) return new NodeHandle(path, handle, true);
+      if (handle !== undefined) return new NodeHandle(path, mode, handle, true);
     }
     // A refused direct `create` has left the file behind, empty.
     const refused = direct && mode === 'create';
     const flags = refused ? OPEN_FLAGS.edit | constants.O_CREAT : OPEN_FLAGS[mode];
-    return new NodeHandle(path, await fs.open(path, flags), false);
+    return new NodeHandle(path, mode, await fs.open(path, flags), false);
   }
 
   async list(path: string): Promise<string[]> {
@@ -142,12 +142,14 @@ async function openDirect(path: string, mode: OpenMode): Promise<fs.FileHandle |
 
 class NodeHandle implements FileHandle {
   readonly #path: string;
+  readonly #mode: OpenMode;
   #handle: fs.FileHandle;
   #direct: boolean;
   #closed = false;
 
-  constructor(path: string, handle: fs.FileHandle, direct: boolean) {
+  constructor(path: string, mode: OpenMode, handle: fs.FileHandle, direct: boolean) {
     this.#path = path;
+    this.#mode = mode;
     this.#handle = handle;
     this.#direct = direct;
   }
@@ -168,7 +170,8 @@ class NodeHandle implements FileHandle {
   }
 
   async #reopenBuffered(): Promise<void> {
-    const buffered = await fs.open(this.#path, OPEN_FLAGS.edit);
+    const flags = this.#mode === 'read' ? OPEN_FLAGS.read : OPEN_FLAGS.edit;
+    const buffered = await fs.open(this.#path, flags);
     await this.#handle.close();
     this.#handle = buffered;
     this.#direct = false;
@@ -180,7 +183,13 @@ class NodeHandle implements FileHandle {
     length: number,
     position: number,
   ): Promise<number> {
-    return (await this.#handle.read(target, targetOffset, length, position)).bytesRead;
+    try {
+      return (await this.#handle.read(target, targetOffset, length, position)).bytesRead;
+    } catch (error) {
+      if (!this.#direct || !hasErrno(error, 'EINVAL')) throw error;
+      await this.#reopenBuffered();
+      return (await this.#handle.read(target, targetOffset, length, position)).bytesRead;
+    }
   }
 
   async sync(): Promise<void> {

@@ -26,7 +26,7 @@ export interface WalExtent {
 }
 
 /** The part of a file system that reading a log needs. */
-export type WalSource = Pick<FileSystem, 'list' | 'open'>;
+export type WalSource = Pick<FileSystem, 'list' | 'open' | 'allocate'>;
 
 /** Oldest first. @throws the file system's error, ENOENT too when a file is removed meanwhile. */
 export async function walExtents(fileSystem: FileSystem, directory: string): Promise<WalExtent[]> {
@@ -51,6 +51,7 @@ export function walAsOf(
 ): WalSource {
   const bytesOf = new Map(extents.map(({ name, bytes }) => [`${directory}/${name}`, bytes]));
   return {
+    allocate: (length) => fileSystem.allocate(length),
     list: async () => extents.map(({ name }) => name),
     async open(path, mode) {
       const handle = await fileSystem.open(path, mode);

@@ -16,7 +16,8 @@
  */
 import { TributaryError } from '../base/errors.ts';
 import { type Crc32c, crc32c as referenceCrc32c } from './crc32c.ts';
-import { type FileHandle, type FileSystem, readFully } from './file-system.ts';
+import type { FileHandle } from './file-system.ts';
+import type { WalSource } from './wal-extent.ts';
 import {
   parseWalFileName,
   readWalFileHeader,
@@ -46,7 +47,7 @@ export interface WalRecord extends Readonly<WalRecordFields> {
 }
 
 export interface WalReadOptions {
-  readonly fileSystem: Pick<FileSystem, 'list' | 'open'>;
+  readonly fileSystem: WalSource;
   /** Holds this tenant's log and nothing else. It exists. */
   readonly directory: string;
   /** 16 bytes; a file of another tenant is corruption. */
@@ -162,7 +163,7 @@ class WalReader {
     this.#crc32c = options.crc32c ?? referenceCrc32c;
     this.#visit = visit;
     this.#toSequence = options.toSequence ?? Number.POSITIVE_INFINITY;
-    this.#window = new WalWindow(this.#crc32c);
+    this.#window = new WalWindow(options.fileSystem, this.#crc32c);
     this.#record = {
       buffer: new Uint8Array(0),
       payloadOffset: 0,
@@ -216,10 +217,11 @@ class WalReader {
 
   async readFile(name: string): Promise<void> {
     const path = `${this.#options.directory}/${name}`;
-    const handle = await this.#options.fileSystem.open(path, 'read');
+    const handle = await this.#options.fileSystem.open(path, 'read', { direct: true });
     try {
       await this.#readOpen(name, handle, await handle.size());
     } finally {
+      await this.#window.settle();
       await handle.close();
     }
   }
@@ -250,8 +252,8 @@ class WalReader {
     handle: FileHandle,
     fileBytes: number,
   ): Promise<WalFileHeader | undefined> {
-    const block = new Uint8Array(WAL_BLOCK_BYTES);
-    const read = await readFully(handle, block, 0, WAL_BLOCK_BYTES, 0);
+    const block = this.#options.fileSystem.allocate(WAL_BLOCK_BYTES);
+    const read = await handle.read(block, 0, WAL_BLOCK_BYTES, 0);
     const header = readWalFileHeader(block.subarray(0, read), this.#crc32c);
     if (header !== undefined && 'newerVersion' in header) {
       throw new TributaryError('TRIBUTARY_STORAGE_WAL_VERSION', {

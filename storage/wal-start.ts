@@ -80,7 +80,7 @@ async function walFileStart(
     const read = await readFully(handle, block, 0, WAL_BLOCK_BYTES, 0);
     const header = readWalFileHeader(block.subarray(0, read), crc32c);
     if (header === undefined || 'newerVersion' in header) return undefined;
-    const window = new WalWindow(crc32c);
+    const window = new WalWindow(fileSystem, crc32c);
     window.attach(handle, bytes, walCrcSeed(header.fileId, crc32c));
     let first: number | undefined;
     await window.walk(WAL_BLOCK_BYTES, (index) => {
