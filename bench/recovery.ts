@@ -10,9 +10,15 @@ import { EVENTS_PER_SECOND, perSecond, type Workload } from './workload.ts';
 
 const EVENTS = 1_000_000;
 
+/** Events a second, and processor time of all threads, µs an event. */
+interface Cost {
+  readonly rate: number;
+  readonly cpu: number;
+}
+
 interface Round {
-  readonly live: number;
-  readonly replay: number;
+  readonly live: Cost;
+  readonly replay: Cost;
 }
 
 export const recovery: Workload = {
@@ -26,30 +32,47 @@ export const recovery: Workload = {
     for (let round = 1; round <= roundCount; round += 1) {
       const { live, replay } = await measureRound(run, scratch);
       rounds.push({ live, replay });
-      progress(`round ${round}: live ${Math.round(live)}, replay ${Math.round(replay)} events/s`);
+      const [liveRate, replayRate] = [live, replay].map(({ rate }) => Math.round(rate));
+      progress(`round ${round}: live ${liveRate}, replay ${replayRate} events/s`);
     }
+    const medianOf = (figure: (round: Round) => number): number => median(rounds.map(figure));
     report({
       metric: 'events_per_second',
-      value: median(rounds.map(({ replay }) => replay)),
+      value: medianOf(({ replay }) => replay.rate),
       ...EVENTS_PER_SECOND,
-      peer: { name: 'live ingest', value: median(rounds.map(({ live }) => live)) },
+      peer: { name: 'live ingest', value: medianOf(({ live }) => live.rate) },
+    });
+    report({
+      metric: 'cpu_per_event',
+      value: medianOf(({ replay }) => replay.cpu),
+      unit: 'µs',
+      higherIsBetter: false,
+      peer: { name: 'live ingest', value: medianOf(({ live }) => live.cpu) },
     });
   },
 };
+
+async function costOf(events: number, work: () => Promise<unknown>): Promise<Cost> {
+  const cpu = process.cpuUsage();
+  const startMs = performance.now();
+  await work();
+  const elapsedMs = performance.now() - startMs;
+  const { user, system } = process.cpuUsage(cpu);
+  return { rate: perSecond(events, elapsedMs), cpu: (user + system) / events };
+}
 
 async function measureRound(run: EventRun, scratch: Scratch): Promise<Round> {
   const dataDirectory = scratch.makeDiskDirectory('data');
   const hotDirectory = scratch.hotPath('hot');
   try {
     const written = await openEngine(dataDirectory, hotDirectory);
-    let startMs = performance.now();
-    await appendAll(written.tenant, run.payloads);
-    const live = perSecond(run.events, performance.now() - startMs);
+    const live = await costOf(run.events, () => appendAll(written.tenant, run.payloads));
     await written.engine.close();
 
-    startMs = performance.now();
-    const replayed = await openEngine(dataDirectory, hotDirectory);
-    const replay = perSecond(run.events, performance.now() - startMs);
+    let replayed = written;
+    const replay = await costOf(run.events, async () => {
+      replayed = await openEngine(dataDirectory, hotDirectory);
+    });
     const { events } = replayed.tenant.recovery;
     await replayed.engine.close();
     if (events !== run.events) throw new Error(`${events} of ${run.events} events were replayed`);

@@ -126,7 +126,9 @@ export class WalWindow {
    */
   async find(position: number, groupMin: number): Promise<number | undefined> {
     for (let at = position; at + WAL_RECORD_HEADER_BYTES <= this.#fileBytes; at += 8) {
-      if (at + WAL_RECORD_HEADER_BYTES > this.#end) await this.#load(at, WAL_RECORD_HEADER_BYTES);
+      if (at < this.#first || at + WAL_RECORD_HEADER_BYTES > this.#end) {
+        await this.#load(at, WAL_RECORD_HEADER_BYTES);
+      }
       if (!isWalRecordPlausible(this.buffer.view, at - this.#start, groupMin)) continue;
       if (!(await this.#holdsRecord(at, groupMin))) continue;
       const index = at - this.#start;
@@ -182,7 +184,7 @@ export class WalWindow {
     this.#first = from - kept;
     this.#end = from + length;
     if ((isLoaded || isBehind) && length > 0 && this.#end < this.#fileBytes) {
-      this.#ahead = this.#read(this.#end, 0);
+      this.#ahead = this.#read(this.#end, ahead.head);
     }
     return length > 0;
   }
