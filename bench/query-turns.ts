@@ -88,17 +88,15 @@ export async function rowsAsPlanned(
   snapshots: TableSnapshots,
   sql: string,
 ): Promise<unknown[][]> {
-  await connection.run('BEGIN TRANSACTION');
   try {
     const held = await snapshots.hold(HOT_CATALOG, new Map([['events', 1]]), []);
+    if (held.statements.length === 0) return await connection.rows(sql);
+    await connection.run('BEGIN TRANSACTION');
     for (const statement of held.statements) await connection.run(statement);
     const rows = await connection.rows(sql);
     await connection.run('COMMIT');
     snapshots.keep(held);
     return rows;
-  } catch (error) {
-    await connection.run('ROLLBACK');
-    throw error;
   } finally {
     snapshots.release();
   }

@@ -193,7 +193,7 @@ export class ColdTable {
     const files = live.map((file) => {
       const key = keyOf(store.bucket, file.location);
       assert(key.startsWith(prefix), 'a table lies in the namespace of its tenant');
-      return coldFileOf(file, key.slice(prefix.length), columns);
+      return coldFileOf(file, key.slice(prefix.length), columns, this.#lake.schemas);
     });
     writeHotFile(
       this.#pathOf(version),

@@ -2,7 +2,10 @@
  * The rows of a hot table and of its cold files as one SQL source, each row once. Pure functions: what
  * is to be read is planned here, DuckDB reads it.
  *
- * - Files are read by field id, so renamed and widened columns of older files come out as today's.
+ * - Files that were written before a column was added, renamed or widened are read by field id, so that
+ *   it comes out as today's; the others by name. DuckDB opens none of the former to plan a statement,
+ *   so it takes them to be empty: it reads a single one with one thread, joins in a bad order, and cannot
+ *   answer `count(*)` from footers.
  * - A file is left out when its bounds lie outside the statement's. Within files, bounds on integers are
  *   said again on the stored column: the column analysts see is a cast of it, which DuckDB cannot hold
  *   against the statistics of row groups.
@@ -73,14 +76,24 @@ export function tieredSource(
   hasHotRows: boolean,
 ): string {
   const columns = list.columns.toSorted((a, b) => costOf(a) - costOf(b));
-  const paths = files.map(({ path }) => path);
   const names = columns.map(({ name }) => quoteName(name)).join(', ');
-  const hot = hasHotRows ? `SELECT ${names} FROM ${hotSource(table)} UNION ALL` : '';
-  return `(
-    ${hot}
-    SELECT ${columns.map(coldColumn).join(', ')}
-    FROM ${parquetSource(paths, columns)}
-    WHERE ${storedBounds(columns, bounds)} AND ${withoutRows(list.except)})`;
+  const conditions = [...storedBounds(columns, bounds), ...exceptTerms(list.except)];
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+  const coldRows = (source: string): string =>
+    `SELECT ${columns.map(coldColumn).join(', ')} FROM ${source}${where}`;
+  const [current, older] = [true, false].map((isCurrent) =>
+    files.filter((file) => file.isCurrent === isCurrent).map(({ path }) => path),
+  ) as [string[], string[]];
+  const branches = [
+    ...(hasHotRows ? [`SELECT ${names} FROM ${hotSource(table)}`] : []),
+    ...(current.length > 0 ? [coldRows(`read_parquet(${listOf(current)})`)] : []),
+    ...(older.length > 0 ? [coldRows(parquetSource(older, columns))] : []),
+  ];
+  return `(${branches.join(' UNION ALL ')})`;
+}
+
+function listOf(paths: readonly string[]): string {
+  return `[${paths.map(quoteText).join(', ')}]`;
 }
 
 function costOf({ hotType }: ColdColumn): number {
@@ -96,7 +109,7 @@ export function parquetSource(
     ({ id, name, type }) =>
       `${id}: {name: ${quoteText(name)}, type: '${DUCKDB_TYPES[type]}', default_value: NULL}`,
   );
-  return `read_parquet([${paths.map(quoteText).join(', ')}], schema = MAP {${schema.join(', ')}})`;
+  return `read_parquet(${listOf(paths)}, schema = MAP {${schema.join(', ')}})`;
 }
 
 function coldColumn({ name, hotType }: ColdColumn): string {
@@ -115,23 +128,27 @@ function coldColumn({ name, hotType }: ColdColumn): string {
 
 /** A condition for all rows but those that `except` names. */
 export function withoutRows(except: readonly RowCondition[]): string {
-  const terms = except
+  const terms = exceptTerms(except);
+  return terms.length === 0 ? 'true' : terms.join(' AND ');
+}
+
+function exceptTerms(except: readonly RowCondition[]): string[] {
+  return except
     .filter(({ values }) => values.length > 0)
     .map(({ column, values }) => {
       const name = quoteName(column);
       return `(${name} IS NULL OR ${name} NOT IN (${values.join(', ')}))`;
     });
-  return terms.length === 0 ? 'true' : terms.join(' AND ');
 }
 
-function storedBounds(columns: readonly ColdColumn[], bounds: readonly ScanBound[]): string {
+function storedBounds(columns: readonly ColdColumn[], bounds: readonly ScanBound[]): string[] {
   const terms: string[] = [];
   for (const { column, min, max } of bounds) {
     if (columns.find(({ name }) => name === column)?.type !== 'long') continue;
     if (min > INT64_MIN) terms.push(`${quoteName(column)} >= ${min}`);
     if (max < INT64_MAX) terms.push(`${quoteName(column)} <= ${max}`);
   }
-  return terms.length === 0 ? 'true' : terms.join(' AND ');
+  return terms;
 }
 
 export function quoteText(text: string): string {

@@ -1,8 +1,9 @@
 /**
  * Runs one statement in a worker, from SQL text to the last byte of its result.
  *
- * The order: parse and gate, begin a transaction, bound the scans, take snapshots, prepare, bind, stream.
- * Evaluating the bounds inside the transaction gives their now() the statement's own moment.
+ * The order: parse and gate, bound the scans, take snapshots, make views, prepare, bind, stream. What has
+ * bounds or makes views is one transaction: that gives the now() of bounds the statement's own moment, and
+ * the views to nobody else before it has succeeded.
  *
  * - Nothing runs that the gate did not pass, and DuckDB must agree that it is a SELECT or an EXPLAIN.
  * - Each statement has a connection of its own; rolling it back frees whatever a half-read result held.
@@ -71,6 +72,7 @@ export class StatementRunner {
   #connection: Connection | null = null;
   #cancelled: Failure | null = null;
   #snapshots: HeldSnapshots = NO_SNAPSHOTS;
+  #isInTransaction = false;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -89,6 +91,7 @@ export class StatementRunner {
     const progress = new Progress(request, channel);
     this.#cancelled = null;
     this.#snapshots = NO_SNAPSHOTS;
+    this.#isInTransaction = false;
     scans.takeScanCounts();
     const statistics = (): QueryStatistics => ({
       elapsedMs: Math.round(clock.monotonicMs() - startedMs),
@@ -138,7 +141,6 @@ export class StatementRunner {
     { declaredTraits = [], parameters }: ExecuteRequest,
     connection: Connection,
   ): Promise<Result> {
-    await connection.run('BEGIN TRANSACTION');
     const catalog = withDeclaredTraits(this.#parts.catalog, declaredTraits, parsed.root);
     const bounds = await this.#boundScans(parsed, catalog, parameters, connection);
     this.#stopIfCancelled();
@@ -166,6 +168,7 @@ export class StatementRunner {
   ): Promise<readonly ScanBound[]> {
     const { scans } = this.#parts;
     const candidates = findBounds(parsed.root, parsed.relationUses, catalog, parameters);
+    if (candidates.length > 0) await this.#begin(connection);
     const evaluated: { candidate: BoundCandidate; value: bigint | null }[] = [];
     for (const candidate of candidates) {
       const value = await this.#evaluate(candidate, connection);
@@ -176,8 +179,17 @@ export class StatementRunner {
     return bounds;
   }
 
+  async #begin(connection: Connection): Promise<void> {
+    if (this.#isInTransaction) return;
+    await connection.run('BEGIN TRANSACTION');
+    this.#isInTransaction = true;
+  }
+
   async #makeViews(connection: Connection): Promise<void> {
-    for (const statement of this.#snapshots.statements) await connection.run(statement);
+    for (const statement of this.#snapshots.statements) {
+      await this.#begin(connection);
+      await connection.run(statement);
+    }
   }
 
   /** Commits the views for statements to come; rows that were streamed need the transaction no more. */
@@ -237,8 +249,8 @@ export class StatementRunner {
     try {
       this.#stopIfCancelled();
       assert(this.#connection !== null, 'a broken stream still has its connection');
-      await this.#connection.run('ROLLBACK'); // the error has aborted the transaction
-      await this.#connection.run('BEGIN TRANSACTION');
+      await this.#connection.rollBack(); // the error has aborted what there was
+      this.#isInTransaction = false;
       await this.#makeViews(this.#connection);
       const statement = await this.#connection.prepare(prefix + parsed.sql);
       bindParameters(statement, request.parameters);

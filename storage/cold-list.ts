@@ -10,7 +10,7 @@
  * - Numbers are below 2^53: sequences, and microseconds since 1970.
  */
 import type { DataFile, LakeValue } from './lake/data-file.ts';
-import type { LakeType } from './lake/schema.ts';
+import type { LakeSchema, LakeType } from './lake/schema.ts';
 import type { RowCondition } from './row-condition.ts';
 import type { ColumnType } from './segment-format.ts';
 
@@ -33,6 +33,9 @@ export interface ColdFile {
   readonly path: string;
   readonly rows: number;
   readonly bytes: number;
+  readonly rowGroups: number;
+  /** Whether it has all columns of the list, under their names and in their types of today. */
+  readonly isCurrent: boolean;
   /** Of 64-bit integers and times: no value lies outside [least, greatest]. By column name. */
   readonly bounds: Readonly<Record<string, readonly [number, number]>>;
 }
@@ -50,8 +53,16 @@ export function parseColdList(bytes: Uint8Array): ColdList {
   return JSON.parse(Buffer.from(bytes).toString('utf8')) as ColdList;
 }
 
-/** What a query needs to know of a live file. */
-export function coldFileOf(file: DataFile, path: string, columns: readonly ColdColumn[]): ColdFile {
+/**
+ * What a query needs to know of a live file.
+ * @param schemas all versions of the columns that the file may have been written with.
+ */
+export function coldFileOf(
+  file: DataFile,
+  path: string,
+  columns: readonly ColdColumn[],
+  schemas: readonly LakeSchema[],
+): ColdFile {
   const bounds: Record<string, readonly [number, number]> = {};
   for (const { id, name } of columns) {
     const metrics = file.columns.get(id);
@@ -59,7 +70,22 @@ export function coldFileOf(file: DataFile, path: string, columns: readonly ColdC
     const greatest = numberOf(metrics?.upper);
     if (least !== undefined && greatest !== undefined) bounds[name] = [least, greatest];
   }
-  return { path, rows: file.recordCount, bytes: file.fileBytes, bounds };
+  const isCurrent = columns.every((column) => isInFile(file, column) && isLasting(column, schemas));
+  const { recordCount: rows, fileBytes: bytes, splitOffsets } = file;
+  return { path, rows, bytes, rowGroups: splitOffsets.length, isCurrent, bounds };
+}
+
+/** Every column of a file takes some bytes, even one of nulls. */
+function isInFile(file: DataFile, { id }: ColdColumn): boolean {
+  return (file.columns.get(id)?.bytes ?? 0) > 0;
+}
+
+/** Whether a column was never renamed nor widened. */
+function isLasting({ id, name, type }: ColdColumn, schemas: readonly LakeSchema[]): boolean {
+  return schemas.every(({ columns }) => {
+    const then = columns.find((column) => column.id === id);
+    return then === undefined || (then.name === name && then.type === type);
+  });
 }
 
 function numberOf(value: LakeValue | undefined): number | undefined {

@@ -13,6 +13,7 @@ import { type HeldSnapshots, TableSnapshots } from '../../query/table-snapshots.
 import {
   type ColdColumn,
   type ColdFile,
+  coldFileOf,
   coldListFile,
   serialiseColdList,
 } from '../../storage/cold-list.ts';
@@ -22,6 +23,7 @@ import { EVENTS_SCHEMA } from '../../storage/events-schema.ts';
 import { writeHotFile } from '../../storage/hot-directory.ts';
 import type { HotTable } from '../../storage/hot-table.ts';
 import { EVENTS_TABLE } from '../../storage/lake/lake-tables.ts';
+import type { LakeSchema } from '../../storage/lake/schema.ts';
 import { MERGES_SCHEMA } from '../../storage/merges-schema.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
@@ -109,7 +111,7 @@ class TieredEvents {
       output: join(this.#lake, 'encoded'),
       temporaryDirectory: this.#lake,
     });
-    for (const { path: encodedPath, day, rows, columns: metrics } of encoded) {
+    for (const { path: encodedPath, day, rows, columns: metrics, splitOffsets } of encoded) {
       const path = `data/day=${day}/${this.#version}.parquet`;
       mkdirSync(join(this.#lake, `data/day=${day}`), { recursive: true });
       const bounds = Object.fromEntries(
@@ -119,7 +121,10 @@ class TieredEvents {
           return [[name, [Number(lower), Number(upper)] as const]];
         }),
       );
-      this.#files = [...this.#files, { path, rows, bytes: statSync(encodedPath).size, bounds }];
+      const bytes = statSync(encodedPath).size;
+      const rowGroups = splitOffsets.length;
+      const isCurrent = this.#version % 2 === 0;
+      this.#files = [...this.#files, { path, rows, bytes, rowGroups, isCurrent, bounds }];
       renameSync(encodedPath, join(this.#lake, path));
     }
     const list = serialiseColdList({ columns: COLUMNS, files: this.#files, except: [] });
@@ -254,9 +259,38 @@ test('views are made again when nobody knows whether they were committed', async
   assert.deepEqual((await hold()).statements, held.statements);
 });
 
+test('a file is read by name only when it has all columns as they are today', () => {
+  const columns: ColdColumn[] = [
+    { id: 1, name: 'kept', type: 'long', hotType: 'int64' },
+    { id: 2, name: 'renamed', type: 'string', hotType: 'utf8' },
+  ];
+  const kept = { id: 1, name: 'kept', type: 'long', personal: false } as const;
+  const other = { id: 2, name: 'renamed', type: 'string', personal: false } as const;
+  const now: LakeSchema = { schemaId: 1, columns: [kept, other] };
+  const isCurrent = (ids: readonly number[], ...before: LakeSchema['columns'][]): boolean => {
+    const file = {
+      location: '',
+      day: null,
+      recordCount: 5,
+      fileBytes: 1,
+      columns: new Map(ids.map((id) => [id, { bytes: 9, valueCount: 5, nullCount: 5 }])),
+      splitOffsets: [4],
+      sorted: false,
+    };
+    const schemas = [...before.map((were) => ({ schemaId: 0, columns: were })), now];
+    return coldFileOf(file, 'a', columns, schemas).isCurrent;
+  };
+  assert.equal(isCurrent([1, 2]), true);
+  assert.equal(isCurrent([1]), false, 'added later');
+  assert.equal(isCurrent([1, 2], [kept]), true, 'written after it was added');
+  assert.equal(isCurrent([1, 2], [kept, { ...other, name: 'old' }]), false);
+  assert.equal(isCurrent([1, 2], [{ ...kept, type: 'int' }, other]), false);
+});
+
 test('a file is left out only when a bound excludes all its rows', () => {
   const file = (name: string, least: number, greatest: number): ColdFile => {
-    return { path: name, rows: 1, bytes: 1, bounds: { sequence: [least, greatest] } };
+    const bounds = { sequence: [least, greatest] } as const;
+    return { path: name, rows: 1, bytes: 1, rowGroups: 1, isCurrent: true, bounds };
   };
   const files = [file('a', 1, 10), file('b', 11, 20), { ...file('c', 0, 0), bounds: {} }];
   const read = (min: bigint, max: bigint): string =>
