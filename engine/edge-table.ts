@@ -1,5 +1,5 @@
 /** Identity's edges and receipts as rows of the hot tables `edges` and `merges`. */
-import type { Edge, EdgeLog, Merge } from '../identity/edge-log.ts';
+import type { Edge, EdgeLog, Merge, Moment } from '../identity/edge-log.ts';
 import { EDGES } from '../storage/edges-schema.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import { MERGES } from '../storage/merges-schema.ts';
@@ -16,10 +16,10 @@ export class EdgeTable implements EdgeLog {
     this.#merges = merges;
   }
 
-  append(edge: Edge): void {
+  append(edge: Edge, moment: Moment): void {
     const row = this.#edges.beginRow(TEXT_BYTES_MAX);
-    row.setU64(EDGES.sequence, edge.sequence);
-    row.setTimestamp(EDGES.receivedAt, edge.receivedAtMicros);
+    row.setU64(EDGES.sequence, moment.sequence);
+    row.setTimestamp(EDGES.receivedAt, moment.receivedAtMicros);
     row.setU32(EDGES.edge, edge.edge);
     row.setU32(EDGES.aNode, edge.aNode);
     row.setU32(EDGES.bNode, edge.bNode);
@@ -30,21 +30,21 @@ export class EdgeTable implements EdgeLog {
     row.setDictionary(EDGES.kind, edge.kind);
     row.setDictionary(EDGES.state, edge.state);
     row.setDictionary(EDGES.reason, edge.reason);
-    row.setU32(EDGES.ruleVersion, edge.ruleVersion);
+    row.setU32(EDGES.ruleVersion, moment.ruleVersion);
     row.endRow();
   }
 
-  appendMerge(merge: Merge): void {
+  appendMerge(merge: Merge, moment: Moment): void {
     const row = this.#merges.beginRow(TEXT_BYTES_MAX);
-    row.setU64(MERGES.sequence, merge.sequence);
-    row.setTimestamp(MERGES.receivedAt, merge.receivedAtMicros);
+    row.setU64(MERGES.sequence, moment.sequence);
+    row.setTimestamp(MERGES.receivedAt, moment.receivedAtMicros);
     row.setDictionary(MERGES.kind, merge.kind);
     if (merge.merge !== 0) row.setU32(MERGES.merge, merge.merge);
     row.setU32(MERGES.survivor, merge.survivor);
     row.setU32(MERGES.loser, merge.loser);
     if (merge.edge !== 0) row.setU32(MERGES.edge, merge.edge);
     if (merge.anchor !== 0) row.setU32(MERGES.anchor, merge.anchor);
-    row.setU32(MERGES.ruleVersion, merge.ruleVersion);
+    row.setU32(MERGES.ruleVersion, moment.ruleVersion);
     row.endRow();
   }
 

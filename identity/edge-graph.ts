@@ -7,6 +7,9 @@
  * - Active and demoted edges are in the lists of both their anchors, newest first; retracted ones are in
  *   none. Two anchors have at most one edge in the lists.
  * - Lists are searched to a bounded depth: what lies deeper is old evidence that new evidence repeats.
+ * - Merges are numbered in the order of their edges, and an edge makes one at most. So a bit at the edge
+ *   is all that is kept of a merge; every so many merges a mark says how far along the edges it was, and
+ *   the edge of one is found from the mark before it.
  */
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -17,6 +20,7 @@ import {
   type StatePart,
   type StateSource,
 } from '../storage/state-part.ts';
+import { MergeMarks } from './merge-marks.ts';
 import { MinuteMarks } from './minute-marks.ts';
 
 /** Of a small store, whose edges are as many as a few events can bring. */
@@ -31,8 +35,11 @@ const ANCHOR_MASK = 2 ** STATE_SHIFT - 1;
 const RETRACTED = 0;
 const ACTIVE = 1;
 const DEMOTED = 2;
-/** Added to ACTIVE: the edge made one profile of two. */
+/** Added to ACTIVE: the edge joins two identifiers that both named people. */
 const JOINS = 4;
+/** In the word itself: the edge made one profile of two. It stays when the edge is retracted. */
+const MERGED_BIT = 2 ** 31;
+const STATE_MASK = 7;
 
 export interface EdgeGraphOptions {
   readonly directory: string;
@@ -44,6 +51,7 @@ export class EdgeGraph {
   readonly #links: SharedArray<'u32'>;
   /** When edges came. */
   readonly #arrivals: MinuteMarks;
+  readonly #merges = new MergeMarks();
   #count = 0;
 
   constructor(options: EdgeGraphOptions) {
@@ -80,8 +88,16 @@ export class EdgeGraph {
     assert(a !== b, 'an edge has two ends');
     const edge = ++this.#count;
     this.#arrivals.note(edge, seconds);
-    this.#enlist(edge, a, b);
-    this.#setState(edge, state === 'active' ? ACTIVE + (joins ? JOINS : 0) : DEMOTED);
+    const links = this.#links.values;
+    const heads = this.#heads.values;
+    const at = edge * LINK_WORDS;
+    const standing = state === 'demoted' ? DEMOTED : joins ? ACTIVE + JOINS : ACTIVE;
+    links[at + A] = (standing << STATE_SHIFT) | a;
+    links[at + B] = b;
+    links[at + NEXT + A] = heads[a]!;
+    links[at + NEXT + B] = heads[b]!;
+    heads[a] = edge;
+    heads[b] = edge;
     return edge;
   }
 
@@ -104,14 +120,32 @@ export class EdgeGraph {
   }
 
   isListed(edge: number): boolean {
-    return edge >= 1 && edge <= this.#count && this.#stateOf(edge) !== RETRACTED;
+    return edge >= 1 && edge <= this.#count && (this.#stateOf(edge) & (ACTIVE | DEMOTED)) !== 0;
   }
 
   isActive(edge: number): boolean {
     return (this.#stateOf(edge) & ACTIVE) !== 0;
   }
 
-  /** Whether the edge made one profile of two. */
+  /** Notes that an edge made one profile of two. @returns the number of the merge. */
+  markMerge(edge: number): number {
+    const at = edge * LINK_WORDS + A;
+    this.#links.values[at] = this.#links.values[at]! | MERGED_BIT;
+    return this.#merges.note(edge);
+  }
+
+  /** Merges there were. */
+  get mergeCount(): number {
+    return this.#merges.count;
+  }
+
+  /** The edge behind a merge; 0 for a merge that never was. */
+  edgeOfMerge(merge: number): number {
+    if (!(merge >= 1 && merge <= this.#merges.count)) return 0;
+    return this.#merges.edgeOf(merge, (edge) => this.#isMerged(edge));
+  }
+
+  /** Whether the edge joins two identifiers that both named people. */
   joins(edge: number): boolean {
     return (this.#stateOf(edge) & JOINS) !== 0;
   }
@@ -148,10 +182,14 @@ export class EdgeGraph {
 
   /** The edge between two anchors, 0 when there is none among the newest of `anchor`. */
   between(anchor: number, other: number): number {
-    let edge = this.first(anchor);
+    const links = this.#links.values;
+    let edge = this.#heads.values[anchor]!;
     for (let depth = 0; edge !== 0 && depth < LIMITS.anchorEdgesMax; depth += 1) {
-      if (this.otherEnd(edge, anchor) === other) return edge;
-      edge = this.after(edge, anchor);
+      const at = edge * LINK_WORDS;
+      const a = links[at + A]! & ANCHOR_MASK;
+      const isA = a === anchor;
+      if ((isA ? links[at + B]! : a) === other) return edge;
+      edge = isA ? links[at + NEXT + A]! : links[at + NEXT + B]!;
     }
     return 0;
   }
@@ -196,6 +234,9 @@ export class EdgeGraph {
     assert(this.#count === 0, 'a fresh graph is restored');
     await restoreArray(this.#heads, source);
     this.#count = (await restoreArray(this.#links, source)) / LINK_WORDS - 1;
+    for (let edge = 1; edge <= this.#count; edge += 1) {
+      if (this.#isMerged(edge)) this.#merges.note(edge);
+    }
     await this.#arrivals.restore(source);
   }
 
@@ -211,23 +252,17 @@ export class EdgeGraph {
   }
 
   #stateOf(edge: number): number {
-    return this.#links.values[edge * LINK_WORDS + A]! >>> STATE_SHIFT;
+    return (this.#links.values[edge * LINK_WORDS + A]! >>> STATE_SHIFT) & STATE_MASK;
+  }
+
+  #isMerged(edge: number): boolean {
+    return (this.#links.values[edge * LINK_WORDS + A]! & MERGED_BIT) !== 0;
   }
 
   #setState(edge: number, state: number): void {
-    this.#links.values[edge * LINK_WORDS + A] = (state << STATE_SHIFT) | this.#end(edge, A);
-  }
-
-  #enlist(edge: number, a: number, b: number): void {
     const links = this.#links.values;
-    const heads = this.#heads.values;
-    const at = edge * LINK_WORDS;
-    links[at + A] = a;
-    links[at + B] = b;
-    links[at + NEXT + A] = heads[a]!;
-    links[at + NEXT + B] = heads[b]!;
-    heads[a] = edge;
-    heads[b] = edge;
+    const kept = links[edge * LINK_WORDS + A]! & (ANCHOR_MASK | MERGED_BIT);
+    links[edge * LINK_WORDS + A] = kept | (state << STATE_SHIFT);
   }
 
   #unlist(edge: number, anchor: number): void {

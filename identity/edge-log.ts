@@ -46,9 +46,14 @@ export type EdgeReason =
   /** Linked although both sides are known users. */
   | 'forced';
 
-export interface Edge {
+/** Where in the log something was decided. */
+export interface Moment {
   readonly sequence: number;
   readonly receivedAtMicros: number;
+  readonly ruleVersion: number;
+}
+
+export interface Edge {
   /** Its ordinal; a retraction has that of the edge it takes back. */
   readonly edge: number;
   readonly aNode: number;
@@ -59,13 +64,10 @@ export interface Edge {
   readonly kind: EdgeKind;
   readonly state: EdgeState;
   readonly reason: EdgeReason;
-  readonly ruleVersion: number;
 }
 
 /** The receipt of a change of profiles. */
 export interface Merge {
-  readonly sequence: number;
-  readonly receivedAtMicros: number;
   /** `merged`: all anchors of `loser` went to `survivor`. `split`: `anchor` left `loser` for `survivor`. */
   readonly kind: 'merged' | 'split';
   /** Of a merge its number, from 1; of a split that of the merge it undoes, 0 for none. */
@@ -76,11 +78,13 @@ export interface Merge {
   readonly edge: number;
   /** Of a split; of a merge 0. */
   readonly anchor: number;
-  readonly ruleVersion: number;
 }
 
-/** Where edges and receipts go. Called in commit order; must not fail within what was prepared. */
+/**
+ * Where edges and receipts go. Called in commit order; must not fail within what was prepared. The moment
+ * is valid until the call returns.
+ */
 export interface EdgeLog {
-  append(edge: Edge): void;
-  appendMerge(merge: Merge): void;
+  append(edge: Edge, moment: Moment): void;
+  appendMerge(merge: Merge, moment: Moment): void;
 }

@@ -386,7 +386,6 @@ export class IdentityGraph {
       partOfArray(this.#nodeAnchors, this.#index.count + 1),
       ...this.profiles.state(),
       ...this.#edges.state(this.profiles.anchorCount),
-      this.#journal.state(),
       this.#separations.state(),
       this.#operator.state(),
       partOfBytes(RULES_PART, Buffer.from(rules)),
@@ -403,7 +402,6 @@ export class IdentityGraph {
     await restoreArray(this.#nodeAnchors, source);
     await this.profiles.restore(source);
     await this.#edges.restore(source);
-    await this.#journal.restore(source);
     await this.#separations.restore(source);
     await this.#operator.restore(source);
     const text = Buffer.from(await restoreBytes(RULES_PART, source)).toString('utf8');

@@ -157,8 +157,8 @@ export class IdentityOperator {
   }
 
   #planUndo(merge: number): Plan {
-    const { edges, journal, profiles } = this.#options;
-    const edge = journal.edgeOfMerge(merge);
+    const { edges, profiles } = this.#options;
+    const edge = edges.edgeOfMerge(merge);
     if (edge === 0 || !edges.isListed(edge) || !edges.isActive(edge)) {
       return { ...NOTHING, reason: 'undone', obstacle: edge === 0 ? 'unknown' : 'undone_already' };
     }

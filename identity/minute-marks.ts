@@ -25,6 +25,8 @@ export class MinuteMarks {
   readonly #marks: SharedArray<'u32'>;
   #count = 0;
   #lastMinute = -1;
+  /** The second of the last thing: most come in the same. */
+  #lastSeconds = -1;
   readonly #countMax: number;
 
   /** @param thingsMax how many things there can be: each has one mark at most. */
@@ -45,6 +47,8 @@ export class MinuteMarks {
 
   /** The next thing is `ordinal`, and came at `seconds` since 1970. Room was prepared. */
   note(ordinal: number, seconds: number): void {
+    if (seconds === this.#lastSeconds) return;
+    this.#lastSeconds = seconds;
     const minute = Math.floor(seconds / MINUTE_SECONDS);
     if (minute === this.#lastMinute || this.#count === this.#countMax) return;
     this.#lastMinute = minute;

@@ -178,25 +178,35 @@ export class ProfileStore {
     return anchor;
   }
 
-  /** Moves all of `loser` into `survivor`. Both are live and different. */
-  merge(survivor: number, loser: number): void {
-    assert(survivor !== loser, 'a profile is not merged into itself');
-    assert(this.isLive(survivor) && this.isLive(loser), 'live profiles are merged');
-    const ring = this.headOf(loser);
+  /** Makes one profile of two, which are live and different. @returns the one that stays. */
+  merge(a: number, b: number): number {
+    assert(a !== b, 'a profile is not merged into itself');
+    const survivor = this.survivorOf(a, b);
+    const loser = survivor === a ? b : a;
+    // Done for every edge that joins: each array is looked up once, each word read once.
+    const { heads, records, profileOf } = this;
+    const kept = heads[survivor]!;
+    const lost = heads[loser]!;
+    const size = kept >>> ORDINAL_BITS;
+    const lostSize = lost >>> ORDINAL_BITS;
+    assert(size > 0 && lostSize > 0, 'live profiles are merged');
+    // A survivor without a user_id has a loser without one: its head stays.
+    const head = kept & ORDINAL_MASK;
+    const ring = lost & ORDINAL_MASK;
     let anchor = ring;
     do {
-      this.profileOf[anchor] = survivor;
-      anchor = this.next(anchor);
+      profileOf[anchor] = survivor;
+      anchor = records[anchor * RECORD_WORDS + RECORD.next]! & ORDINAL_MASK;
     } while (anchor !== ring);
     // Exchanging two successors joins two rings into one.
-    const head = this.headOf(survivor);
-    const next = this.next(head);
-    this.#setNext(head, this.next(ring));
-    this.#setNext(ring, next);
-    const isUser = this.isUser(ring) && !this.isUser(head);
-    const size = this.#sizeClass(survivor) + this.#sizeClass(loser);
-    this.#setHead(survivor, isUser ? ring : head, size);
-    this.#setHead(loser, ring, 0);
+    const headAt = head * RECORD_WORDS + RECORD.next;
+    const ringAt = ring * RECORD_WORDS + RECORD.next;
+    const next = records[headAt]!;
+    records[headAt] = withOrdinal(next, records[ringAt]!);
+    records[ringAt] = withOrdinal(records[ringAt]!, next);
+    heads[survivor] = (Math.min(size + lostSize, SIZE_MANY) << ORDINAL_BITS) | head;
+    heads[loser] = ring;
+    return survivor;
   }
 
   /**
@@ -247,9 +257,10 @@ export class ProfileStore {
   }
 
   typeOf(anchor: number): number {
+    const { records } = this;
     const at = anchor * RECORD_WORDS;
-    const high = this.records[at + RECORD.next]! >>> ORDINAL_BITS;
-    return (high << 4) | (this.records[at + RECORD.node]! >>> ORDINAL_BITS);
+    const high = records[at + RECORD.next]! >>> ORDINAL_BITS;
+    return (high << 4) | (records[at + RECORD.node]! >>> ORDINAL_BITS);
   }
 
   /** Whether an anchor is that of a user_id. */
@@ -306,10 +317,16 @@ export class ProfileStore {
 
   /** Which of two profiles keeps its id: the one with a user_id, the larger one, the older one. */
   survivorOf(a: number, b: number): number {
-    const isKnown = this.isKnown(a);
-    if (isKnown !== this.isKnown(b)) return isKnown ? a : b;
-    const size = this.sizeOf(a);
-    const other = this.sizeOf(b);
+    const first = this.heads[a]!;
+    const second = this.heads[b]!;
+    const isKnown = this.isUser(first & ORDINAL_MASK);
+    if (isKnown !== this.isUser(second & ORDINAL_MASK)) return isKnown ? a : b;
+    let size = first >>> ORDINAL_BITS;
+    let other = second >>> ORDINAL_BITS;
+    if (size === SIZE_MANY && other === SIZE_MANY) {
+      size = this.sizeOf(a);
+      other = this.sizeOf(b);
+    }
     if (size !== other) return size > other ? a : b;
     return Math.min(a, b);
   }
@@ -411,7 +428,7 @@ export class ProfileStore {
 
   #setNext(anchor: number, next: number): void {
     const at = anchor * RECORD_WORDS + RECORD.next;
-    this.records[at] = (this.records[at]! & ~ORDINAL_MASK) | next;
+    this.records[at] = withOrdinal(this.records[at]!, next);
   }
 
   #sizeClass(profile: number): number {
@@ -430,6 +447,11 @@ export class ProfileStore {
     const user = anchors.find((anchor) => this.isUser(anchor));
     this.#setHead(profile, user ?? anchors[0]!, anchors.length);
   }
+}
+
+/** `word` with the ordinal of another. */
+function withOrdinal(word: number, other: number): number {
+  return (word & ~ORDINAL_MASK) | (other & ORDINAL_MASK);
 }
 
 /** Whether time a is before time b, each as a signed 64-bit number in two words. */
