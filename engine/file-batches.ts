@@ -21,16 +21,26 @@ export interface FileBatch {
   readonly rows: number;
 }
 
-/** A batch of `rows` rows, whose texts are joined by commas, with its header. */
-export function frameOf(rowTexts: Uint8Array, rows: number): Buffer {
-  const bytes = HEAD.length + rowTexts.length + TAIL.length;
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
-  let at = frame.writeUInt32LE(bytes);
-  at = frame.writeUInt32LE(rows, at);
-  at += frame.write(HEAD, at, 'latin1');
-  frame.set(rowTexts, at);
-  frame.write(TAIL, at + rowTexts.length, 'latin1');
-  return frame;
+/** Batches with their headers, one at a time in one buffer. */
+export class FrameWriter {
+  #bytes = Buffer.allocUnsafe(HEADER_BYTES + HEAD.length + FILE_BATCH_BYTES_MAX + TAIL.length);
+
+  /**
+   * A batch of `rows` rows whose texts, joined by commas, are `textBytes` long.
+   * @param copyText writes them.
+   * @returns the frame, valid until the next one.
+   */
+  frame(rows: number, textBytes: number, copyText: (target: Uint8Array) => void): Uint8Array {
+    const bytes = HEAD.length + textBytes + TAIL.length;
+    const end = HEADER_BYTES + bytes;
+    if (end > this.#bytes.length) this.#bytes = Buffer.allocUnsafe(end);
+    let at = this.#bytes.writeUInt32LE(bytes);
+    at = this.#bytes.writeUInt32LE(rows, at);
+    at += this.#bytes.write(HEAD, at, 'latin1');
+    copyText(this.#bytes.subarray(at, at + textBytes));
+    this.#bytes.write(TAIL, at + textBytes, 'latin1');
+    return this.#bytes.subarray(0, end);
+  }
 }
 
 /**

@@ -10,35 +10,40 @@
  * - Row n gets the message id `import-IMPORT_ID-n`, unless it has its own.
  * - Rows are written natively where all columns are of the common types, and else in JavaScript.
  * - Arrow streams are passed on batch by batch. A Parquet file has its index at its end: it is held whole.
- * - Output waits for its reader.
+ * - Input and output are waited for, one at a time: this process has nothing else to do.
  * - Exit code 2: the file cannot be read, and the last line of standard error says why. Every other end
  *   but 0 is that of a process that had too little memory.
  */
-import { once } from 'node:events';
 import { setPriority } from 'node:os';
 import { LIMITS } from '../base/limits.ts';
 import { native } from '../native/index.ts';
 import { type RecordBatch, RecordBatchReader } from '../storage/arrow.ts';
+import { StandardInput, writeStandardOutput } from '../storage/standard-io.ts';
 import { eventWriterOf, type WriteEvent } from './event-columns.ts';
-import { FILE_BATCH_BYTES_MAX, frameOf } from './file-batches.ts';
+import { FILE_BATCH_BYTES_MAX, FrameWriter } from './file-batches.ts';
 import { type FileFormat, WORKER_EXIT_MALFORMED } from './file-rows.ts';
 import { JsonWriter } from './json-writer.ts';
 import { nativeRowsOf } from './native-columns.ts';
 
 const PRIORITY_LOWEST = 19;
-/** Rows of one batch as text. */
+const EXIT_NO_MEMORY = 3;
+
+/** Bytes of rows that were written, and what copies them to where they go. */
 interface RowTexts {
-  readonly text: Uint8Array;
   readonly rows: number;
+  readonly bytes: number;
+  readonly copy: (target: Uint8Array) => void;
 }
 
 async function writeBatches(
-  batches: AsyncIterable<RecordBatch>,
+  batches: Iterable<RecordBatch> | AsyncIterable<RecordBatch>,
   importId: string,
   firstRow: number,
 ): Promise<void> {
   const nativeRows = new native.ColumnRows();
+  const copyNative = (target: Uint8Array): void => nativeRows.copyText(target);
   const out = new JsonWriter();
+  const frames = new FrameWriter();
   const idPrefix = `import-${importId}-`;
   let number = firstRow;
   for await (const batch of batches) {
@@ -49,14 +54,13 @@ async function writeBatches(
       if (rows !== undefined) {
         const { batchEventsMax } = LIMITS;
         const count = rows.write(row, idPrefix, number, FILE_BATCH_BYTES_MAX, batchEventsMax);
-        written = { text: rows.text, rows: count };
+        written = { rows: count, bytes: rows.textBytes, copy: copyNative };
       } else {
         written = writeRows(out, write!, row, batch.numRows, idPrefix, number);
       }
       row += written.rows;
       number += written.rows;
-      const frame = frameOf(written.text, written.rows);
-      if (!process.stdout.write(frame)) await once(process.stdout, 'drain');
+      writeStandardOutput(frames.frame(written.rows, written.bytes, written.copy));
     }
   }
 }
@@ -80,21 +84,16 @@ function writeRows(
     }
     rows += 1;
   }
-  return { text: out.take(), rows };
+  const text = out.take();
+  return { rows, bytes: text.length, copy: (target) => target.set(text) };
 }
 
-async function* recordBatchesOfArrow(
-  input: AsyncIterable<Uint8Array>,
-): AsyncGenerator<RecordBatch> {
-  yield* await RecordBatchReader.from(input);
-}
-
-/** The library is loaded by those who need it. */
+/** The library of Parquet is loaded by those who need it. */
 async function recordBatchesOfFile(
   format: FileFormat,
-  input: AsyncIterable<Uint8Array>,
-): Promise<AsyncIterable<RecordBatch>> {
-  if (format === 'arrow') return recordBatchesOfArrow(input);
+  input: Iterable<Uint8Array>,
+): Promise<Iterable<RecordBatch> | AsyncIterable<RecordBatch>> {
+  if (format === 'arrow') return RecordBatchReader.from(input);
   const { recordBatchesOfParquet } = await import('../storage/parquet-wasm.ts');
   return recordBatchesOfParquet(input);
 }
@@ -103,7 +102,7 @@ async function run([format, dataBytesMax, importId, firstRow]: readonly string[]
   setPriority(PRIORITY_LOWEST);
   const reason = native.limitDataBytes(Number(dataBytesMax));
   if (reason !== '') throw new Error(`RLIMIT_DATA: ${reason}`);
-  const batches = await recordBatchesOfFile(format as FileFormat, process.stdin);
+  const batches = await recordBatchesOfFile(format as FileFormat, new StandardInput());
   await writeBatches(batches, importId!, Number(firstRow));
 }
 
@@ -112,8 +111,8 @@ let isDone = false;
 function fail(error: unknown): void {
   isDone = true;
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = WORKER_EXIT_MALFORMED;
-  process.stdin.destroy();
+  const hasNoMemory = error instanceof RangeError && error.message.includes('allocation failed');
+  process.exitCode = hasNoMemory ? EXIT_NO_MEMORY : WORKER_EXIT_MALFORMED;
 }
 process.on('uncaughtException', fail);
 process.on('exit', () => {

@@ -123,8 +123,10 @@ export interface NativeColumnRows {
    * `number` for the first: `rowsMax` of `bytesMax` together, and always one. @returns how many.
    */
   write(first: number, idPrefix: string, number: number, bytesMax: number, rowsMax: number): number;
-  /** A copy of what `write` wrote. */
-  readonly text: Buffer;
+  /** Bytes of what `write` wrote. */
+  readonly textBytes: number;
+  /** Copies what `write` wrote to `target`, as much of it as there is room for. */
+  copyText(target: Uint8Array): void;
 }
 
 /** Hard maxima of the msgpack parser; the names are those of base/limits.ts. */

@@ -15,11 +15,9 @@ const READ_BATCH_ROWS = 8192;
  * @throws what parquet-wasm says of a file it cannot read.
  */
 export async function* recordBatchesOfParquet(
-  pieces: AsyncIterable<Uint8Array>,
+  pieces: Iterable<Uint8Array>,
 ): AsyncGenerator<RecordBatch> {
-  const held: Uint8Array[] = [];
-  for await (const piece of pieces) held.push(piece);
-  const file = await ParquetFile.fromFile(new Blob(held));
+  const file = await ParquetFile.fromFile(new Blob([...pieces]));
   const batches: AsyncIterable<WasmRecordBatch> = await file.stream({ batchSize: READ_BATCH_ROWS });
   for await (const batch of batches) yield* RecordBatchReader.from(batch.intoIPCStream());
 }

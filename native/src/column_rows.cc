@@ -324,24 +324,37 @@ ColumnRows::ObjectText ColumnRows::ReadObject(const Slice& text, const Buffer& w
     padded_.resize(text.length + simdjson::SIMDJSON_PADDING);
     json = padded_.data();
   }
+  ObjectText kind = IsPlainObject(json, text.length) ? ObjectText::kObject : Judge(json, text.length);
+  if (kind != ObjectText::kObject) return kind;
+  const char* open = static_cast<const char*>(memchr(text.data, '{', text.length));
+  const char* close = static_cast<const char*>(memrchr(text.data, '}', text.length));
+  *members = {open + 1, static_cast<uint32_t>(close - open - 1)};
+  return ObjectText::kObject;
+}
+
+// The short way, as the decoder has it: tokens are checked, and no document is made. False when unsure.
+bool ColumnRows::IsPlainObject(const char* json, uint32_t length) {
+  if (parser_.capacity() < length && parser_.allocate(size_t{length} * 2, kObjectDepthMax)) abort();
+  auto& found = *parser_.implementation;
+  if (found.stage1(reinterpret_cast<const uint8_t*>(json), length, false) != simdjson::SUCCESS) return false;
+  bool has_escapes = memchr(json, '\\', length) != nullptr;
+  return (!has_escapes || HasValidEscapes(json, length)) &&
+         outline_.Read(json, found.structural_indexes.get(), found.n_structural_indexes,
+                       kObjectDepthMax, Scalars::kUnchecked);
+}
+
+ColumnRows::ObjectText ColumnRows::Judge(const char* json, uint32_t length) {
   auto parse = [&](const char* from) {
-    return parser_.parse(reinterpret_cast<const uint8_t*>(from), text.length, false);
+    return parser_.parse(reinterpret_cast<const uint8_t*>(from), length, false);
   };
   auto result = parse(json);
-  bool may_hold_half_pairs =
-      result.error() == simdjson::SUCCESS || result.error() == simdjson::STRING_ERROR;
-  if (may_hold_half_pairs && result.error() != simdjson::SUCCESS &&
-      repair_.Repair(json, text.length)) {
+  if (result.error() == simdjson::STRING_ERROR && repair_.Repair(json, length)) {
     result = parse(repair_.text());
   }
   if (result.error() != simdjson::SUCCESS) return ObjectText::kOther;
   auto type = result.value_unsafe().type();
   if (type == simdjson::dom::element_type::NULL_VALUE) return ObjectText::kNull;
-  if (type != simdjson::dom::element_type::OBJECT) return ObjectText::kOther;
-  const char* open = static_cast<const char*>(memchr(text.data, '{', text.length));
-  const char* close = static_cast<const char*>(memrchr(text.data, '}', text.length));
-  *members = {open + 1, static_cast<uint32_t>(close - open - 1)};
-  return ObjectText::kObject;
+  return type == simdjson::dom::element_type::OBJECT ? ObjectText::kObject : ObjectText::kOther;
 }
 
 }  // namespace tributary

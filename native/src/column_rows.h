@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "json_builder.h"
+#include "json_outline.h"
 #include "payload_walker.h"
 #include "simdjson.h"
 #include "unicode_escapes.h"
@@ -79,6 +80,9 @@ class ColumnRows {
   // What stands between the braces of a text that is a JSON object.
   enum class ObjectText { kNull, kObject, kOther };
   ObjectText ReadObject(const Slice& text, const Buffer& within, Slice* members);
+  bool IsPlainObject(const char* json, uint32_t length);
+  // The verdict of simdjson's own parser.
+  ObjectText Judge(const char* json, uint32_t length);
 
   std::vector<RowColumn> columns_;
   const RowColumn* properties_ = nullptr;
@@ -88,6 +92,7 @@ class ColumnRows {
   // Objects nested deeper than a batch may be are no objects: their row is rejected, not the batch.
   static constexpr size_t kObjectDepthMax = 60;
   simdjson::dom::parser parser_;
+  JsonOutline outline_;
   SurrogateRepair repair_;
   std::string padded_;
 };

@@ -1,6 +1,7 @@
 // The JavaScript face of ColumnRows (NativeColumnRows in native/index.ts).
 #include <napi.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "column_rows.h"
@@ -13,7 +14,8 @@ class ColumnRowsObject : public Napi::ObjectWrap<ColumnRowsObject> {
     return DefineClass(env, "ColumnRows",
                        {InstanceMethod<&ColumnRowsObject::Attach>("attach"),
                         InstanceMethod<&ColumnRowsObject::Write>("write"),
-                        InstanceAccessor<&ColumnRowsObject::Text>("text")});
+                        InstanceMethod<&ColumnRowsObject::CopyText>("copyText"),
+                        InstanceAccessor<&ColumnRowsObject::TextBytes>("textBytes")});
   }
 
   explicit ColumnRowsObject(const Napi::CallbackInfo& info)
@@ -81,9 +83,17 @@ class ColumnRowsObject : public Napi::ObjectWrap<ColumnRowsObject> {
     return Napi::Number::New(info.Env(), rows);
   }
 
-  // A copy of what was written.
-  Napi::Value Text(const Napi::CallbackInfo& info) {
-    return Napi::Buffer<char>::Copy(info.Env(), rows_.text().data(), rows_.text().length());
+  Napi::Value TextBytes(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(rows_.text().length()));
+  }
+
+  // copyText(target): what was written, as much as there is room for.
+  Napi::Value CopyText(const Napi::CallbackInfo& info) {
+    Napi::Uint8Array target = info[0].As<Napi::Uint8Array>();
+    const JsonBuilder& text = rows_.text();
+    size_t bytes = std::min(target.ByteLength(), text.length());
+    if (bytes > 0) memcpy(target.Data(), text.data(), bytes);
+    return info.Env().Undefined();
   }
 
   ColumnRows rows_;

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { eventWriterOf } from '../../engine/event-columns.ts';
 import { JsonWriter } from '../../engine/json-writer.ts';
 import { nativeRowsOf } from '../../engine/native-columns.ts';
+import { textOfRows } from '../support/column-rows.ts';
 
 const ROWS = 20;
 
@@ -26,7 +27,7 @@ function natively(batch: arrow.RecordBatch, bytesMax: number): string[] {
   for (let row = 0; row < batch.numRows; ) {
     const count = rows.write(row, 'import-x-', 7 + row, bytesMax, 6);
     assert.ok(count > 0 && count <= 6);
-    texts.push(rows.text.toString('utf8'));
+    texts.push(textOfRows(rows));
     row += count;
   }
   return texts;

@@ -13,6 +13,7 @@ import { eventWriterOf } from '../../engine/event-columns.ts';
 import { JsonWriter } from '../../engine/json-writer.ts';
 import { nativeRowsOf } from '../../engine/native-columns.ts';
 import { RecordBatchReader } from '../../storage/arrow.ts';
+import { textOfRows } from '../support/column-rows.ts';
 import type { FuzzFailure, FuzzReport } from './decoder-fuzz.ts';
 import { below, pick, type Random } from './random-draw.ts';
 
@@ -122,7 +123,7 @@ function nativeText(batch: arrow.RecordBatch): string {
   if (rows === undefined) return slowText(batch);
   const count = rows.write(0, 'import-x-', 0, BYTES_MAX, ROWS_READ_MAX);
   // What fits within the bytes is compared.
-  return count < Math.min(batch.numRows, ROWS_READ_MAX) ? '' : rows.text.toString('utf8');
+  return count < Math.min(batch.numRows, ROWS_READ_MAX) ? '' : textOfRows(rows);
 }
 
 function slowText(batch: arrow.RecordBatch): string {
