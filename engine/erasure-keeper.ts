@@ -91,7 +91,7 @@ export class ErasureKeeper {
     }
     const mentions = await find(this.personOf(subject));
     requireFew(mentions);
-    const erasure = await tenant.erase(() => {
+    const erasure = await tenant.commands.erase(() => {
       // Who they are now: more may have become known of them since.
       const { anchors, profile } = this.personOf(subject);
       return { command: 'erase', id: randomUuid(random), profile, reason, anchors, ...mentions };
@@ -108,7 +108,7 @@ export class ErasureKeeper {
     const { tenant } = this.#options;
     for (const { id, profile, reason, anchors, deadLetters, warnings } of erasures) {
       if (tenant.erasures.get(id) !== undefined) continue;
-      await tenant.erase(() => {
+      await tenant.commands.erase(() => {
         const known = anchors.filter(([anchor, hash]) => tenant.suppressionHashOf(anchor) === hash);
         // What is behind the end of this log will be said by others.
         const isKnown = (sequence: number): boolean => sequence <= tenant.appliedSequence;

@@ -38,7 +38,7 @@ export async function rewriteErased(
       rows += rewrite.rowsBefore - rewrite.rowsAfter;
     }
   }
-  await tenant.noteErasures({ command: 'rewritten', ids, files, rows }, nowMicros());
+  await tenant.commands.noteErasures({ command: 'rewritten', ids, files, rows }, nowMicros());
   await erasures.hideColdRows();
   return { erasures: ids.length, files, rows };
 }

@@ -61,7 +61,7 @@ export class IdentityKeeper {
     if (parsed.command === 'rules') throw invalid('rules are not set by a command');
     for (const identifier of identifiersOf(parsed)) requireLength(identifier);
     if (isDryRun) return this.#tenant.identity.preview(parsed);
-    return this.#tenant.changeIdentity(parsed, nowMicros);
+    return this.#tenant.commands.changeIdentity(parsed, nowMicros);
   }
 
   /**
@@ -128,7 +128,7 @@ export class IdentityKeeper {
     nowMicros: number,
   ): Promise<number> {
     const parsed = parseDeclaredTraits(traits);
-    if (!isDryRun) return this.#tenant.declareTraits(parsed, version, nowMicros);
+    if (!isDryRun) return this.#tenant.commands.declareTraits(parsed, version, nowMicros);
     const current = this.declarations.version;
     if (version === undefined || version === current) return current + 1;
     throw new TributaryError('TRIBUTARY_IDENTITY_TRAITS_OUTDATED', { version, current });
@@ -146,7 +146,7 @@ export class IdentityKeeper {
       throw new TributaryError('TRIBUTARY_IDENTITY_RULES_OUTDATED', { version, current });
     }
     const command = identity.rulesCommand(rules);
-    if (!isDryRun) await this.#tenant.changeIdentity(command, nowMicros);
+    if (!isDryRun) await this.#tenant.commands.changeIdentity(command, nowMicros);
     return current + 1;
   }
 }

@@ -339,7 +339,8 @@ export class Maintenance {
     }
     const copies = await this.copiesOfErased(open);
     const ids = [...copies].filter(([, left]) => left.length === 0).map(([id]) => id);
-    if (ids.length > 0) await tenant.noteErasures({ command: 'gone', ids }, clock.nowMicros());
+    if (ids.length > 0)
+      await tenant.commands.noteErasures({ command: 'gone', ids }, clock.nowMicros());
   }
 
   /** Writes identity of the first tenant for which it is due. @returns whether there was one. */

@@ -2,7 +2,7 @@
  * One tenant: the single writer of its log and of all state that is a fold over the log.
  *
  * The way of a batch, in this order and nowhere else:
- *   admit → stage (rows in the segment's unpublished tail, duplicates, nodes; in a thread of its own)
+ *   admit → stage (rows in the segment's unpublished tail, duplicates, nodes; in threads of its own)
  *   → log (group commit) → fold → publish → acknowledge.
  * Admission is over before `append` returns. Every stage takes batches in the order of `append`.
  *
@@ -16,21 +16,12 @@ import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
-import type { IdentityCommand } from '../identity/identity-command.ts';
-import type { CommandOutcome } from '../identity/identity-operator.ts';
-import { parseRules } from '../identity/identity-rules-format.ts';
 import { native } from '../native/index.ts';
-import { WAL_CODEC, WAL_RECORD_TYPE, type WalRecordType } from '../storage/wal-format.ts';
+import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import type { WalRecovery } from '../storage/wal-reader.ts';
 import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
 import type { TraitDeclarations } from './declared-traits.ts';
-import type { Erasure, ErasureLedger } from './erasure-ledger.ts';
-import {
-  type EraseCommand,
-  type GoneCommand,
-  type RewrittenCommand,
-  serialiseErasureCommand,
-} from './erasure-record.ts';
+import type { ErasureLedger } from './erasure-ledger.ts';
 import type { EventFold } from './event-fold.ts';
 import type { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
@@ -38,12 +29,8 @@ import type { IdentityRoom } from './identity-room.ts';
 import { LiveTail, type WatchedBatch } from './live-tail.ts';
 import { type RecoveredState, type RecoveryOptions, recoverTenant, uuidBytes } from './recovery.ts';
 import type { StagedRows } from './staged-rows.ts';
-import {
-  type ApplianceConfiguration,
-  isSameConfiguration,
-  serialiseConfiguration,
-  type TenantConfiguration,
-} from './tenant-configuration.ts';
+import { type PendingChange, TenantCommands } from './tenant-commands.ts';
+import type { ApplianceConfiguration } from './tenant-configuration.ts';
 import {
   type BatchOutcome,
   EVENT_TYPES,
@@ -95,21 +82,6 @@ interface PendingBatch {
   readonly rows: StagedRows;
 }
 
-/** A record without rows: of the configuration, of identity, or of an erasure. */
-interface PendingChange {
-  readonly kind: 'change';
-  readonly sequence: number;
-  /** Does it, and returns how to tell whoever asked for it. */
-  readonly carryOut: () => () => void;
-  readonly reject: (error: TributaryError) => void;
-}
-
-interface ChangeRecord {
-  readonly type: WalRecordType;
-  readonly bytes: Uint8Array;
-  readonly receivedAtMicros: number;
-}
-
 export class Tenant {
   readonly id: string;
   readonly recovery: WalRecovery;
@@ -118,6 +90,8 @@ export class Tenant {
   readonly #stager: EventStager;
   readonly #fold: EventFold;
   readonly #room: IdentityRoom;
+  /** What is said to the tenant besides events. */
+  readonly commands: TenantCommands;
   /** Read-only outside the write path. */
   readonly hot: HotStore;
   readonly #wal: WalWriter<Pending>;
@@ -133,8 +107,6 @@ export class Tenant {
     refusedBatches: 0,
   };
   readonly #tail = new LiveTail();
-  /** Settles when the last command of identity is carried out or refused. */
-  #commands: Promise<void> = Promise.resolve();
   readonly #syncListeners = new Set<(milliseconds: number) => void>();
   #pendingBytes = 0;
   #lastSequence = 0;
@@ -151,6 +123,12 @@ export class Tenant {
     this.#room = state.room;
     this.hot = options.hot;
     this.#wal = wal;
+    this.commands = new TenantCommands({
+      stager: state.stager,
+      fold: state.fold,
+      log: wal,
+      admit: (bytes) => this.#admit(bytes, 'command'),
+    });
     this.#logger = options.logger;
     this.#queueBytesMax = options.queueBytesMax;
     this.#lastSequence = state.recovery.nextSequence - 1;
@@ -188,7 +166,7 @@ export class Tenant {
       throw error;
     }
     try {
-      await tenant.#configure(options.configuration, options.clock.nowMicros(), (bytes) =>
+      await tenant.commands.configure(options.configuration, options.clock.nowMicros(), (bytes) =>
         assert(tenant.#wal.promise(bytes), 'a log that was just opened has room'),
       );
     } catch (error) {
@@ -234,6 +212,11 @@ export class Tenant {
       profiles: identity.profiles.profileCount,
       bytes: identity.memoryBytes + this.#stager.windowBytes,
     };
+  }
+
+  /** The traits that are declared now. */
+  get declarations(): TraitDeclarations {
+    return this.#fold.configuration.declarations;
   }
 
   /** Read-only: for look-ups and tests. */
@@ -317,7 +300,7 @@ export class Tenant {
   }
 
   async #close(): Promise<void> {
-    await this.#commands;
+    await this.commands.settled();
     await this.#stager.drained();
     await this.#wal.close();
     this.#stager.close();
@@ -392,169 +375,6 @@ export class Tenant {
       payload,
       { kind: 'batch', admitted, rows },
     );
-  }
-
-  /**
-   * Carries out what an operator says of identity; resolves when it is durable and visible. One command
-   * is under way at a time. `identity.preview` shows what one would do.
-   * Rejects with TRIBUTARY_IDENTITY_TYPE_UNKNOWN, TRIBUTARY_IDENTITY_RULES_OUTDATED, or as {@link Tenant.append} does.
-   */
-  changeIdentity(command: IdentityCommand, receivedAtMicros: number): Promise<CommandOutcome> {
-    return this.#inTurn(() => this.#changeIdentity(command, receivedAtMicros));
-  }
-
-  /**
-   * Erases what `plan` names, and resolves when that is durable and hot rows are hidden. Batches that come
-   * meanwhile wait: the plan is made of the state that the erasure will find, and nothing is on its way to it.
-   * @param plan may throw; nothing has happened then.
-   * Rejects as {@link Tenant.append} does.
-   */
-  erase(plan: () => EraseCommand, receivedAtMicros: number): Promise<Erasure> {
-    return this.#inTurn(async () => {
-      this.#stager.hold();
-      try {
-        await this.#stager.drained();
-        await this.#wal.synced();
-        const command = plan();
-        const record = { type: WAL_RECORD_TYPE.erasure, receivedAtMicros };
-        const bytes = serialiseErasureCommand(command);
-        this.#admit(bytes.length, 'command');
-        return await this.#logChange({ ...record, bytes }, (sequence) =>
-          this.#fold.erase(command, sequence, receivedAtMicros),
-        );
-      } finally {
-        this.#stager.release();
-      }
-    });
-  }
-
-  /** Notes how far erasures have come; resolves when it is durable. Rejects as {@link Tenant.append} does. */
-  noteErasures(command: RewrittenCommand | GoneCommand, receivedAtMicros: number): Promise<void> {
-    return this.#inTurn(async () => {
-      const record = { type: WAL_RECORD_TYPE.erasure, receivedAtMicros };
-      const bytes = serialiseErasureCommand(command);
-      this.#admit(bytes.length, 'command');
-      await this.#logChange({ ...record, bytes }, () =>
-        this.#fold.erasures.note(command, receivedAtMicros),
-      );
-    });
-  }
-
-  /** Runs a command when the one before it has settled. */
-  #inTurn<Outcome>(command: () => Promise<Outcome>): Promise<Outcome> {
-    const outcome = this.#commands.then(command);
-    this.#commands = outcome.then(
-      () => undefined,
-      () => undefined,
-    );
-    return outcome;
-  }
-
-  async #changeIdentity(
-    command: IdentityCommand,
-    receivedAtMicros: number,
-  ): Promise<CommandOutcome> {
-    // Rows that are staged behind a change of rules are read by the new ones, none before it.
-    if (command.command === 'rules') await this.#stager.drained();
-    // Names of types and the version of rules are checked before anything is logged.
-    this.identity.preview(command);
-    const record = { type: WAL_RECORD_TYPE.identity, receivedAtMicros };
-    const bytes = Buffer.from(JSON.stringify(command));
-    this.#admit(bytes.length, 'command');
-    const outcome = this.#logChange({ ...record, bytes }, (sequence) =>
-      this.#fold.carryOut(command, sequence, receivedAtMicros),
-    );
-    if (command.command === 'rules') {
-      this.identity.extractBy(parseRules(command.rules, command.version));
-    }
-    return outcome;
-  }
-
-  /** The traits that are declared now. */
-  get declarations(): TraitDeclarations {
-    return this.#fold.configuration.declarations;
-  }
-
-  /**
-   * Declares traits in place of those there are; resolves when it is durable and holds.
-   * @param version they were made from; undefined replaces whatever there is. @returns the version they have.
-   * Rejects with TRIBUTARY_IDENTITY_TRAITS_OUTDATED, or as {@link Tenant.append} does.
-   */
-  declareTraits(
-    traits: TraitDeclarations['traits'],
-    version: number | undefined,
-    receivedAtMicros: number,
-  ): Promise<number> {
-    return this.#inTurn(async () => {
-      const current = this.declarations.version;
-      if (version !== undefined && version !== current) {
-        throw new TributaryError('TRIBUTARY_IDENTITY_TRAITS_OUTDATED', { version, current });
-      }
-      const declarations = { version: current + 1, traits };
-      await this.#configure({ declarations }, receivedAtMicros, (bytes) =>
-        this.#admit(bytes, 'command'),
-      );
-      return declarations.version;
-    });
-  }
-
-  /**
-   * Logs `changes` to the configuration and waits until they hold, unless they hold already.
-   * @param promise finds room in the log for so many bytes. It may throw.
-   */
-  async #configure(
-    changes: Partial<TenantConfiguration>,
-    receivedAtMicros: number,
-    promise: (bytes: number) => void,
-  ): Promise<void> {
-    const configuration = { ...this.#fold.configuration, ...changes };
-    if (isSameConfiguration(configuration, this.#fold.configuration)) return;
-    const record = { type: WAL_RECORD_TYPE.configuration, receivedAtMicros };
-    const bytes = serialiseConfiguration(configuration);
-    promise(bytes.length);
-    await this.#logChange(
-      { ...record, bytes },
-      () => this.#fold.configure(configuration),
-      configuration.dedupeWindowMicros,
-    );
-  }
-
-  /**
-   * Gives a change its place behind what was submitted, and does it there once it is durable. Its bytes
-   * were promised by the log. @returns what `change` returned, when it is visible.
-   */
-  #logChange<Outcome>(
-    { type, bytes, receivedAtMicros }: ChangeRecord,
-    change: (sequence: number) => Outcome,
-    dedupeWindowMicros?: number,
-  ): Promise<Outcome> {
-    return new Promise((resolve, reject) => {
-      this.#stager.place((sequence) => {
-        this.#wal.commitRecord(
-          {
-            length: bytes.length,
-            sequence,
-            receivedAtMicros,
-            type,
-            codec: WAL_CODEC.json,
-            source: 0,
-            // A sequence of its own, so that a recovery from any sequence knows whether it is due.
-            eventCount: 1,
-            defaultType: 0,
-          },
-          bytes,
-          {
-            kind: 'change',
-            sequence,
-            carryOut() {
-              const outcome = change(sequence);
-              return () => resolve(outcome);
-            },
-            reject,
-          },
-        );
-      }, dedupeWindowMicros);
-    });
   }
 
   #applyGroup(group: readonly Pending[]): void {

@@ -157,7 +157,7 @@ async function writeLog(
   // Steps are hours apart: generations of the duplicate window turn while the log is written.
   for (const [index, step] of log.entries()) {
     const at = NOW + index * 5 * HOUR_MICROS;
-    if ('command' in step) await engine.tenant.changeIdentity(inTurn(step, engine), at);
+    if ('command' in step) await engine.tenant.commands.changeIdentity(inTurn(step, engine), at);
     else await engine.send(step, at);
     cuts.push(engine.tenant.appliedSequence + 1);
   }

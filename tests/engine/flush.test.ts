@@ -164,7 +164,7 @@ describe('flush', () => {
       ]);
       if (flushes & 1) await flush(engine);
       const link = { command: 'link', a: named('ann'), b: named('bob'), force: true } as const;
-      await engine.tenant.changeIdentity(link, NOW);
+      await engine.tenant.commands.changeIdentity(link, NOW);
       if (flushes & 2) await flush(engine);
       await engine.send([{ type: 'track', event: 'Seen', userId: 'ann', messageId: 'm2' }]);
       const before = await stored(engine, 'edges', 'kind');

@@ -136,7 +136,10 @@ test('a rule set that is tried decides as it does where it is really in force', 
       async (batches, rules) => {
         const live = await TestEngine.open(context, new MemoryFileSystem());
         const applied = await TestEngine.open(context, new MemoryFileSystem());
-        await applied.tenant.changeIdentity(applied.tenant.identity.rulesCommand(rules), NOW);
+        await applied.tenant.commands.changeIdentity(
+          applied.tenant.identity.rulesCommand(rules),
+          NOW,
+        );
         for (const [index, batch] of batches.entries()) {
           for (const engine of [live, applied])
             await engine.send(batch, NOW + index * 9 * DAY_MICROS);
@@ -190,12 +193,13 @@ async function obey(engine: TestEngine, command: object): Promise<void> {
   const { identity } = engine.tenant;
   const { identifiers } = command as { identifiers?: [{ type: string; value: string }] };
   if (identifiers === undefined) {
-    await engine.tenant.changeIdentity(command as never, NOW);
+    await engine.tenant.commands.changeIdentity(command as never, NOW);
     return;
   }
   const [{ type, value }] = identifiers;
   const profile = identity.resolveProfileId(type, value);
-  if (profile !== null) await engine.tenant.changeIdentity({ ...command, profile } as never, NOW);
+  if (profile !== null)
+    await engine.tenant.commands.changeIdentity({ ...command, profile } as never, NOW);
 }
 
 const signIn = (userId: string, email: string): TestEvent => ({

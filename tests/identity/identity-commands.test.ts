@@ -25,7 +25,7 @@ const device = (value: string) => ({ type: 'anonymous_id', value });
 /** Carries a command out, and proves that its preview told the truth. */
 async function tell(engine: TestEngine, command: IdentityCommand): Promise<CommandOutcome> {
   const preview = engine.tenant.identity.preview(command);
-  const outcome = await engine.tenant.changeIdentity(command, NOW);
+  const outcome = await engine.tenant.commands.changeIdentity(command, NOW);
   const withoutIds = ({ before, after, ...rest }: CommandOutcome) => ({
     ...rest,
     before: before.map(({ profile: _, ...summary }) => summary),

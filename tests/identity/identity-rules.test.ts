@@ -33,7 +33,7 @@ function rulesWith(change: (rules: RulesJson) => void): RulesJson {
 
 async function setRules(engine: TestEngine, rules: unknown): Promise<void> {
   const { identity } = engine.tenant;
-  const outcome = await engine.tenant.changeIdentity(identity.rulesCommand(rules), NOW);
+  const outcome = await engine.tenant.commands.changeIdentity(identity.rulesCommand(rules), NOW);
   assert.equal(outcome.isChanged, true);
 }
 

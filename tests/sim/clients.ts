@@ -71,7 +71,10 @@ export class Clients {
     const index = witness.entries.length;
     witness.entries.push({ kind: 'command' });
     try {
-      const outcome = await appliance.tenant.changeIdentity(command, scheduler.nowMicros());
+      const outcome = await appliance.tenant.commands.changeIdentity(
+        command,
+        scheduler.nowMicros(),
+      );
       tally.countFault(`command ${command.command}`);
       note(`entry ${index}, ${command.command}: ${outcome.isChanged ? 'done' : 'no change'}`);
       this.#acknowledged(index);

@@ -97,8 +97,11 @@ test('what an operator said, lost or done twice, is another identity', async (co
   const [a, b] = ['u1', 'u2'].map((value) => ({ type: 'user_id', value }));
   assert.deepEqual(saw(), []);
   assert.deepEqual(saw(), []);
-  await appliance.tenant.changeIdentity({ command: 'link', a: a!, b: b!, force: true }, NOW);
+  await appliance.tenant.commands.changeIdentity(
+    { command: 'link', a: a!, b: b!, force: true },
+    NOW,
+  );
   assert.notDeepEqual(saw(), []);
-  await appliance.tenant.changeIdentity({ command: 'unlink', a: a!, b: b! }, NOW);
+  await appliance.tenant.commands.changeIdentity({ command: 'unlink', a: a!, b: b! }, NOW);
   assert.notDeepEqual(saw(), []);
 });
