@@ -751,7 +751,7 @@ export const ERRORS = {
     status: 429,
     sqlstate: '53300',
     retryable: true,
-    help: 'Send larger batches. Behind a proxy all clients are one address: raise address_requests_max.',
+    help: 'Send larger batches. Behind a proxy all clients are one address until trusted_proxies names it.',
   },
   TRIBUTARY_INGEST_DISK_LOW: {
     message: 'The disk has {freeBytes} bytes free, batches are taken from {limitBytes} bytes.',

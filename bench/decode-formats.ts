@@ -137,6 +137,7 @@ class Lane {
         RECEIVED_AT_MICROS,
         'bench',
         EVENT_TYPES.length,
+        null,
         this.#result,
       );
     const failure = decode();

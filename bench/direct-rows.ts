@@ -81,6 +81,7 @@ export class DirectRows {
       this.#receivedAtMicros,
       'bench',
       EVENT_TYPES.length,
+      null,
       this.#result,
     );
   }

@@ -24,6 +24,7 @@ import type { RecoveryProgress } from '../engine/recovery.ts';
 import { retentionFor } from '../engine/retention.ts';
 import { drawGraph } from '../identity/graph-library.ts';
 import { ImportRegistry } from '../ingest/import-registry.ts';
+import { parseNetworks } from '../ingest/ip-address.ts';
 import { Metrics } from '../ingest/metrics.ts';
 import type { RateLimitOptions } from '../ingest/rate-limits.ts';
 import { IngestServer } from '../ingest/server.ts';
@@ -114,6 +115,10 @@ export class Appliance {
       inFlightBytesMax: configuration.in_flight_bytes_max,
       connectionsMax: configuration.connections_max,
       addressRequestsMax: configuration.address_requests_max,
+      senders: {
+        trustedProxies: parseNetworks(configuration.trusted_proxies) ?? [],
+        storesAddresses: configuration.sender_addresses === 'store',
+      },
       rates: ratesOf(configuration),
       diskFreeBytesMin: configuration.disk_free_bytes_min,
       readDiskFreeBytes: () => fileSystem.freeBytes(data),

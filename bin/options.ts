@@ -6,6 +6,7 @@
  * `--hot-dir` on the command line.
  */
 import { GIB, KIB, MIB } from '../base/units.ts';
+import { parseNetworks } from '../ingest/ip-address.ts';
 
 /** Turns what was written into a value; `undefined` when it is not one. Text comes from env and flags. */
 interface OptionType<Value> {
@@ -113,6 +114,15 @@ const listenAddress: OptionType<ListenAddress> = {
   },
 };
 
+const networks: OptionType<string> = {
+  expected: 'networks between commas, such as 10.0.0.0/8, fd00::/8',
+  parse(written) {
+    return typeof written === 'string' && parseNetworks(written) !== undefined
+      ? written
+      : undefined;
+  },
+};
+
 function oneOf<const Name extends string>(...names: readonly Name[]): OptionType<Name> {
   return {
     expected: names.join(', '),
@@ -177,6 +187,16 @@ export const OPTIONS = {
     integer(1, 1_000_000),
     1000,
     'Requests and WebSocket streams that one IPv4 address or IPv6 /64 may have under way.',
+  ),
+  trusted_proxies: option(
+    networks,
+    '',
+    'Networks of proxies whose X-Forwarded-For names the address a request came from.',
+  ),
+  sender_addresses: option(
+    oneOf('store', 'omit'),
+    'store',
+    'Whether events without a `context.ip` get the address they came from.',
   ),
   key_events_per_second_max: option(rate, 0, 'Events a second of one write key; 0 is no limit.'),
   key_bytes_per_second_max: option(rate, 0, 'Bytes a second of one write key; 0 is no limit.'),

@@ -15,7 +15,7 @@ import { LIMITS } from '../base/limits.ts';
 import { type NativeIdentifierIndex, type NativeStager, native } from '../native/index.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { StatePart, StateSource } from '../storage/state-part.ts';
-import { WAL_CODEC } from '../storage/wal-format.ts';
+import { WAL_CODEC, WAL_SENDER_BYTES } from '../storage/wal-format.ts';
 import { DECODE_REGION_FULL, DECODE_SEGMENT_FULL, decodeError } from './decode-codes.ts';
 import { PayloadRing } from './payload-ring.ts';
 import { OUTCOME, RESULT, readStagedRows, type StagedRows } from './staged-rows.ts';
@@ -29,9 +29,14 @@ export interface StagerInput {
   readonly sourceName: string;
   /** Position in EVENT_TYPES of the type the path named, or its length for none. */
   readonly typeOfPath: number;
+  /** As of {@link IncomingBatch.senderAddress}. */
+  readonly senderAddress: Uint8Array | undefined;
 }
 
-/** What became of a batch. `payload` is what was submitted, valid until the listener returns. */
+/**
+ * What became of a batch. `payload` is what was submitted, and behind it the address of its sender, if it has
+ * one; valid until the listener returns.
+ */
 export type OnStaged = (result: StagedRows | TributaryError, payload: Uint8Array) => void;
 
 export interface EventStagerOptions {
@@ -48,7 +53,7 @@ export interface EventStagerOptions {
 interface UnderWay {
   /** Of its first event; 0: that after what was submitted before. */
   readonly sequence: number;
-  /** Where the payload lies in the ring. */
+  /** Where the payload and its sender's address lie in the ring. */
   readonly offset: number;
   readonly length: number;
   readonly receivedAtMicros: number;
@@ -79,6 +84,11 @@ const WINDOW_PARTS: readonly string[] = [
 ];
 /** Unchanged, to NativeStager.place. */
 const SAME_WINDOW = -1;
+
+/** Bytes that a batch takes in the ring and in the log. */
+export function payloadBytes(bytes: Uint8Array, senderAddress: Uint8Array | undefined): number {
+  return bytes.length + (senderAddress === undefined ? 0 : WAL_SENDER_BYTES);
+}
 
 export class EventStager {
   readonly #table: HotTable;
@@ -137,17 +147,22 @@ export class EventStager {
   }
 
   /**
-   * Hands a batch over; `input.bytes` may change once this returns. Whatever becomes of it is told to
+   * Hands a batch over; its bytes may change once this returns. Whatever becomes of it is told to
    * `onStaged`, never before this returned.
    * @returns false when there is no room for its bytes.
    */
   submit(input: StagerInput, onStaged: OnStaged): boolean {
-    const { bytes, receivedAtMicros, sourceName, typeOfPath } = input;
-    const { length } = bytes;
+    const { bytes, receivedAtMicros, senderAddress, sourceName, typeOfPath } = input;
+    const length = payloadBytes(bytes, senderAddress);
     const offset = this.#ring.allocate(length);
     if (offset < 0) return false;
     this.#ring.bytes.set(bytes, offset);
+    if (senderAddress !== undefined) {
+      this.#ring.bytes.set(senderAddress, offset + bytes.length);
+    }
     this.#pendingBytes += length;
+    const bodyBytes = bytes.length;
+    const hasSender = senderAddress !== undefined;
     const codec = WAL_CODEC[input.codec];
     const hand = (): void => {
       const sequence = this.#continueAt;
@@ -155,7 +170,16 @@ export class EventStager {
       const batch = { offset, length, receivedAtMicros, sourceName, typeOfPath, onStaged };
       this.#underWay.push({ sequence, ...batch });
       const stager = this.#native;
-      stager.submit(codec, offset, length, receivedAtMicros, sourceName, typeOfPath, sequence);
+      stager.submit(
+        codec,
+        offset,
+        bodyBytes,
+        receivedAtMicros,
+        sourceName,
+        typeOfPath,
+        sequence,
+        hasSender,
+      );
     };
     if (this.#held === undefined) hand();
     else this.#held.push(hand);

@@ -13,7 +13,7 @@ import { parseIdentityCommand } from '../identity/identity-command.ts';
 import { native } from '../native/index.ts';
 import type { CheckpointReader } from '../storage/checkpoint-reader.ts';
 import type { FileSystem } from '../storage/file-system.ts';
-import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
+import { WAL_CODEC, WAL_RECORD_TYPE, WAL_SENDER_BYTES } from '../storage/wal-format.ts';
 import { readWal, type WalRecord, type WalRecovery } from '../storage/wal-reader.ts';
 import type { TenantCapacities } from './capacities.ts';
 import { parseErasureCommand } from './erasure-record.ts';
@@ -198,13 +198,15 @@ class Replay {
       });
       return undefined;
     }
+    const bodyBytes = record.hasSender ? length - WAL_SENDER_BYTES : length;
     const again = (): Promise<void> => this.#stager.progress().then(() => this.#submit(record));
     if (!this.#takeRoom(length)) return again();
     this.#stager.continueAt(sequence);
     const isTaken = this.#stager.submit(
       {
         codec: record.codec === WAL_CODEC.json ? 'json' : 'msgpack',
-        bytes,
+        bytes: bytes.subarray(0, bodyBytes),
+        senderAddress: record.hasSender ? bytes.subarray(bodyBytes) : undefined,
         receivedAtMicros,
         sourceName: this.#sourceNames.get(source) ?? `source-${source}`,
         typeOfPath: record.defaultType === 0 ? EVENT_TYPES.length : record.defaultType - 1,

@@ -211,6 +211,7 @@ export class TenantCommands {
             // A sequence of its own, so that a recovery from any sequence knows whether it is due.
             eventCount: 1,
             defaultType: 0,
+            hasSender: false,
           },
           bytes,
           {

@@ -23,7 +23,7 @@ import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
 import type { TraitDeclarations } from './declared-traits.ts';
 import type { ErasureLedger } from './erasure-ledger.ts';
 import type { EventFold } from './event-fold.ts';
-import type { EventStager } from './event-stager.ts';
+import { type EventStager, payloadBytes } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
 import type { IdentityRoom } from './identity-room.ts';
 import { LiveTail, type WatchedBatch } from './live-tail.ts';
@@ -65,6 +65,7 @@ export interface TenantStatistics {
 /** A batch that was admitted, until it is acknowledged or refused. */
 interface AdmittedBatch {
   readonly batch: Omit<IncomingBatch, 'bytes'>;
+  /** Of its payload in the log. */
   readonly bytes: number;
   readonly typeOfPath: number;
   /** For the live tail; undefined while nobody listens. */
@@ -313,13 +314,16 @@ export class Tenant {
     resolve: (outcome: BatchOutcome) => void,
     reject: (error: TributaryError) => void,
   ): void {
-    const { bytes, codec, source, receivedAtMicros } = batch;
+    const { codec, receivedAtMicros, senderAddress, source } = batch;
+    const bytes = payloadBytes(batch.bytes, senderAddress);
     const typeOfPath =
       batch.typeOfPath === undefined ? EVENT_TYPES.length : EVENT_TYPES.indexOf(batch.typeOfPath);
-    this.#admit(bytes.length, 'batch');
+    this.#admit(bytes, 'batch');
     const watched = this.#tail.watch(batch);
-    const admitted = { batch, bytes: bytes.length, typeOfPath, watched, resolve, reject };
-    const input = { codec, bytes, receivedAtMicros, sourceName: source.name, typeOfPath };
+    const admitted = { batch, bytes, typeOfPath, watched, resolve, reject };
+    const sourceName = source.name;
+    const fields = { codec, receivedAtMicros, senderAddress, sourceName, typeOfPath };
+    const input = { ...fields, bytes: batch.bytes };
     let isTaken = false;
     try {
       isTaken = this.#stager.submit(input, (result, payload) => {
@@ -327,10 +331,10 @@ export class Tenant {
         else this.#log(admitted, result, payload);
       });
     } finally {
-      if (!isTaken) this.#wal.forgo(bytes.length);
+      if (!isTaken) this.#wal.forgo(bytes);
     }
     if (!isTaken) throw this.#queueFull();
-    this.#pendingBytes += bytes.length;
+    this.#pendingBytes += bytes;
   }
 
   /** Refuses what there is no room for, before anything is touched. */
@@ -371,6 +375,7 @@ export class Tenant {
         source: batch.source.ordinal,
         eventCount: rows.count,
         defaultType: typeOfPath === EVENT_TYPES.length ? 0 : typeOfPath + 1,
+        hasSender: batch.senderAddress !== undefined,
       },
       payload,
       { kind: 'batch', admitted, rows },

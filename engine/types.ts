@@ -23,7 +23,12 @@ export interface IncomingBatch {
   /** Server clock at the first byte, microseconds since 1970-01-01T00:00:00Z. */
   readonly receivedAtMicros: number;
   /** The type the path named (`/v1/track`): it overrides the event's own, as RudderStack does. */
-  readonly typeOfPath?: EventType;
+  readonly typeOfPath?: EventType | undefined;
+  /**
+   * Where it came from, 16 bytes: an IPv6 address, or an IPv4 one mapped into it. Events that name no
+   * `context.ip` get it, and those that say `context.direct`. Read before `append` returns, as `bytes` are.
+   */
+  readonly senderAddress?: Uint8Array | undefined;
 }
 
 /** Why one event of a batch was not accepted. */

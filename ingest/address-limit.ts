@@ -2,8 +2,7 @@
  * How many requests of one address group may be under way, so that one client cannot take the room of all. An
  * open stream is one of them.
  *
- * A group is an IPv4 address, or the /64 an IPv6 address lies in: that is what one customer of a provider
- * gets. Requests are counted and not connections, because the library does not say whose connection was
+ * senders.ts says what a group is. Requests are counted and not connections, because the library does not say whose connection was
  * closed; a connection without a request is closed by it after ten seconds.
  *
  * Invariant: the map holds groups with requests under way and no others.
@@ -36,17 +35,4 @@ export class AddressLimit {
     if (count === 1) this.#counts.delete(group);
     else this.#counts.set(group, count - 1);
   }
-}
-
-const IPV4_BYTES = 4;
-const IPV6_BYTES = 16;
-/** ::ffff:0:0/96, an IPv4 address as a socket of both kinds shows it (RFC 4291 section 2.5.5.2). */
-const MAPPED_PREFIX = '00000000000000000000ffff';
-
-/** The group of an address in network byte order; one that cannot be read is a group of its own. */
-export function addressGroup(address: ArrayBuffer): string {
-  const text = Buffer.from(address).toString('hex');
-  if (address.byteLength === IPV4_BYTES) return text;
-  if (address.byteLength !== IPV6_BYTES) return '';
-  return text.startsWith(MAPPED_PREFIX) ? text.slice(MAPPED_PREFIX.length) : text.slice(0, 16);
 }

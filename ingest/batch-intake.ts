@@ -9,7 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import { ERRORS, fillTemplate, TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { WritePrincipal } from '../engine/control.ts';
-import type { BatchOutcome, Codec, EventType, IncomingBatch, Rejection } from '../engine/types.ts';
+import type { BatchOutcome, Codec, IncomingBatch, Rejection } from '../engine/types.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { DrainRate } from './drain-rate.ts';
 import type { ApplianceState, BatchWriter } from './ports.ts';
@@ -43,6 +43,9 @@ export interface OutcomeBody {
   readonly duplicates: number;
   readonly rejected: readonly (Rejection & { readonly message: string })[];
 }
+
+/** What the way of a batch says of its events. */
+type BatchOrigin = Pick<IncomingBatch, 'typeOfPath' | 'senderAddress'>;
 
 /** What may refuse a batch before it is looked at. */
 export interface Admission {
@@ -100,7 +103,7 @@ export class BatchIntake {
   }
 
   /**
-   * Hands a batch to the engine. `bytes` are read before this returns its promise.
+   * Hands a batch to the engine. `bytes` and `origin` are read before this returns its promise.
    * @throws TributaryError (as a rejection) when the batch is refused as a whole.
    */
   async append(
@@ -108,7 +111,7 @@ export class BatchIntake {
     codec: Codec,
     bytes: Uint8Array,
     receivedAtMicros: number,
-    typeOfPath?: EventType,
+    origin: BatchOrigin = {},
   ): Promise<BatchOutcome> {
     try {
       if (bytes.length === 0) throw new TributaryError('TRIBUTARY_INGEST_BODY_EMPTY');
@@ -116,11 +119,8 @@ export class BatchIntake {
       const refusal = this.refusalOf(principal);
       if (refusal !== undefined) throw refusal;
       const { source, tenantId } = principal;
-      const batch = { source, codec, bytes, receivedAtMicros };
-      return await this.#handOver(principal, state.writer(tenantId), {
-        ...batch,
-        ...(typeOfPath !== undefined && { typeOfPath }),
-      });
+      const batch = { source, codec, bytes, receivedAtMicros, ...origin };
+      return await this.#handOver(principal, state.writer(tenantId), batch);
     } catch (error) {
       this.countRefusal(error);
       throw error;

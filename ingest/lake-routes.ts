@@ -12,7 +12,7 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import type { PlainRequest } from '../base/plain-http.ts';
-import { type AddressLimit, addressGroup } from './address-limit.ts';
+import type { AddressLimit } from './address-limit.ts';
 import { requireReady } from './batch-intake.ts';
 import { readBody } from './body-reader.ts';
 import type { BodyWatch } from './body-watch.ts';
@@ -20,6 +20,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
 import type { ApplianceState, LakeDoor } from './ports.ts';
 import { requestOrigin } from './request-origin.ts';
+import type { Senders } from './senders.ts';
 import { heldBytes, sendSource } from './source-stream.ts';
 import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
 
@@ -28,6 +29,7 @@ export const CATALOG_PATH = '/iceberg';
 
 export interface LakeContext {
   readonly addresses: AddressLimit;
+  readonly senders: Senders;
   readonly inFlight: ByteBudget;
   readonly bodies: BodyWatch;
   readonly logger: Logger;
@@ -80,7 +82,7 @@ class LakeRoutes {
   handle(name: LakeDoorName, response: HttpResponse, request: HttpRequest): void {
     const exchange = new HttpExchange(response, request);
     try {
-      this.#enter(exchange);
+      this.#enter(exchange, request);
       const head = headOf(request, this.#context.publicUrl);
       const declaredBytes = Number(request.getHeader('content-length')) || 0;
       if (name === 'catalog' && head.method === 'POST') {
@@ -93,9 +95,9 @@ class LakeRoutes {
     }
   }
 
-  #enter(exchange: HttpExchange): void {
-    const { addresses } = this.#context;
-    const group = addressGroup(exchange.response.getRemoteAddress());
+  #enter(exchange: HttpExchange, request: HttpRequest): void {
+    const { addresses, senders } = this.#context;
+    const { group } = senders.of(exchange.response, request);
     const crowd = addresses.enter(group);
     if (crowd !== undefined) throw crowd;
     exchange.onOver(() => addresses.leave(group));

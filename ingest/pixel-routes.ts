@@ -10,7 +10,7 @@ import { HttpExchange, serveGet } from './http-exchange.ts';
 import { eventOfQuery } from './pixel-event.ts';
 import { PIXEL_PATHS } from './tracking-paths.ts';
 import { keyMissing, keyUnknown, type TrackingContext } from './tracking-routes.ts';
-import type { HttpRequest, TemplatedApp } from './uws.ts';
+import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
 
 /** GIF89a, 1 × 1, transparent. */
 const GIF = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
@@ -19,7 +19,7 @@ export function servePixels(app: TemplatedApp, context: TrackingContext): void {
   for (const [path, type] of PIXEL_PATHS) {
     serveGet(app, path, (response, request) => {
       const exchange = new HttpExchange(response, request, true);
-      takePixel(context, request, type)
+      takePixel(context, response, request, type)
         .catch((error: unknown) => context.logger.log('debug', 'a pixel was refused', { error }))
         .finally(() => {
           exchange.answerBytes(200, 'image/gif', GIF, { headers: { 'Cache-Control': 'no-store' } });
@@ -30,7 +30,8 @@ export function servePixels(app: TemplatedApp, context: TrackingContext): void {
 
 /** Reads `request` before its first await. */
 async function takePixel(
-  { authenticator, clock, intake }: TrackingContext,
+  { authenticator, clock, intake, senders }: TrackingContext,
+  response: HttpResponse,
   request: HttpRequest,
   type: EventType,
 ): Promise<void> {
@@ -40,5 +41,7 @@ async function takePixel(
   if (key === undefined) throw keyMissing();
   const principal = authenticateWriteKey(authenticator, key);
   if (principal === undefined) throw keyUnknown();
-  await intake.append(principal, 'json', event, receivedAtMicros, type);
+  const { address: senderAddress } = senders.of(response, request);
+  const origin = { typeOfPath: type, senderAddress };
+  await intake.append(principal, 'json', event, receivedAtMicros, origin);
 }

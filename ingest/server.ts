@@ -35,6 +35,7 @@ import { serveProfiles } from './profile-routes.ts';
 import { type RateLimitOptions, RateLimits } from './rate-limits.ts';
 import { serveRetention } from './retention-route.ts';
 import { serveSdkMetrics } from './sdk-metrics-route.ts';
+import { type SenderOptions, Senders } from './senders.ts';
 import { serveSettings } from './settings-route.ts';
 import { serveSql } from './sql-route.ts';
 import { serveStatus } from './status-routes.ts';
@@ -61,6 +62,7 @@ export interface IngestServerOptions {
   readonly connectionsMax: number;
   /** Requests of one address group under way at once. */
   readonly addressRequestsMax: number;
+  readonly senders: SenderOptions;
   readonly rates: RateLimitOptions;
   /** Batches are refused while the volume of the log has fewer bytes free. */
   readonly diskFreeBytesMin: number;
@@ -102,7 +104,9 @@ export class IngestServer {
     const intake = new BatchIntake(state, clock, { disk, rates });
     const bodies = new BodyWatch(clock);
     const addresses = new AddressLimit(options.addressRequestsMax);
-    const context = { addresses, authenticator, bodies, clock, inFlight, intake, logger, state };
+    const senders = new Senders(options.senders);
+    const doors = { addresses, authenticator, bodies, inFlight, intake, senders };
+    const context = { ...doors, clock, logger, state };
 
     this.#app = createApp();
     this.#disk = disk;

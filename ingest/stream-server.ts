@@ -8,11 +8,12 @@
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import { type AddressLimit, addressGroup } from './address-limit.ts';
+import type { AddressLimit } from './address-limit.ts';
 import { requireReady } from './batch-intake.ts';
 import { keyOfAuthorization, keyOfProtocols } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
 import type { ApplianceState } from './ports.ts';
+import type { Senders } from './senders.ts';
 import { CLOSE, FRAME_HEAD_BYTES_MAX, STREAM_PROTOCOL } from './stream-protocol.ts';
 import { parseResume, RESUME_RULE, type StreamResume } from './stream-resume.ts';
 import {
@@ -20,6 +21,7 @@ import {
   type StreamContext,
   type StreamPrincipals,
   StreamSession,
+  type StreamUpgrade,
 } from './stream-session.ts';
 import {
   type HttpRequest,
@@ -31,11 +33,7 @@ import {
 } from './uws.ts';
 
 /** What travels with a socket of the library. */
-interface SocketData {
-  readonly principals: StreamPrincipals | undefined;
-  readonly resume: StreamResume | undefined;
-  /** The group of addresses that the stream is counted for. */
-  readonly group: string;
+interface SocketData extends StreamUpgrade {
   session: StreamSession | undefined;
   helloTimer: NodeJS.Timeout | undefined;
   isClosed: boolean;
@@ -50,6 +48,7 @@ const MESSAGE_SLACK = 64 * 1024;
 
 interface StreamServerContext extends StreamContext {
   readonly addresses: AddressLimit;
+  readonly senders: Senders;
 }
 
 export class StreamServer {
@@ -107,13 +106,13 @@ export class StreamServer {
     try {
       const principals = this.#admit(request);
       const resume = resumeOfQuery(request);
-      const group = addressGroup(response.getRemoteAddress());
-      const crowd = this.#context.addresses.enter(group);
+      const sender = this.#context.senders.of(response, request);
+      const crowd = this.#context.addresses.enter(sender.group);
       if (crowd !== undefined) throw crowd;
       const data: SocketData = {
         principals,
         resume,
-        group,
+        sender,
         session: undefined,
         helloTimer: undefined,
         isClosed: false,
@@ -160,7 +159,7 @@ export class StreamServer {
         if (!data.isClosed) socket.end(code, reason);
       },
     };
-    const session = new StreamSession(port, this.#context, data.principals, data.resume);
+    const session = new StreamSession(port, this.#context, data);
     data.session = session;
     this.#sessions.add(session);
     if (session.isAuthenticated) return;
@@ -172,7 +171,7 @@ export class StreamServer {
   #close(socket: WebSocket<SocketData>): void {
     const data = socket.getUserData();
     data.isClosed = true;
-    this.#context.addresses.leave(data.group);
+    this.#context.addresses.leave(data.sender.group);
     clearTimeout(data.helloTimer);
     if (data.session === undefined) return;
     data.session.close();

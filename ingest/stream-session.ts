@@ -20,6 +20,7 @@ import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 import { asTributaryError } from './http-exchange.ts';
 import type { Authenticator } from './ports.ts';
 import { isResolveFrame } from './resolve-request.ts';
+import type { Sender } from './senders.ts';
 import type { StreamHolder, StreamLedger, StreamRecord } from './stream-ledger.ts';
 import {
   ackFrame,
@@ -48,6 +49,14 @@ export interface StreamPrincipals {
   readonly admin?: AdminPrincipal | undefined;
 }
 
+/** What the head of the upgrade said. */
+export interface StreamUpgrade {
+  /** Whom it let in; undefined when a hello has to follow. */
+  readonly principals: StreamPrincipals | undefined;
+  readonly resume: StreamResume | undefined;
+  readonly sender: Sender;
+}
+
 export interface StreamContext extends ReaderContext {
   readonly authenticator: Authenticator;
   readonly intake: BatchIntake;
@@ -73,6 +82,7 @@ export class StreamSession implements StreamHolder {
   readonly #socket: StreamSocket;
   readonly #context: StreamContext;
   readonly #reader: StreamReader;
+  readonly #senderAddress: Uint8Array | undefined;
   #principals: StreamPrincipals | undefined;
   #stream: { readonly name: string; readonly record: StreamRecord } | undefined;
   #credit: Credit = GRANT;
@@ -83,15 +93,14 @@ export class StreamSession implements StreamHolder {
   #isClosed = false;
   #isEnding = false;
 
-  /** @param principals whom the head of the upgrade let in; undefined when a hello has to follow. */
   constructor(
     socket: StreamSocket,
     context: StreamContext,
-    principals: StreamPrincipals | undefined,
-    resume: StreamResume | undefined,
+    { principals, resume, sender }: StreamUpgrade,
   ) {
     this.#socket = socket;
     this.#context = context;
+    this.#senderAddress = sender.address;
     this.#turns = new BatchTurns(context.inFlight, context.intake);
     this.#reader = new StreamReader(context, socket);
     if (principals !== undefined) this.#begin(principals, resume);
@@ -204,8 +213,9 @@ export class StreamSession implements StreamHolder {
     record?.begin(frame.id);
     const { clock, intake } = this.#context;
     const receivedAtMicros = clock.nowMicros();
+    const origin = { senderAddress: this.#senderAddress };
     const append = (bytes: Uint8Array): Promise<BatchOutcome> =>
-      intake.append(principal, frame.codec, bytes, receivedAtMicros);
+      intake.append(principal, frame.codec, bytes, receivedAtMicros, origin);
     this.#turns.take(frame, append).then(
       (outcome) => {
         record?.settle(frame.id, outcome);

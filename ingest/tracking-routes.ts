@@ -13,7 +13,7 @@ import type { Logger } from '../base/log.ts';
 import { SECOND_MICROS } from '../base/units.ts';
 import type { WritePrincipal } from '../engine/control.ts';
 import type { EventType } from '../engine/types.ts';
-import { type AddressLimit, addressGroup } from './address-limit.ts';
+import type { AddressLimit } from './address-limit.ts';
 import { type BatchIntake, describeOutcome } from './batch-intake.ts';
 import { readBody } from './body-reader.ts';
 import type { BodyWatch } from './body-watch.ts';
@@ -24,6 +24,7 @@ import { type BodyFormat, formatOf } from './import-formats.ts';
 import { batchOfLines } from './import-ndjson.ts';
 import { type ContentEncoding, inflate, parseEncoding } from './inflate.ts';
 import type { Authenticator } from './ports.ts';
+import type { Sender, Senders } from './senders.ts';
 import { TRACKING_PATHS } from './tracking-paths.ts';
 import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
 
@@ -33,6 +34,7 @@ export interface TrackingContext {
   readonly inFlight: ByteBudget;
   readonly bodies: BodyWatch;
   readonly addresses: AddressLimit;
+  readonly senders: Senders;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -41,6 +43,7 @@ export interface TrackingContext {
 interface TrackingHead {
   readonly receivedAtMicros: number;
   readonly typeOfPath: EventType | null;
+  readonly sender: Sender;
   readonly headerKey: string | undefined;
   readonly queryKey: string | undefined;
   /** As it was written, and what it means: undefined when it is not understood. */
@@ -66,7 +69,8 @@ function handleTracking(
   request: HttpRequest,
 ): void {
   const exchange = new HttpExchange(response, request, true);
-  const head = readHead(request, typeOfPath, context.clock.nowMicros());
+  const sender = context.senders.of(response, request);
+  const head = readHead(request, sender, typeOfPath, context.clock.nowMicros());
   context.intake.countRetry(head.retryCount);
   const early = earlyRefusal(context, exchange, head);
   if (early !== undefined) {
@@ -91,6 +95,7 @@ function handleTracking(
 
 function readHead(
   request: HttpRequest,
+  sender: Sender,
   typeOfPath: EventType | null,
   receivedAtMicros: number,
 ): TrackingHead {
@@ -100,6 +105,7 @@ function readHead(
   return {
     receivedAtMicros,
     typeOfPath,
+    sender,
     headerKey: headerKey === '' ? undefined : headerKey,
     queryKey: request.getQuery('writeKey') || undefined,
     encodingText,
@@ -119,7 +125,7 @@ function earlyRefusal(
 ): TributaryError | undefined {
   const { addresses, authenticator, intake } = context;
   const { encoding, encodingText, headerKey } = head;
-  const group = addressGroup(exchange.response.getRemoteAddress());
+  const { group } = head.sender;
   const crowd = addresses.enter(group);
   if (crowd !== undefined) return crowd;
   exchange.onOver(() => addresses.leave(group));
@@ -166,7 +172,7 @@ async function appendBody(
     head.format === 'msgpack' ? 'msgpack' : 'json',
     payload,
     receivedAtMicros,
-    typeOfPath ?? undefined,
+    { typeOfPath: typeOfPath ?? undefined, senderAddress: head.sender.address },
   );
   const described = describeOutcome(outcome);
   const rejected = outcome.received - outcome.accepted - outcome.duplicates;

@@ -15,6 +15,7 @@
         "src/decoder.cc",
         "src/json_outline.cc",
         "src/tracking_event.cc",
+        "src/sender_address.cc",
         "src/timestamp.cc",
         "src/json_builder.cc",
         "src/column_rows.cc",

@@ -54,7 +54,8 @@ export interface NativeDecoder {
   /**
    * Decodes `length` bytes; `payload` has 32 bytes or more behind them. `codec` is one of WAL_CODEC.
    * `result` receives [events, notes].
-   * `typeOfPath` is a position in EVENT_TYPES, or its length for none.
+   * `typeOfPath` is a position in EVENT_TYPES, or its length for none. `sender` is the address of 16 bytes
+   * that the payload came from.
    * @returns 0, or a decode failure (engine/decode-codes.ts); after a failure no row was staged.
    */
   decode(
@@ -65,6 +66,7 @@ export interface NativeDecoder {
     receivedAtMicros: number,
     source: string,
     typeOfPath: number,
+    sender: Uint8Array | null,
     result: Uint32Array,
   ): number;
   /**
@@ -227,8 +229,10 @@ export interface NativeStagerOptions {
  */
 export interface NativeStager {
   /**
-   * Stages `length` bytes at `offset` of the payloads, where they stay, with 32 readable bytes behind them, until their result is taken. `typeOfPath` is a position in EVENT_TYPES, or its length.
+   * Stages `length` bytes at `offset` of the payloads, where they stay, with 32 readable bytes behind them,
+   * until their result is taken. `typeOfPath` is a position in EVENT_TYPES, or its length.
    * `sequence` is that of the first event; 0: the one after what was submitted before.
+   * `hasSender`: the 16 bytes behind them are the address they came from; what is readable is behind those.
    */
   submit(
     codec: number,
@@ -238,6 +242,7 @@ export interface NativeStager {
     source: string,
     typeOfPath: number,
     sequence: number,
+    hasSender: boolean,
   ): void;
   /** Gives a record without rows its place and one sequence; a negative window changes nothing. */
   place(windowMicros: number, sequence: number): void;

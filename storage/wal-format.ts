@@ -16,7 +16,9 @@ import { alignUp } from '../base/units.ts';
 import type { Crc32c } from './crc32c.ts';
 import { DIRECT_BLOCK_BYTES } from './file-system.ts';
 
-export const WAL_FORMAT_VERSION = 1;
+/** Version 2 has records with a sender; those of version 1 have none, and are read alike. */
+export const WAL_FORMAT_VERSION = 2;
+const WAL_FORMAT_VERSION_MIN = 1;
 export const WAL_BLOCK_BYTES = DIRECT_BLOCK_BYTES;
 export const WAL_RECORD_HEADER_BYTES = 40;
 /** Readable bytes behind every payload, in staging and in the reader: simdjson reads past the end. */
@@ -34,6 +36,10 @@ export const WAL_RECORD_TYPE = {
 export type WalRecordType = 1 | 2 | 3 | 4;
 export const WAL_CODEC = { json: 1, msgpack: 2 } as const;
 export type WalCodec = 1 | 2;
+/** The address that a batch came from, behind its bytes: that of IPv6, IPv4 mapped into it. */
+export const WAL_SENDER_BYTES = 16;
+/** Bits of a record's flags. Bit 0 is kept for compression. */
+const FLAG_SENDER = 2;
 
 /** `TRIBWAL` and a NUL. */
 const MAGIC = Uint8Array.of(0x54, 0x52, 0x49, 0x42, 0x57, 0x41, 0x4c, 0);
@@ -95,6 +101,8 @@ export interface WalRecordFields {
   readonly eventCount: number;
   /** 1 + the number of the event type that the path named; 0 for none. */
   readonly defaultType: number;
+  /** Whether the last {@link WAL_SENDER_BYTES} of the payload are the address that the others came from. */
+  readonly hasSender: boolean;
 }
 
 /** `wal-0000000000000007`: sorts by ordinal. */
@@ -138,7 +146,7 @@ export function readWalFileHeader(
   const view = viewOf(block);
   const version = view.getUint32(HEADER.version, true);
   if (version > WAL_FORMAT_VERSION) return { newerVersion: version };
-  if (version !== WAL_FORMAT_VERSION) return undefined;
+  if (version < WAL_FORMAT_VERSION_MIN) return undefined;
   if (view.getUint32(HEADER.crc, true) !== headerCrc(block, crc32c)) return undefined;
   return {
     fileId: block.slice(HEADER.fileId, HEADER.fileId + FILE_ID_BYTES),
@@ -184,6 +192,7 @@ export function writeWalRecord(
   view.setUint16(offset + RECORD.source, fields.source, true);
   view.setUint32(offset + RECORD.eventCount, fields.eventCount, true);
   view.setUint8(offset + RECORD.defaultType, fields.defaultType);
+  view.setUint8(offset + RECORD.flags, fields.hasSender ? FLAG_SENDER : 0);
   return seal(bytes, view, offset, crcSeed, crc32c);
 }
 
@@ -248,11 +257,14 @@ export function isWalRecordPlausible(view: DataView, offset: number, groupMin: n
     type === WAL_RECORD_TYPE.identity ||
     type === WAL_RECORD_TYPE.erasure ||
     type === WAL_RECORD_TYPE.filler;
+  const length = view.getUint32(offset + RECORD.length, true);
+  const flags = view.getUint8(offset + RECORD.flags);
+  const hasRoom = flags === FLAG_SENDER && length >= WAL_SENDER_BYTES;
   return (
     known &&
-    view.getUint32(offset + RECORD.length, true) <= LIMITS.walRecordBytesMax &&
+    length <= LIMITS.walRecordBytesMax &&
     view.getUint32(offset + RECORD.group, true) >= groupMin &&
-    view.getUint8(offset + RECORD.flags) === 0 &&
+    (flags === 0 || (type === WAL_RECORD_TYPE.events && hasRoom)) &&
     view.getUint16(offset + RECORD.reserved, true) === 0
   );
 }
@@ -282,6 +294,8 @@ export const walRecord = {
   source: (view: DataView, offset: number) => view.getUint16(offset + RECORD.source, true),
   eventCount: (view: DataView, offset: number) => view.getUint32(offset + RECORD.eventCount, true),
   defaultType: (view: DataView, offset: number) => view.getUint8(offset + RECORD.defaultType),
+  hasSender: (view: DataView, offset: number) =>
+    view.getUint8(offset + RECORD.flags) === FLAG_SENDER,
 } as const;
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -175,6 +175,7 @@ class WalReader {
       source: 0,
       eventCount: 0,
       defaultType: 0,
+      hasSender: false,
     };
   }
 
@@ -358,6 +359,7 @@ class WalReader {
     record.codec = walRecord.codec(view, index) as WalCodec;
     record.source = walRecord.source(view, index);
     record.defaultType = walRecord.defaultType(view, index);
+    record.hasSender = walRecord.hasSender(view, index);
     record.buffer = this.#window.buffer.bytes;
     record.payloadOffset = index + WAL_RECORD_HEADER_BYTES;
     this.#records += 1;

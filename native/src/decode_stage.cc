@@ -7,6 +7,10 @@ namespace tributary {
 namespace {
 // Handed over at once while there is more to decode: waking the stager costs as much as decoding a few events.
 constexpr size_t kBatchesPerHandOver = 4;
+
+const uint8_t* SenderOf(const SubmittedBatch& batch) {
+  return batch.has_sender ? reinterpret_cast<const uint8_t*>(batch.payload + batch.length) : nullptr;
+}
 }  // namespace
 
 std::string DecodeStage::Start(Region* segment) {
@@ -103,7 +107,7 @@ DecodeFailure DecodeStage::Decode(const SubmittedBatch& batch, uint32_t* events)
   DecodeFailure failure = DecodeFailure::kSegmentFull;
   BatchFields fields{sequence_, batch.received_at,
                      {batch.source.data(), static_cast<uint32_t>(batch.source.size())},
-                     batch.type_of_path, batch.codec};
+                     batch.type_of_path, batch.codec, SenderOf(batch)};
   auto decode = [&] { return decoder_.Decode(batch.payload, batch.length, fields, events); };
   if (!needs_segment_) failure = decode();
   if (failure == DecodeFailure::kSegmentFull) {

@@ -27,11 +27,12 @@ namespace tributary {
 struct SubmittedBatch {
   uint64_t sequence;    // of the first event; 0: the one after what was submitted before
   Codec codec;
-  const char* payload;  // with SIMDJSON_PADDING readable bytes behind `length`
+  const char* payload;  // with SIMDJSON_PADDING readable bytes behind `length` and the sender
   uint32_t length;
   int64_t received_at;
   EventType type_of_path;
   std::string source;
+  bool has_sender;      // kSenderAddressBytes lie behind `length`: where the batch came from
 };
 
 // What a submission became.

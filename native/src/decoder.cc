@@ -50,14 +50,15 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
     return Napi::Buffer<char>::Copy(info.Env(), texts.data(), texts.size());
   }
 
-  // decode(codec, payload, length, sequence, receivedAtMicros, source, typeOfPath, result): a
-  // DecodeFailure. `codec` is a Codec.
+  // decode(codec, payload, length, sequence, receivedAtMicros, source, typeOfPath, sender, result): a
+  // DecodeFailure. `codec` is a Codec, `sender` kSenderAddressBytes or null.
   // `payload` has at least SIMDJSON_PADDING bytes behind `length`. `result` receives [events, notes].
   Napi::Value Decode(const Napi::CallbackInfo& info) {
     Codec codec = static_cast<Codec>(info[0].As<Napi::Number>().Uint32Value());
     Napi::Uint8Array payload = info[1].As<Napi::Uint8Array>();
     uint32_t length = info[2].As<Napi::Number>().Uint32Value();
-    Napi::Uint32Array result = info[7].As<Napi::Uint32Array>();
+    Napi::Uint32Array result = info[8].As<Napi::Uint32Array>();
+    const uint8_t* sender = info[7].IsNull() ? nullptr : info[7].As<Napi::Uint8Array>().Data();
     if (!decoder_.attached() || result.ElementLength() < 2 ||
         payload.ByteLength() < size_t{length} + simdjson::SIMDJSON_PADDING) {
       return Napi::Number::New(info.Env(), static_cast<uint32_t>(DecodeFailure::kBadArguments));
@@ -68,7 +69,7 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
     BatchFields batch{static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value()),
                       info[4].As<Napi::Number>().Int64Value(),
                       {source, static_cast<uint32_t>(source_length)},
-                      static_cast<EventType>(info[6].As<Napi::Number>().Uint32Value()), codec};
+                      static_cast<EventType>(info[6].As<Napi::Number>().Uint32Value()), codec, sender};
     DecodeFailure failure = decoder_.Decode(reinterpret_cast<const char*>(payload.Data()), length,
                                             batch, &result.Data()[0]);
     result.Data()[1] = static_cast<uint32_t>(decoder_.notes().entries.size());

@@ -71,7 +71,9 @@ DecodeFailure EventDecoder::Decode(const char* payload, uint32_t length, const B
 }
 
 DecodeFailure EventDecoder::ParseMsgpack(const char* payload, uint32_t length) {
-  DecodeFailure failure = msgpack_.Parse(reinterpret_cast<const uint8_t*>(payload), length);
+  bool is_inherited = batch_.sender != nullptr;
+  DecodeFailure failure =
+      msgpack_.Parse(reinterpret_cast<const uint8_t*>(payload), length, is_inherited);
   parsed_ = msgpack_.parsed();
   if (failure != DecodeFailure::kNone) failure_ = msgpack_.failure_text();
   return failure;
@@ -131,8 +133,10 @@ DecodeFailure EventDecoder::StageAll(uint32_t* events) {
   uint64_t inherited_bytes =
       uint64_t{count} * (scratch_.context.bytes() + scratch_.integrations.bytes());
   if (inherited_bytes > limits_.batch_inherited_bytes_max) return DecodeFailure::kInheritedTooLarge;
+  uint32_t added_bytes_max =
+      kGeneratedIdBytesMax + (batch_.sender == nullptr ? 0 : kSenderMemberBytesMax);
   uint64_t heap_bytes =
-      uint64_t{parsed_.length} + uint64_t{count} * kGeneratedIdBytesMax + inherited_bytes;
+      uint64_t{parsed_.length} + uint64_t{count} * added_bytes_max + inherited_bytes;
   if (!writer_.HasRoom(count, heap_bytes)) return DecodeFailure::kSegmentFull;
   failure_ = writer_.BackFor(count, heap_bytes);
   if (!failure_.empty()) return DecodeFailure::kRegionFull;
@@ -176,13 +180,17 @@ EventDecoder::Envelope EventDecoder::ReadEnvelope(const PayloadWalker& walker) {
   return envelope;
 }
 
-// Takes the batch's context and integrations for its events; a single event has only its own.
+// Takes the batch's context and integrations for its events; a single event has only its own. Either has
+// the sender's address.
 void EventDecoder::ReadInherited(const PayloadWalker& walker, const Envelope& envelope) {
   scratch_.context.Clear();
   scratch_.integrations.Clear();
-  if (envelope.batch == 0) return;
-  if (envelope.context != 0) scratch_.context.Read(walker, envelope.context);
-  if (envelope.integrations != 0) scratch_.integrations.Read(walker, envelope.integrations);
+  if (envelope.batch != 0) {
+    if (envelope.context != 0) scratch_.context.Read(walker, envelope.context);
+    if (envelope.integrations != 0) scratch_.integrations.Read(walker, envelope.integrations);
+  }
+  if (batch_.sender == nullptr) return;
+  scratch_.context.AddSender(WriteSenderMember(batch_.sender, sender_member_));
 }
 
 Token EventDecoder::Stage(const PayloadWalker& walker, Token at, uint32_t index, bool* staged) {

@@ -5,8 +5,8 @@
 //   validated as a whole; only then is a row written. One that fails leaves no trace in the segment.
 // - An event that breaks a rule becomes a hidden row with its sequence, and a rejection (code, field):
 //   so the sequence of an event is always the sequence of its record plus its index.
-// - What a row holds depends only on the payload, the sequence, receivedAt, the source and the type of
-//   the path: replaying the log gives the same rows.
+// - What a row holds depends only on the payload, the sequence, receivedAt, the source, the type of the
+//   path and the sender's address: replaying the log gives the same rows.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -16,6 +16,7 @@
 #include "json_outline.h"
 #include "msgpack_parser.h"
 #include "segment_writer.h"
+#include "sender_address.h"
 #include "simdjson.h"
 #include "tracking_event.h"
 #include "unicode_escapes.h"
@@ -40,6 +41,7 @@ struct BatchFields {
   Slice source;
   EventType type_of_path;
   Codec codec;
+  const uint8_t* sender;  // kSenderAddressBytes that the batch came from; null: not known, or not told
 };
 
 class EventDecoder {
@@ -97,6 +99,7 @@ class EventDecoder {
   BatchFields batch_{};
   ParsedPayload parsed_{};
   bool is_clamped_ = false;  // the event being written came from the future
+  char sender_member_[kSenderMemberBytesMax];
   bool has_batch_sent_at_ = false;
   int64_t batch_sent_at_ = 0;
 };

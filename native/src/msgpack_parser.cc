@@ -71,12 +71,13 @@ bool IsBatch(const Slice& key) {
 
 }  // namespace
 
-DecodeFailure MsgpackParser::Parse(const uint8_t* payload, uint32_t length) {
+DecodeFailure MsgpackParser::Parse(const uint8_t* payload, uint32_t length, bool is_inherited) {
   has_batch_ = false;
-  has_inheritance_ = false;
+  has_inheritance_ = is_inherited;
   Read(payload, length);
   // Whether a batch has something to inherit may stand behind its events. Few have.
-  if (failure_ == DecodeFailure::kNone && has_batch_ && has_inheritance_) Read(payload, length);
+  bool is_told_late = has_batch_ && has_inheritance_ && !is_inherited;
+  if (failure_ == DecodeFailure::kNone && is_told_late) Read(payload, length);
   // No invalid sequence reaches over the quotes around it: the text is valid where each string is.
   if (failure_ == DecodeFailure::kNone && !simdjson::validate_utf8(out_.data(), out_.length())) {
     FailAs(DecodeFailure::kInvalidUtf8);

@@ -40,7 +40,8 @@ class MsgpackParser {
   // Reads the `length` bytes of one value, with SIMDJSON_PADDING readable bytes behind them. After
   // kNone, parsed() is valid until the next call. Else kMsgpackMalformed (failure_text() says why),
   // kInvalidUtf8, kNumberOutOfRange, kTooDeep or kMsgpackTextTooLarge.
-  DecodeFailure Parse(const uint8_t* payload, uint32_t length);
+  // `is_inherited`: events inherit something that the payload does not say.
+  DecodeFailure Parse(const uint8_t* payload, uint32_t length, bool is_inherited = false);
   ParsedPayload parsed() {
     bool has_escapes = memchr(out_.data(), '\\', out_.length()) != nullptr;
     unescaped_.Clear();

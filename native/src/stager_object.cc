@@ -98,13 +98,14 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
     wake_ = nullptr;
   }
 
-  // submit(codec, offset, length, receivedAtMicros, source, typeOfPath, sequence): a range of the
-  // payloads, written in that Codec.
+  // submit(codec, offset, length, receivedAtMicros, source, typeOfPath, sequence, hasSender): a range of
+  // the payloads, written in that Codec, and behind it the address it came from.
   Napi::Value Submit(const Napi::CallbackInfo& info) {
     uint32_t offset = info[1].As<Napi::Number>().Uint32Value();
     uint32_t length = info[2].As<Napi::Number>().Uint32Value();
-    bool is_sound = stager_ != nullptr &&
-                    size_t{offset} + length + simdjson::SIMDJSON_PADDING <= payload_bytes_;
+    bool has_sender = info[7].As<Napi::Boolean>().Value();
+    size_t end = size_t{offset} + length + (has_sender ? kSenderAddressBytes : 0);
+    bool is_sound = stager_ != nullptr && end + simdjson::SIMDJSON_PADDING <= payload_bytes_;
     if (!is_sound) {
       Napi::RangeError::New(env_, "the payload is outside").ThrowAsJavaScriptException();
       return info.Env().Undefined();
@@ -116,7 +117,7 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
     stager_->Submit({static_cast<uint64_t>(info[6].As<Napi::Number>().Int64Value()),
                      static_cast<Codec>(info[0].As<Napi::Number>().Uint32Value()), payload_base_ + offset, length, info[3].As<Napi::Number>().Int64Value(),
                      static_cast<EventType>(info[5].As<Napi::Number>().Uint32Value()),
-                     std::string(source, source_length)});
+                     std::string(source, source_length), has_sender});
     return info.Env().Undefined();
   }
 

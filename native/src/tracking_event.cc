@@ -34,15 +34,30 @@ Slice MemberBuffer::Finish() {
 
 namespace {
 
+const Slice kIpKey{"ip", 2};
+const Slice kDirectKey{"direct", 6};
+
 bool KeyBefore(const Slice& left, const Slice& right) {
   if (left.length != right.length) return left.length < right.length;
   return memcmp(left.data, right.data, left.length) < 0;
+}
+
+bool IsSame(const Slice& left, const Slice& right) {
+  return left.length == right.length && memcmp(left.data, right.data, left.length) == 0;
+}
+
+// Whether the value of a member is `true`: the text of no other value ends so.
+bool SaysTrue(const Slice& member) {
+  return member.length > 4 && memcmp(member.data + member.length - 4, "true", 4) == 0;
 }
 
 }  // namespace
 
 void InheritedObject::Clear() {
   text_ = {};
+  whole_ = {};
+  sender_ = {};
+  is_direct_ = false;
   members_.clear();
 }
 
@@ -54,6 +69,7 @@ void InheritedObject::Read(const PayloadWalker& walker, Token at) {
     return behind;
   });
   text_ = walker.RawBetween(at, end);
+  whole_ = text_;
   auto before = [](const Member& left, const Member& right) {
     return KeyBefore(left.key, right.key);
   };
@@ -64,39 +80,82 @@ void InheritedObject::Read(const PayloadWalker& walker, Token at) {
   members_.erase(std::unique(members_.begin(), members_.end(), same), members_.end());
 }
 
-InheritedObject::Member* InheritedObject::Find(const Slice& key) {
+std::vector<InheritedObject::Member>::iterator InheritedObject::At(const Slice& key) {
   auto before = [](const Member& member, const Slice& sought) {
     return KeyBefore(member.key, sought);
   };
-  auto found = std::lower_bound(members_.begin(), members_.end(), key, before);
+  return std::lower_bound(members_.begin(), members_.end(), key, before);
+}
+
+InheritedObject::Member* InheritedObject::Find(const Slice& key) {
+  auto found = At(key);
   return found == members_.end() || KeyBefore(key, found->key) ? nullptr : &*found;
 }
 
-Slice InheritedObject::Merge(const PayloadWalker& walker, const Slice& own, Token at) {
-  if (!own.present()) return text_;
+void InheritedObject::AddSender(const Slice& ip) {
+  sender_ = ip;
+  const Member* direct = Find(kDirectKey);
+  is_direct_ = direct != nullptr && SaysTrue(direct->text);
+  bool is_said = Find(kIpKey) != nullptr;
+  if (!is_said) members_.insert(At(kIpKey), {kIpKey, sender_, false});
+  if (is_said && !is_direct_) return;
+  with_sender_.Clear();
+  for (const Member& member : members_) {
+    with_sender_.AddMember(IsSame(member.key, kIpKey) ? sender_ : member.text);
+  }
+  whole_ = with_sender_.Finish();
+}
+
+void InheritedObject::AddAllButIp(const PayloadWalker& walker, Token at) {
+  walker.EachMember(at, [&](Slice key, Token key_token, Token value) {
+    Token behind = walker.Skip(value);
+    if (!IsSame(key, kIpKey)) merged_.AddMember(walker.RawBetween(key_token, behind));
+    return behind;
+  });
+}
+
+Slice InheritedObject::Merge(const PayloadWalker& walker, const Slice& own, Token at,
+                             uint32_t* bytes) {
+  if (!own.present()) {
+    *bytes += text_.length;
+    return whole_;
+  }
   if (members_.empty()) return own;
   for (Member& member : members_) member.is_overridden = false;
   merged_.Clear();
   bool is_own_empty = true;
+  bool is_direct = is_direct_;
   walker.EachMember(at, [&](Slice key, Token, Token value) {
     is_own_empty = false;
     Member* member = Find(key);
     if (member != nullptr) member->is_overridden = true;
+    if (IsSame(key, kDirectKey)) is_direct = walker.type_at(value) == 't';
     return walker.Skip(value);
   });
+  bool takes_sender = is_direct && sender_.present();
+  bool drops_own_ip = false;
+  uint32_t senders_bytes = 0;
   for (const Member& member : members_) {
-    if (!member.is_overridden) merged_.AddMember(member.text);
+    bool is_ours = takes_sender && IsSame(member.key, kIpKey);
+    if (member.is_overridden && !is_ours) continue;
+    drops_own_ip = drops_own_ip || member.is_overridden;
+    Slice text = is_ours ? sender_ : member.text;
+    if (text.data == sender_.data) senders_bytes = text.length + 1;
+    merged_.AddMember(text);
   }
   if (merged_.empty()) return own;
   // Between the braces of its own text lie the event's members, white space and all.
-  if (!is_own_empty) merged_.AddMember({own.data + 1, own.length - 2});
-  return merged_.Finish();
+  if (drops_own_ip) AddAllButIp(walker, at);
+  else if (!is_own_empty) merged_.AddMember({own.data + 1, own.length - 2});
+  Slice merged = merged_.Finish();
+  *bytes += merged.length - own.length - senders_bytes;  // below zero where the event's own ip was longer
+  return merged;
 }
 
 namespace {
 
-bool Is(const Slice& slice, const char* text, size_t length) {
-  return slice.length == length && memcmp(slice.data, text, length) == 0;
+bool Is(const Slice& slice, const char* text, uint32_t length) {
+  return IsSame(slice, {text, length});
 }
 
 void ReadTimestamp(const PayloadWalker& walker, Token at, Field field, bool* has, int64_t* micros,
@@ -140,13 +199,13 @@ Slice ReadIdentifier(const PayloadWalker& walker, Token at, Field field, uint32_
   return text;
 }
 
-// Adds to `field` of the event, at `own`, what the batch says of it. Returns the bytes added.
+// Adds to `field` of the event, at `own`, what the batch says of it. Returns the client's bytes added.
 uint32_t Inherit(const PayloadWalker& walker, Token own, InheritedObject* inherited, Field field,
                  TrackingEvent* event) {
-  if (inherited->bytes() == 0) return 0;
-  Slice text = (*event)[field];
-  (*event)[field] = inherited->Merge(walker, text, own);
-  return (*event)[field].length - text.length;
+  if (inherited->empty()) return 0;
+  uint32_t bytes = 0;
+  (*event)[field] = inherited->Merge(walker, (*event)[field], own, &bytes);
+  return bytes;
 }
 
 void Validate(TrackingEvent* event) {

@@ -78,28 +78,41 @@ class MemberBuffer {
 //
 // Members are kept in the order of their keys, each key once (of a repeated one the last counts), so
 // that a merge costs the logarithm of their number for each member of the event, whatever was sent.
+//
+// A context may get one member of ours, the sender's `ip`. Whoever names an ip keeps it, the event or its
+// batch, unless it says `"direct":true`: that asks for the address it came from.
 class InheritedObject {
  public:
   void Clear();
   // Takes the object at `at`; the walker's payload and parser must outlive it.
   void Read(const PayloadWalker& walker, Token at);
-  // Of the object's text: no event inherits more. 0 when there is none.
+  // Adds the sender's `ip`, a member of this object as text that lives as long as it is used.
+  void AddSender(const Slice& ip);
+  bool empty() const { return whole_.length == 0; }
+  // Of the object's text, which an event inherits no more of than this. 0 when there is none.
   uint32_t bytes() const { return text_.length; }
   const Slice& text() const { return text_; }
   // The text of the event's object `own` at `at`, with the members added that it lacks; the object
-  // itself where `own` is absent. Valid until the next call.
-  Slice Merge(const PayloadWalker& walker, const Slice& own, Token at);
+  // itself where `own` is absent. Valid until the next call. Adds to `bytes` what of it the client's
+  // batch has added: an event is not measured with the sender's address.
+  Slice Merge(const PayloadWalker& walker, const Slice& own, Token at, uint32_t* bytes);
 
  private:
   struct Member {
     Slice key, text;
     bool is_overridden;
   };
+  std::vector<Member>::iterator At(const Slice& key);
   Member* Find(const Slice& key);
+  // The members of the object at `at` but for its ip.
+  void AddAllButIp(const PayloadWalker& walker, Token at);
 
-  Slice text_;
+  Slice text_;   // as the client sent it
+  Slice whole_;  // what an event without an object of its own gets
   std::vector<Member> members_;
-  MemberBuffer merged_;
+  MemberBuffer with_sender_, merged_;
+  Slice sender_;            // a member, where there is one
+  bool is_direct_ = false;  // the batch asks for it
 };
 
 // What reading an event needs besides its text. Reused from event to event.

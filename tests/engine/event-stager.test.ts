@@ -51,6 +51,7 @@ function open(context: TestContext, bytesMax = 512 * MIB): Staging {
         receivedAtMicros: RECEIVED_AT,
         sourceName: 'web',
         typeOfPath: EVENT_TYPES.length,
+        senderAddress: undefined,
       },
       (result) => told.push(result instanceof TributaryError ? result.code : result),
     );

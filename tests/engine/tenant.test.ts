@@ -5,12 +5,15 @@ import { Packr } from 'msgpackr';
 import type { TributaryError } from '../../base/errors.ts';
 import { HOUR_MICROS, MIB } from '../../base/units.ts';
 import type { ApplianceConfiguration } from '../../engine/tenant-configuration.ts';
-import type { PublishedBatch } from '../../engine/types.ts';
+import type { BatchOutcome, Codec, PublishedBatch } from '../../engine/types.ts';
+import { parseIpAddress } from '../../ingest/ip-address.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
+import { atomicReplace, readFile } from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
 import { temporaryHotDirectory } from '../support/hot-fixture.ts';
 import { readRows } from '../support/read-rows.ts';
+import { setWalVersion } from '../support/wal-version.ts';
 
 const open = (context: TestContext): Promise<TestEngine> =>
   TestEngine.open(context, new MemoryFileSystem());
@@ -204,6 +207,68 @@ test('the type of the path survives a restart', async (context) => {
   assert.equal(rows[0]!['type'], 'screen');
   await engine.engine.close();
   assert.deepEqual((await TestEngine.open(context, fileSystem)).rows(), rows);
+});
+
+test('the address of the sender survives a restart, and is none of a retry', async (context) => {
+  const fileSystem = new MemoryFileSystem();
+  const first = await TestEngine.open(context, fileSystem);
+  const packr = new Packr({ useRecords: false });
+  const [home, road] = [parseIpAddress('203.0.113.9')!, parseIpAddress('2001:db8::1')!];
+  const send = (codec: Codec, event: TestEvent, sender?: Uint8Array): Promise<BatchOutcome> => {
+    const bytes = codec === 'json' ? Buffer.from(JSON.stringify(event)) : packr.pack(event);
+    const sending = first.sendBytes(bytes, codec, NOW, undefined, sender);
+    sender?.fill(0); // It was read.
+    return sending;
+  };
+  await send('json', track('a'), home.slice());
+  await send('msgpack', track('b', { context: { ip: '192.0.2.1', direct: true } }), road.slice());
+  await send('json', track('c'));
+  await send('json', { type: 'track', userId: 'ann', messageId: 'no-name' }, home.slice());
+  const retry = await send('json', track('a'), road.slice());
+  assert.equal(retry.duplicates, 1);
+  const rows = first.rows();
+  assert.deepEqual(
+    rows.map((row) => row['context']),
+    [
+      '{"ip":"203.0.113.9"}',
+      '{"ip":"2001:db8::1","direct":true}',
+      null,
+      null,
+      '{"ip":"2001:db8::1"}',
+    ],
+  );
+  assert.deepEqual(
+    first.tenant.hot.warnings.segments.flatMap((segment) => readRows(segment)),
+    [],
+  );
+  await first.engine.close();
+  const second = await TestEngine.open(context, fileSystem);
+  assert.deepEqual(second.rows(), rows);
+});
+
+test('a log of version 1 is read, and goes on as version 2', async (context) => {
+  const fileSystem = new MemoryFileSystem();
+  const first = await TestEngine.open(context, fileSystem);
+  await first.send([track('a'), track('b')]);
+  await first.engine.close();
+  const directory = `/data/tenants/${TENANT_ID}/wal`;
+  const path = `${directory}/${(await fileSystem.list(directory))[0]}`;
+  const file = await readFile(fileSystem, path);
+  setWalVersion(file, 1);
+  await atomicReplace(fileSystem, path, file);
+  const second = await TestEngine.open(context, fileSystem);
+  const sender = parseIpAddress('203.0.113.9')!;
+  await second.sendBytes(Buffer.from(JSON.stringify(track('c'))), 'json', NOW, undefined, sender);
+  await second.engine.close();
+  const third = await TestEngine.open(context, fileSystem);
+  assert.deepEqual(
+    third.rows().map((row) => [row['message_id'], row['context']]),
+    [
+      ['a', null],
+      ['b', null],
+      ['c', '{"ip":"203.0.113.9"}'],
+    ],
+  );
 });
 
 test('a batch that finds the queue full is refused with 429 and can be sent again', async (context) => {

@@ -40,8 +40,8 @@ export function fuzzDecoder(options: FuzzOptions): FuzzReport {
   let [accepted, rows, hiddenRows] = [0, 0, 0];
   try {
     for (let done = 0; done < cases; done += 1) {
-      const { payload, typeOfPath } = fuzzCase(seed, first + done);
-      const decoding = probe.decode(payload, typeOfPath);
+      const { payload, typeOfPath, hasSender } = fuzzCase(seed, first + done);
+      const decoding = probe.decode(payload, { typeOfPath, hasSender });
       const difference = oracle(payload, typeOfPath, decoding);
       if (difference !== '') {
         const failure = { index: first + done, payload, typeOfPath, difference };

@@ -12,6 +12,7 @@ import { MIB } from '../../base/units.ts';
 import { HotStore } from '../../engine/hot-store.ts';
 import type { StagedRejection, StagedWarning } from '../../engine/staged-rows.ts';
 import { type Codec, EVENT_TYPES } from '../../engine/types.ts';
+import { parseIpAddress } from '../../ingest/ip-address.ts';
 import { DirectStaging } from '../support/direct-staging.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 
@@ -21,15 +22,28 @@ export const SOURCE_NAME = 'web';
 
 /** Of the first event of every payload, so that the same payload gives the same rows. */
 const SEQUENCE = 1000;
+/** Where payloads come from, if anywhere. */
+const SENDER = '2001:db8::9';
+const SENDER_ADDRESS = parseIpAddress(SENDER)!;
 const PADDING_BYTES = 64;
 const PADDING = Buffer.alloc(PADDING_BYTES, '}],"');
 const HOT_BYTES_MAX = 1024 * MIB;
+
+export interface ProbeOptions {
+  /** As in StagerInput; unless given the path names none. */
+  readonly typeOfPath?: number;
+  readonly codec?: Codec;
+  /** Whether the payload comes from an address. */
+  readonly hasSender?: boolean;
+}
 
 export interface Decoding {
   /** Empty when the payload was accepted, else the code of the refusal. */
   readonly code: string;
   /** Of the first row. */
   readonly sequence: number;
+  /** The address that events without an ip got. */
+  readonly sender?: string | undefined;
   readonly rows: readonly Row[];
   /** Positions in the payload of the rejected events. */
   readonly rejected: readonly number[];
@@ -57,28 +71,26 @@ export class DecoderProbe {
     this.#staging = new DirectStaging(this.#hot.events);
   }
 
-  /** @param typeOfPath as in StagerInput; by default the path names none. */
-  decode(
-    payload: Buffer,
-    typeOfPath: number = EVENT_TYPES.length,
-    codec: Codec = 'json',
-  ): Decoding {
+  decode(payload: Buffer, { typeOfPath, codec, hasSender }: ProbeOptions = {}): Decoding {
     if (this.#hot.events.segments.length > 1) this.#renew();
     const memory = Buffer.allocUnsafeSlow(payload.length + PADDING_BYTES);
     memory.set(payload);
     memory.set(PADDING, payload.length);
     const before = this.#hot.events.stagedRows;
+    const sender = hasSender === true ? SENDER : undefined;
     try {
-      const staged = this.#staging.stage(codec, memory, payload.length, {
+      const staged = this.#staging.stage(codec ?? 'json', memory, payload.length, {
         sequence: SEQUENCE,
         receivedAtMicros: RECEIVED_AT_MICROS,
         sourceName: SOURCE_NAME,
-        typeOfPath,
+        typeOfPath: typeOfPath ?? EVENT_TYPES.length,
+        senderAddress: sender === undefined ? undefined : SENDER_ADDRESS,
       });
       const { rejections, warnings } = staged;
       return {
         code: '',
         sequence: SEQUENCE,
+        sender,
         rows: readRows(staged.segment, staged.row),
         rejected: rejections.map(({ index }) => index),
         repaired: warnings.flatMap(({ code, index }) =>

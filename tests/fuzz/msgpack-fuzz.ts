@@ -11,8 +11,8 @@ import { TributaryError } from '../../base/errors.ts';
 import { seededRandom } from '../../base/random.ts';
 import { msgpackToJson } from '../../engine/msgpack.ts';
 import type { FuzzFailure, FuzzOptions, FuzzReport } from './decoder-fuzz.ts';
-import { DecoderProbe, type Decoding, NOTHING } from './decoder-probe.ts';
-import { fuzzCase } from './payload-generator.ts';
+import { DecoderProbe, type Decoding, NOTHING, type ProbeOptions } from './decoder-probe.ts';
+import { type FuzzCase, fuzzCase } from './payload-generator.ts';
 import { below, pick, type Random } from './random-draw.ts';
 
 const PACKRS = [
@@ -45,9 +45,10 @@ export function fuzzMsgpack(
     let done = 0;
     for (; done < cases && failure === undefined; done += 1) {
       const index = first + done;
-      const { payload, typeOfPath } = msgpackCase(seed, index);
-      const decoding = change(probe.decode(payload, typeOfPath, 'msgpack'));
-      const difference = compare(decoding, byText(probe, payload, typeOfPath));
+      const { payload, ...options } = msgpackCase(seed, index);
+      const { typeOfPath } = options;
+      const decoding = change(probe.decode(payload, { ...options, codec: 'msgpack' }));
+      const difference = compare(decoding, byText(probe, payload, options));
       if (difference !== '') failure = { index, payload, typeOfPath, difference };
       if (decoding.code === '') accepted += 1;
       rows += decoding.rows.length;
@@ -60,10 +61,10 @@ export function fuzzMsgpack(
   }
 }
 
-function byText(probe: DecoderProbe, payload: Buffer, typeOfPath: number): Decoding {
+function byText(probe: DecoderProbe, payload: Buffer, options: ProbeOptions): Decoding {
   try {
     const { bytes, length } = msgpackToJson(payload);
-    return probe.decode(Buffer.from(bytes.subarray(0, length)), typeOfPath);
+    return probe.decode(Buffer.from(bytes.subarray(0, length)), options);
   } catch (error) {
     if (!(error instanceof TributaryError)) throw error;
     return { code: error.code, ...NOTHING };
@@ -78,13 +79,13 @@ function compare(decoding: Decoding, expected: Decoding): string {
 }
 
 /** Case `index` of `seed`. */
-export function msgpackCase(seed: number, index: number): { payload: Buffer; typeOfPath: number } {
+export function msgpackCase(seed: number, index: number): FuzzCase {
   const random = seededRandom(Math.imul(seed + 1, 0x85ebca6b) ^ Math.imul(index + 1, 0x9e3779b1));
-  const { payload, typeOfPath } = fuzzCase(seed, index);
+  const { payload, ...fields } = fuzzCase(seed, index);
   let packed: Buffer = Buffer.from(pick(PACKRS, random).pack(valueFrom(payload, random)));
   const changes = random() < 0.45 ? 0 : 1 + Math.floor(random() ** 3 * 6);
   for (let change = 0; change < changes; change += 1) packed = damaged(packed, random);
-  return { payload: packed, typeOfPath };
+  return { payload: packed, ...fields };
 }
 
 /** What a JSON text says, with some of the values that only msgpack has. */

@@ -15,7 +15,7 @@ import {
   NUMBERS_ROUNDED,
   VALID,
 } from './json-cases.ts';
-import { FIELD_NAMES, FIELDS, IDENTIFIERS, OBJECTS, TIMES } from './payload-material.ts';
+import { FIELD_NAMES, FIELDS, IDENTIFIERS, OBJECTS, SENDERS, TIMES } from './payload-material.ts';
 import { mutated } from './payload-mutations.ts';
 import { below, pick, type Random } from './random-draw.ts';
 
@@ -23,6 +23,7 @@ export interface FuzzCase {
   readonly payload: Buffer;
   /** As in BatchFields: a position in EVENT_TYPES, or its length. */
   readonly typeOfPath: number;
+  readonly hasSender: boolean;
 }
 
 const UNUSUAL: readonly (readonly JsonText[])[] = [
@@ -40,7 +41,7 @@ export function fuzzCase(seed: number, index: number): FuzzCase {
   const changes = random() < 0.45 ? 0 : 1 + Math.floor(random() ** 3 * 6);
   for (let change = 0; change < changes; change += 1) payload = mutated(payload, random);
   const typeOfPath = random() < 0.8 ? EVENT_TYPES.length : below(EVENT_TYPES.length, random);
-  return { payload, typeOfPath };
+  return { payload, typeOfPath, hasSender: random() < 0.3 };
 }
 
 function body(random: Random): string {
@@ -50,7 +51,7 @@ function body(random: Random): string {
   );
   const members = [`"batch":${space(random)}[${events.join(`,${space(random)}`)}]`];
   if (random() < 0.3) members.push(`"sentAt":${pick(TIMES, random)}`);
-  if (random() < 0.2) members.push(`"context":${pick(OBJECTS, random)}`);
+  if (random() < 0.2) members.push(`"context":${pick([...OBJECTS, ...SENDERS], random)}`);
   if (random() < 0.1) members.unshift(`"integrations":${pick(OBJECTS, random)}`);
   if (random() < 0.2) members.unshift(`"x":${pick(OBJECTS, random)}`);
   if (random() < 0.05) members.push(`"batch":${pick(OBJECTS, random)}`);

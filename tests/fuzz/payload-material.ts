@@ -60,6 +60,15 @@ export const TIMES = [
   '"2026-03-01T12:00-0130"',
   '"2026-03-01T12:00:00.1234567891Z"',
 ];
+/** What a context says of its sender. */
+export const SENDERS = [
+  '{"direct":true}',
+  '{"ip":"192.0.2.1"}',
+  '{"ip":"192.0.2.1", "direct" : true}',
+  '{"direct":true,"ip":null,"a":1}',
+  '{"direct":false,"ip":7}',
+];
+
 export const OBJECTS = [
   '{}',
   '{"a":1}',
@@ -95,7 +104,7 @@ export const FIELDS: Readonly<Record<string, readonly string[]>> = {
   sentAt: TIMES,
   properties: OBJECTS,
   traits: OBJECTS,
-  context: OBJECTS,
+  context: [...OBJECTS, ...SENDERS],
   integrations: OBJECTS,
   channel: [...IDENTIFIERS, ...OBJECTS],
   writeKey: ['"secret"'],

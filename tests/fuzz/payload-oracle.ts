@@ -55,7 +55,7 @@ export const payloadOracle: Oracle = (payload, typeOfPath, decoding) => {
     return `warned about events ${decoding.repaired}, which hold no half surrogate pair`;
   }
   if (payload.length > COMPARED_BYTES_MAX) return '';
-  return compareRows(decoding, expectedRows(events.root, typeOfPath, decoding.sequence));
+  return compareRows(decoding, expectedRows(events.root, typeOfPath, decoding));
 };
 
 interface Events {
@@ -136,7 +136,11 @@ function isInRange(number: string): boolean {
 }
 
 /** Rows of the reference, without the times it cannot express. */
-function expectedRows(root: JsonObject, typeOfPath: number, sequence: number): JsonObject[] {
+function expectedRows(
+  root: JsonObject,
+  typeOfPath: number,
+  { sender, sequence }: Decoding,
+): JsonObject[] {
   const isBatch = Object.hasOwn(root, 'batch');
   const events = isBatch ? (root['batch'] as unknown[]) : [root];
   const isRootFine = isBatch && rewriteTimes(root, ['sentAt']);
@@ -144,7 +148,7 @@ function expectedRows(root: JsonObject, typeOfPath: number, sequence: number): J
   const type = EVENT_TYPES[typeOfPath];
   if (type !== undefined) for (const event of events) if (isObject(event)) event['type'] = type;
   const text = JSON.stringify(root);
-  const rows = referenceRows(text, sequence, RECEIVED_AT_MICROS, SOURCE_NAME);
+  const rows = referenceRows(text, sequence, RECEIVED_AT_MICROS, SOURCE_NAME, sender);
   return rows.map((row, index) => (isRootFine || isFine[index] ? withoutTimes(row) : { ...row }));
 }
 

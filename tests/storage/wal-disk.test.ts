@@ -57,6 +57,7 @@ for (const [name, fileSystem, checksum] of [
               source: 0,
               eventCount: 1,
               defaultType: 0,
+              hasSender: false,
             },
             new Uint8Array(length).fill(sequence % 256),
             sequence,

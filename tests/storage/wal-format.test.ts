@@ -5,6 +5,7 @@ import { native } from '../../native/index.ts';
 import { crc32c } from '../../storage/crc32c.ts';
 import {
   isWalRecordIntact,
+  isWalRecordPlausible,
   parseWalFileName,
   readWalFileHeader,
   WAL_BLOCK_BYTES,
@@ -18,6 +19,7 @@ import {
   writeWalFiller,
   writeWalRecord,
 } from '../../storage/wal-format.ts';
+import { setWalVersion } from '../support/wal-version.ts';
 import { TENANT_ID } from './wal-harness.ts';
 
 describe('CRC-32C', () => {
@@ -76,7 +78,7 @@ describe('WAL format', () => {
   it('a file header has the bytes that docs/format.md gives', () => {
     const block = headerBlock();
     assert.deepEqual(block.subarray(0, 8), new TextEncoder().encode('TRIBWAL\0'));
-    assert.deepEqual(block.subarray(12, 16), Uint8Array.of(1, 0, 0, 0));
+    assert.deepEqual(block.subarray(12, 16), Uint8Array.of(2, 0, 0, 0));
     assert.deepEqual(block.subarray(16, 24), fileId);
     assert.deepEqual(block.subarray(24, 32), Uint8Array.of(7, 0, 0, 0, 0, 0, 0, 0));
     assert.deepEqual(block.subarray(32, 40), Uint8Array.of(5, 0, 0, 0, 0, 1, 0, 0));
@@ -93,9 +95,17 @@ describe('WAL format', () => {
       if (!isVersion) assert.equal(readWalFileHeader(block, crc32c), undefined, `bit ${bit}`);
     }
     const newer = headerBlock();
-    newer[12] = 2;
-    assert.deepEqual(readWalFileHeader(newer, crc32c), { newerVersion: 2 });
+    newer[12] = 3;
+    assert.deepEqual(readWalFileHeader(newer, crc32c), { newerVersion: 3 });
     assert.equal(readWalFileHeader(headerBlock().subarray(0, 4095), crc32c), undefined);
+  });
+
+  it('a header of version 1 is read, which had no senders', () => {
+    const block = headerBlock();
+    setWalVersion(block, 1);
+    assert.deepEqual(readWalFileHeader(block, crc32c), header);
+    setWalVersion(block, 0);
+    assert.equal(readWalFileHeader(block, crc32c), undefined);
   });
 
   it('a record has the bytes that docs/format.md gives', () => {
@@ -110,6 +120,7 @@ describe('WAL format', () => {
       source: 0x0304,
       eventCount: 9,
       defaultType: 6,
+      hasSender: false,
     } as const;
     const seed = walCrcSeed(fileId, crc32c);
     assert.equal(writeWalRecord(buffer, 0, fields, 11, seed, crc32c), 48);
@@ -133,6 +144,30 @@ describe('WAL format', () => {
     assert.equal(walRecord.group(view, 0), 11);
     assert.ok(isWalRecordIntact(buffer, 0, seed, crc32c));
     assert.ok(!isWalRecordIntact(buffer, 0, seed ^ 1, crc32c), 'another file');
+  });
+
+  it('the sender of a record is told by a flag, which only events that are long enough can have', () => {
+    const fields = {
+      length: 16,
+      sequence: 1,
+      receivedAtMicros: 0,
+      type: 1,
+      codec: 1,
+      source: 0,
+      eventCount: 1,
+      defaultType: 0,
+    } as const;
+    const isPlausible = (change: object): boolean => {
+      const buffer = walBuffer(new Uint8Array(64));
+      writeWalRecord(buffer, 0, { ...fields, hasSender: true, ...change }, 0, 0, crc32c);
+      assert.equal(walRecord.hasSender(buffer.view, 0), buffer.bytes[37] === 2);
+      return isWalRecordPlausible(buffer.view, 0, 0);
+    };
+    assert.ok(isPlausible({}));
+    assert.ok(!isPlausible({ length: 15 }));
+    assert.ok(isPlausible({ length: 15, hasSender: false }));
+    assert.ok(!isPlausible({ type: 2 }));
+    assert.ok(isPlausible({ type: 2, hasSender: false }));
   });
 
   it('a filler ends at a block boundary, one further when its header does not fit', () => {

@@ -111,6 +111,7 @@ export class TestLog {
         source: 3,
         eventCount,
         defaultType: 0,
+        hasSender: false,
       },
       bytes,
       record,

@@ -58,7 +58,7 @@ function makeFile(lengths: readonly number[]): {
     const payload = position + WAL_RECORD_HEADER_BYTES;
     buffer.bytes.fill(sequence % 256, payload, payload + length);
     const fields = { receivedAtMicros: 1, type: 1, codec: 1, source: 0, defaultType: 0 } as const;
-    const record = { ...fields, length, sequence, eventCount: 1 };
+    const record = { ...fields, hasSender: false, length, sequence, eventCount: 1 };
     position = writeWalRecord(buffer, position, record, sequence, SEED, crc32c);
   }
   return { bytes: buffer.bytes, records };

@@ -22,6 +22,7 @@ export interface DirectFields {
   readonly receivedAtMicros: number;
   readonly sourceName: string;
   readonly typeOfPath: number;
+  readonly senderAddress?: Uint8Array | undefined;
 }
 
 export class DirectStaging {
@@ -58,7 +59,7 @@ export class DirectStaging {
   }
 
   #decode(codec: Codec, memory: Uint8Array, length: number, fields: DirectFields): number {
-    const { sequence, receivedAtMicros, sourceName, typeOfPath } = fields;
+    const { sequence, receivedAtMicros, senderAddress, sourceName, typeOfPath } = fields;
     return this.#decoder.decode(
       WAL_CODEC[codec],
       memory,
@@ -67,6 +68,7 @@ export class DirectStaging {
       receivedAtMicros,
       sourceName,
       typeOfPath,
+      senderAddress ?? null,
       this.#result,
     );
   }

@@ -61,14 +61,10 @@ export class TestEngine {
     codec: Codec = 'json',
     receivedAtMicros = NOW,
     typeOfPath?: EventType,
+    senderAddress?: Uint8Array,
   ): Promise<BatchOutcome> {
-    return this.tenant.append({
-      source: SOURCE,
-      codec,
-      bytes,
-      receivedAtMicros,
-      ...(typeOfPath !== undefined && { typeOfPath }),
-    });
+    const batch = { source: SOURCE, codec, bytes, receivedAtMicros };
+    return this.tenant.append({ ...batch, typeOfPath, senderAddress });
   }
 
   /** Staged rows of `events`, hidden ones included. */

@@ -5,6 +5,7 @@ import { systemRandom } from '../../base/random.ts';
 import { MIB } from '../../base/units.ts';
 import { ControlPlane, type ControlStore } from '../../engine/control.ts';
 import { ImportRegistry } from '../../ingest/import-registry.ts';
+import { parseNetworks } from '../../ingest/ip-address.ts';
 import { Metrics } from '../../ingest/metrics.ts';
 import type { LakeDoor, SqlExecutor } from '../../ingest/ports.ts';
 import type { RateLimitOptions } from '../../ingest/rate-limits.ts';
@@ -42,6 +43,9 @@ export interface FrontDoorOptions {
   readonly publicUrl?: string;
   readonly connectionsMax?: number;
   readonly addressRequestsMax?: number;
+  /** As the option of that name. */
+  readonly trustedProxies?: string;
+  readonly storesAddresses?: boolean;
   readonly rates?: RateLimitOptions;
   readonly diskFreeBytesMin?: number;
   readonly readDiskFreeBytes?: () => Promise<number>;
@@ -68,6 +72,10 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     lakeBucket: 'test-lake',
     connectionsMax: options.connectionsMax ?? 1000,
     addressRequestsMax: options.addressRequestsMax ?? 1000,
+    senders: {
+      trustedProxies: parseNetworks(options.trustedProxies ?? '')!,
+      storesAddresses: options.storesAddresses ?? true,
+    },
     rates: options.rates ?? NO_RATES,
     diskFreeBytesMin: options.diskFreeBytesMin ?? 0,
     readDiskFreeBytes: options.readDiskFreeBytes ?? (async () => MIB),

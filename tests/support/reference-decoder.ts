@@ -29,6 +29,7 @@ export function referenceRows(
   sequence: number,
   receivedAtMicros: number,
   source: string,
+  sender?: string,
 ): ReferenceRow[] {
   const root = JSON.parse(payload) as Record<string, unknown>;
   const isBatch = Object.hasOwn(root, 'batch');
@@ -37,7 +38,7 @@ export function referenceRows(
   const batchSentAt = typeof root['sentAt'] === 'string' ? micros(root['sentAt']) : undefined;
   return events.map((event, index) =>
     referenceRow(
-      inherit(event, inherited),
+      withSender(inherit(event, inherited), sender),
       BigInt(sequence + index),
       BigInt(receivedAtMicros),
       source,
@@ -56,6 +57,15 @@ function inherit(event: unknown, inherited: Readonly<Record<string, unknown>>): 
     if (isObject(own)) merged[key] = { ...value, ...own };
   }
   return merged;
+}
+
+/** The event with the address it came from, unless it names another one and does not ask for this. */
+function withSender(event: unknown, ip: string | undefined): unknown {
+  if (ip === undefined || !isObject(event)) return event;
+  const context = event['context'] ?? {};
+  if (!isObject(context)) return event;
+  const isTaken = context['direct'] === true || !Object.hasOwn(context, 'ip');
+  return isTaken ? { ...event, context: { ...context, ip } } : event;
 }
 
 function referenceRow(
