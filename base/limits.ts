@@ -175,6 +175,9 @@ export const LIMITS = Object.freeze({
   sqlExpressionDepthMax: 250,
   /** Nesting of a parsed statement, as JSON; about four levels for each level of an expression. */
   sqlTreeDepthMax: 2000,
+  /** Statements of one tenant that `system.queries` shows, and characters of the text of each. */
+  recentQueriesMax: 500,
+  recentQueryCharactersMax: 1000,
   /** One frame between the appliance and a query worker, bytes: a statement with all its escapes. */
   queryFrameBytesMax: 8 * MIB,
 });

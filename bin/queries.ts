@@ -62,14 +62,20 @@ export class Queries {
   /** The door's port: a request is checked by the query service, which knows what it may hold. */
   get executor(): SqlExecutor {
     return {
-      execute: (tenantId, body, sink) => {
-        const service = this.services.get(tenantId);
-        assert(service !== undefined, 'every tenant has a query service');
+      forgetTexts: (tenantId) => this.#serviceOf(tenantId).forgetTexts(),
+      execute: (tenantId, body, sink, keyId) => {
+        const service = this.#serviceOf(tenantId);
         const request = readSqlRequest(body);
         if (request instanceof TributaryError) throw request;
-        return service.execute(request, sink);
+        return service.execute(request, sink, keyId);
       },
     };
+  }
+
+  #serviceOf(tenantId: string): SqlService {
+    const service = this.services.get(tenantId);
+    assert(service !== undefined, 'every tenant has a query service');
+    return service;
   }
 
   async close(): Promise<void> {

@@ -59,7 +59,11 @@ async function erase(
   const keeper = keeperOf(state(), tenantId);
   const { sql } = requireReady(state());
   const find = findMentions.bind(undefined, sql, tenantId);
-  if (!isDryRun) return describe(await keeper.erase(subject, reason, find, clock.nowMicros()));
+  if (!isDryRun) {
+    const erasure = await keeper.erase(subject, reason, find, clock.nowMicros());
+    sql.forgetTexts(tenantId);
+    return describe(erasure);
+  }
   const person = keeper.personOf(subject);
   const { deadLetters, warnings } = await find(person);
   const { events, identifiers, profile } = person;

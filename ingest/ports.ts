@@ -56,9 +56,12 @@ export interface SqlExecutor {
   /**
    * Starts a query; `sink.fail` may be called before this returns.
    * @param request the parsed JSON of the request, not yet checked.
+   * @param keyId the admin key it came with; absent for a statement of our own.
    * @throws TributaryError when the request is not one.
    */
-  execute(tenantId: string, request: unknown, sink: SqlSink): SqlQuery;
+  execute(tenantId: string, request: unknown, sink: SqlSink, keyId?: string): SqlQuery;
+  /** Forgets the texts of recent statements, which may name a person who was erased. */
+  forgetTexts(tenantId: string): void;
 }
 
 export interface EventTail {

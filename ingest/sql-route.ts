@@ -39,7 +39,7 @@ export function serveSql(app: TemplatedApp, context: SqlContext): void {
 }
 
 function handleSql(context: SqlContext, exchange: HttpExchange, request: HttpRequest): void {
-  const { tenantId } = authenticateAdmin(context.authenticator, request);
+  const { tenantId, keyId } = authenticateAdmin(context.authenticator, request);
   const format = formatOfHead(request);
   const declaredBytes = Number(request.getHeader('content-length')) || 0;
   const { bodies: watch, inFlight: budget } = context;
@@ -49,7 +49,7 @@ function handleSql(context: SqlContext, exchange: HttpExchange, request: HttpReq
       try {
         const { sql } = requireReady(context.state());
         const sink = new ResponseSink(exchange);
-        const query = sql.execute(tenantId, withFormat(parseJson(body), format), sink);
+        const query = sql.execute(tenantId, withFormat(parseJson(body), format), sink, keyId);
         exchange.onGone(() => query.cancel());
       } catch (error) {
         const answered = asTributaryError(error);

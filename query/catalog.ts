@@ -14,6 +14,7 @@ import { WARNINGS_SCHEMA } from '../storage/warnings-schema.ts';
 import { NO_DECLARED_TRAITS, PROFILE_COLUMNS } from './declared-columns.ts';
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS } from './function-policy.ts';
 import type { GatePolicy } from './gate.ts';
+import { NO_QUERIES } from './system-queries.ts';
 import { TRAIT_RELATIONS } from './trait-relations.ts';
 
 export interface CatalogRelation {
@@ -117,6 +118,7 @@ export const HOT_CATALOG: Catalog = {
     },
     ...TRAIT_RELATIONS,
     NO_DECLARED_TRAITS,
+    NO_QUERIES,
   ],
 };
 

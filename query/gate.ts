@@ -11,6 +11,8 @@
  * - A common table expression is in scope for those after it and for the body; for itself only when it
  *   is recursive. That is DuckDB's own rule: `WITH x AS (FROM x)` reads the relation x.
  * - The verdict says how often each listed relation is read; pruning relies on the count.
+ * - `system.queries` is the relation `system_queries`: the verdict says where such names stand, as DuckDB
+ *   would look for them in a catalogue of its own.
  *
  * Source: the parse tree of DuckDB 1.5; tests/query/gate-corpus.ts is rerun at each upgrade.
  */
@@ -29,6 +31,8 @@ export type Verdict =
       readonly allowed: true;
       /** How often each listed relation is named. */
       readonly relationUses: ReadonlyMap<string, number>;
+      /** Where names of the schema `system` begin, bytes. */
+      readonly systemNames: readonly number[];
     }
   | Denial;
 
@@ -87,6 +91,8 @@ const PLAIN_TYPES: ReadonlySet<string> = new Set([
 /** Names of DuckDB's own relations; a common table expression may not pass for one. */
 const RESERVED_NAME = /^(duckdb_|pg_|pragma_|sqlite_|information_schema|__)/;
 
+const SYSTEM = 'system';
+
 type Scope = ReadonlySet<string>;
 
 /**
@@ -98,11 +104,13 @@ export function checkStatement(tree: TreeNode, policy: GatePolicy): Verdict {
   if (statements.length !== 1) return construct(`A text of ${statements.length} statements`);
   const walk = new Walk(policy);
   const denial = walk.visit(statements[0], new Set(), 0);
-  return denial ?? { allowed: true, relationUses: walk.relationUses };
+  const { relationUses, systemNames } = walk;
+  return denial ?? { allowed: true, relationUses, systemNames };
 }
 
 class Walk {
   readonly relationUses = new Map<string, number>();
+  readonly systemNames: number[] = [];
   readonly #policy: GatePolicy;
 
   constructor(policy: GatePolicy) {
@@ -196,14 +204,25 @@ class Walk {
     if (node['at_clause'] !== null && node['at_clause'] !== undefined) {
       return construct('Reading a table AT a version');
     }
-    const unqualified = textAt(node, 'schema_name') === '' && textAt(node, 'catalog_name') === '';
+    const schema = textAt(node, 'schema_name').toLowerCase();
+    const unqualified = schema === '' && textAt(node, 'catalog_name') === '';
     if (unqualified && scope.has(name)) return null;
     if (this.#policy.relations.has(name) && isOwnSchema(node, 'catalog_name', 'schema_name')) {
-      this.relationUses.set(name, (this.relationUses.get(name) ?? 0) + 1);
-      return null;
+      return this.#countUse(name);
+    }
+    const location = node['query_location'];
+    if (schema === SYSTEM && textAt(node, 'catalog_name') === '' && typeof location === 'number') {
+      const known = `${SYSTEM}_${name}`;
+      this.systemNames.push(location);
+      if (this.#policy.relations.has(known)) return this.#countUse(known);
     }
     const shown = qualified(node, 'schema_name', name);
     return { allowed: false, problem: 'relation', name: shown };
+  }
+
+  #countUse(name: string): null {
+    this.relationUses.set(name, (this.relationUses.get(name) ?? 0) + 1);
+    return null;
   }
 }
 

@@ -16,6 +16,7 @@
 import type { BoundColumn, Catalog, CatalogRelation } from './catalog.ts';
 import type { Parameter } from './duckdb.ts';
 import { isEmptyAt, isNode, nodeAt, nodesAt, type TreeNode, textAt, textsAt } from './sql-tree.ts';
+import { timestampText } from './time-text.ts';
 
 /** A constant that bounds a column from below (`min`) or above (`max`). */
 export interface BoundCandidate {
@@ -30,6 +31,7 @@ export interface BoundCandidate {
 export interface ScanBound {
   readonly table: string;
   readonly column: string;
+  readonly kind: BoundColumn['kind'];
   readonly min: bigint;
   readonly max: bigint;
 }
@@ -72,6 +74,15 @@ export function findBounds(
   return candidates;
 }
 
+/** In words. */
+export function boundText({ column, kind, min, max }: ScanBound): string {
+  const text = (value: bigint): string =>
+    kind === 'timestamp' ? `${timestampText(value) ?? value}Z` : value.toString();
+  const from = min > INT64_MIN ? ` from ${text(min)}` : '';
+  const to = max < INT64_MAX ? ` to ${text(max)}` : '';
+  return `${column}${from}${to}`;
+}
+
 /** Joins evaluated candidates into one bound a column; `null` (an SQL NULL) bounds nothing. */
 export function combineBounds(
   evaluated: readonly { readonly candidate: BoundCandidate; readonly value: bigint | null }[],
@@ -81,7 +92,8 @@ export function combineBounds(
     if (value === null) continue;
     const { table, column, side } = candidate;
     const key = `${table}.${column.name}`;
-    const known = bounds.get(key) ?? { table, column: column.name, min: INT64_MIN, max: INT64_MAX };
+    const { name, kind } = column;
+    const known = bounds.get(key) ?? { table, column: name, kind, min: INT64_MIN, max: INT64_MAX };
     const clamped = value < INT64_MIN ? INT64_MIN : value > INT64_MAX ? INT64_MAX : value;
     const min = side === 'min' && clamped > known.min ? clamped : known.min;
     const max = side === 'max' && clamped < known.max ? clamped : known.max;

@@ -34,8 +34,12 @@ export interface QueryStatistics {
   /** Cold files that could hold a wanted row, and their size; of the others likewise. */
   readonly filesRead: number;
   readonly filesSkipped: number;
+  readonly rowGroupsRead: number;
+  readonly rowGroupsSkipped: number;
   readonly bytesRead: number;
   readonly bytesSkipped: number;
+  /** Of files that were read, without the columns and row groups that DuckDB left out; null: not known. */
+  readonly bytesFetched: number | null;
 }
 
 export interface ResultColumn {

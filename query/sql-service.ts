@@ -12,8 +12,10 @@ import type { RandomSource } from '../base/random.ts';
 import type { DeclaredTrait } from '../engine/declared-traits.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { newQueryId } from './query-id.ts';
+import { QueryLog } from './query-log.ts';
 import { CONTENT_TYPES, type QueryStatistics } from './result-formats.ts';
 import type { SqlRequest } from './sql-request.ts';
+import { mayReadQueries } from './system-queries.ts';
 import { type FailedBody, type PooledQuery, WorkerPool } from './worker-pool.ts';
 import type { WorkerSettings } from './worker-protocol.ts';
 
@@ -110,11 +112,13 @@ export class SqlService {
   readonly #options: SqlServiceOptions;
   readonly #parts: SqlServiceParts;
   readonly #pool: WorkerPool;
+  readonly #log: QueryLog;
 
   private constructor(options: SqlServiceOptions, parts: SqlServiceParts, pool: WorkerPool) {
     this.#options = options;
     this.#parts = parts;
     this.#pool = pool;
+    this.#log = new QueryLog(parts.clock);
   }
 
   static async open(options: SqlServiceOptions, parts: SqlServiceParts): Promise<SqlService> {
@@ -145,8 +149,11 @@ export class SqlService {
     return Math.min(60, Math.max(1, Math.ceil(seconds)));
   }
 
-  /** Starts a query; `fail` may be called before this returns. */
-  execute(request: SqlRequest, sink: SqlSink): SqlQuery {
+  /**
+   * Starts a query; `fail` may be called before this returns.
+   * @param keyId the admin key it came with; null for a statement of the appliance's own.
+   */
+  execute(request: SqlRequest, sink: SqlSink, keyId: string | null = null): SqlQuery {
     const id = newQueryId(this.#parts.clock, this.#parts.random);
     const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs;
     if (timeoutMs > this.#options.timeoutMsMax) {
@@ -160,10 +167,15 @@ export class SqlService {
       sink.fail(new TributaryError('TRIBUTARY_QUERY_TEXT_TOO_LARGE', parameters), 'none');
       return { id, cancel() {} };
     }
-    const query = this.#submit(request, timeoutMs, id, sink);
+    const query = this.#submit(request, timeoutMs, { id, keyId }, sink);
     if (query === null) return { id, cancel() {} };
     sink.onDrain(() => query.resume());
     return { id, cancel: () => query.cancel() };
+  }
+
+  /** Forgets what was asked, but not that it was: an erased person may be named in it. */
+  forgetTexts(): void {
+    this.#log.forgetTexts();
   }
 
   /** Refuses new queries, waits `graceMs` for the running ones, ends the workers. */
@@ -172,23 +184,32 @@ export class SqlService {
   }
 
   /** @returns null when the query was refused; the sink knows. */
-  #submit(request: SqlRequest, timeoutMs: number, id: string, sink: SqlSink): PooledQuery | null {
+  #submit(
+    request: SqlRequest,
+    timeoutMs: number,
+    { id, keyId }: { readonly id: string; readonly keyId: string | null },
+    sink: SqlSink,
+  ): PooledQuery | null {
     const { sql, parameters, format } = request;
     const { resultRowsMax: rowsMax, resultBytesMax: bytesMax } = this.#options;
     const counters = this.counters;
+    const logged = this.#log.begin(id, sql, keyId);
     try {
       const declaredTraits = this.#options.declaredTraits?.() ?? [];
       const limits = { rowsMax, bytesMax };
-      const execute = { sql, parameters, format, ...limits, declaredTraits };
+      const recentQueries = mayReadQueries(sql) ? this.#log.recent : [];
+      const execute = { sql, parameters, format, ...limits, declaredTraits, recentQueries };
       const query = this.#pool.submit(execute, timeoutMs, {
         began: () => sink.begin(CONTENT_TYPES[format], id),
         data: (bytes) => sink.write(bytes),
         finished: (statistics) => {
           countFinished(counters, statistics);
+          logged.finish(statistics);
           sink.end(statistics);
         },
-        failed: (error, body) => {
+        failed: (error, body, statistics) => {
           countFailed(counters, error);
+          logged.fail(error.code, statistics);
           sink.fail(error, body);
         },
       });
@@ -197,6 +218,7 @@ export class SqlService {
     } catch (error) {
       if (!(error instanceof TributaryError)) throw error;
       counters.queriesRefused += 1;
+      logged.fail(error.code, null);
       const isFull = error.code === 'TRIBUTARY_QUERY_QUEUE_FULL';
       sink.fail(isFull ? this.#queueFull() : error, 'none');
       return null;

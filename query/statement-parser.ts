@@ -7,7 +7,8 @@
  *
  * DuckDB serialises only SELECT-class statements, so COPY, ATTACH, SET, PRAGMA, CALL, CREATE and all
  * writes are refused here already. EXPLAIN is not serialised either: it is taken off, the statement
- * below it passes the gate, and EXPLAIN is put back, blank-padded so that positions stay true.
+ * below it passes the gate, and EXPLAIN is put back, blank-padded so that positions stay true. So are the
+ * names of our own schema `system`, since DuckDB has a catalogue called that.
  */
 import { LIMITS } from '../base/limits.ts';
 import { type Connection, Database, type Problem, readProblem } from './duckdb.ts';
@@ -20,6 +21,8 @@ export interface ParsedStatement {
   /** What to run: the analyst's text, with its EXPLAIN in our spelling. */
   readonly sql: string;
   readonly explained: boolean;
+  /** By EXPLAIN ANALYZE, which runs it. */
+  readonly analyzed: boolean;
   /** The root query node, without EXPLAIN. */
   readonly root: TreeNode;
   /** How often each relation of the catalogue is named. */
@@ -27,6 +30,7 @@ export interface ParsedStatement {
 }
 
 const EXPLAIN = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*explain\b(\s+analyze\b)?/i;
+const SYSTEM_NAME = /^"?system"?\s*\.\s*"?([a-z_]+)"?/i;
 const DYNAMIC_PIVOT = /\bpivot(_wider)?\b/i;
 const MEMORY_LIMIT_BYTES = 256_000_000;
 
@@ -82,10 +86,13 @@ export class StatementParser {
     if (!verdict.allowed) return failureFromDenial(verdict);
     const root = nodeAt(nodesAt(tree, 'statements')[0] ?? {}, 'node');
     if (root === null) return failure('TRIBUTARY_QUERY_STATEMENT_DENIED', { what: 'This' });
+    const own = withOwnNames(rest, prefixBytes, verdict.systemNames);
+    if (own === null) return failure('TRIBUTARY_QUERY_RELATION_UNKNOWN', { name: 'system' });
     const explain = prefix === null ? '' : prefix[1] ? 'EXPLAIN ANALYZE' : 'EXPLAIN';
     return {
-      sql: explain.padEnd(prefixBytes) + rest,
+      sql: explain.padEnd(prefixBytes) + own,
       explained: prefix !== null,
+      analyzed: prefix?.[1] !== undefined,
       root,
       relationUses: verdict.relationUses,
     };
@@ -108,6 +115,29 @@ export class StatementParser {
     const tree: unknown = JSON.parse(String(rows[0]?.[0]));
     return isNode(tree) ? tree : {};
   }
+}
+
+/**
+ * Puts `system_queries` in the place of `system.queries`, blank-padded so that positions stay true.
+ * @param prefixBytes what stands before `text` where `positions` count.
+ * @returns null where a position holds no such name.
+ */
+function withOwnNames(
+  text: string,
+  prefixBytes: number,
+  positions: readonly number[],
+): string | null {
+  if (positions.length === 0) return text;
+  let bytes = Buffer.from(text, 'utf8');
+  for (const position of positions) {
+    const start = position - prefixBytes;
+    const found = SYSTEM_NAME.exec(bytes.subarray(Math.max(start, 0)).toString('latin1'));
+    if (start < 0 || found === null) return null;
+    const [name, table] = found;
+    const own = Buffer.from(`system_${table}`.padEnd(name.length), 'latin1');
+    bytes = Buffer.concat([bytes.subarray(0, start), own, bytes.subarray(start + name.length)]);
+  }
+  return bytes.toString('utf8');
 }
 
 /** What DuckDB said instead of a tree. */

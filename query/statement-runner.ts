@@ -19,24 +19,39 @@ import { withDeclaredTraits } from './declared-columns.ts';
 import {
   type Connection,
   type Database,
+  type DataChunk,
   type Parameter,
   type Result,
   readProblem,
   type Statement,
   StreamBrokenError,
 } from './duckdb.ts';
+import { readsRow } from './explain-reads.ts';
 import { type Failure, failure, failureFromProblem } from './failures.ts';
 import { type BoundCandidate, combineBounds, findBounds, type ScanBound } from './pruning.ts';
+import type { ReadMeter } from './read-meter.ts';
 import { type QueryStatistics, type ResultWriter, writerOf } from './result-formats.ts';
 import type { ParsedStatement, StatementParser } from './statement-parser.ts';
-import { type HeldSnapshots, NO_SNAPSHOTS, type TableSnapshots } from './table-snapshots.ts';
+import { withRecentQueries } from './system-queries.ts';
+import {
+  type HeldSnapshots,
+  NO_SNAPSHOTS,
+  type TableSnapshots,
+  totalReads,
+} from './table-snapshots.ts';
 import type { ExecuteRequest, QueryOutcome } from './worker-protocol.ts';
+
+export type ScanCounts = Pick<
+  QueryStatistics,
+  'segmentsScanned' | 'segmentsSkipped' | 'rowsScanned'
+>;
 
 /** The part of the native addon that guides scans. */
 export interface ScanControl {
   setScanBound(table: string, column: string, min: bigint, max: bigint): void;
   clearScanBounds(): void;
-  takeScanCounts(): { segmentsScanned: number; segmentsSkipped: number; rowsScanned: number };
+  /** Since it was last called. */
+  takeScanCounts(): ScanCounts;
 }
 
 /** Where the bytes of a result go. */
@@ -54,6 +69,8 @@ export interface RunnerParts {
   readonly scans: ScanControl;
   /** Null for a catalogue that scans no tables of the appliance. */
   readonly snapshots: TableSnapshots | null;
+  /** Null where nobody counts what a process reads. */
+  readonly meter: ReadMeter | null;
   readonly clock: Clock;
   readonly memoryLimitBytes: number;
 }
@@ -93,12 +110,16 @@ export class StatementRunner {
     this.#snapshots = NO_SNAPSHOTS;
     this.#isInTransaction = false;
     scans.takeScanCounts();
-    const statistics = (): QueryStatistics => ({
+    const countScans = scanCounter(scans);
+    const { meter } = this.#parts;
+    const readBytesBefore = (await meter?.readBytes()) ?? 0;
+    const statistics = async (): Promise<QueryStatistics> => ({
       elapsedMs: Math.round(clock.monotonicMs() - startedMs),
       rows: progress.rows,
       bytes: progress.bytes,
-      ...scans.takeScanCounts(),
-      ...this.#snapshots.reads,
+      ...countScans(),
+      ...totalReads(this.#snapshots.tables),
+      bytesFetched: meter === null ? null : (await meter.readBytes()) - readBytesBefore,
     });
     let outcome: QueryOutcome;
     let writer: ResultWriter | null = null;
@@ -109,8 +130,13 @@ export class StatementRunner {
       const result = await this.#start(parsed, request, this.#connection);
       writer = writerOf(request.format, result);
       await this.#stream(result, writer, progress);
+      if (parsed.explained) {
+        const sql = readsRow(this.#snapshots.tables, parsed.analyzed ? await statistics() : null);
+        const reads = await (await this.#connection.prepare(sql)).stream();
+        await this.#streamRows(await reads.nextChunk(), reads, writer, progress);
+      }
       await this.#keepViews(this.#connection);
-      outcome = { statistics: statistics(), failure: null };
+      outcome = { statistics: await statistics(), failure: null };
       writer.end(outcome.statistics, progress.frame);
       await progress.flush();
     } catch (error) {
@@ -118,7 +144,7 @@ export class StatementRunner {
         error instanceof StreamBrokenError && parsed !== null
           ? await this.#repeat(parsed, request)
           : this.#failureOf(error, request.sql);
-      outcome = { statistics: statistics(), failure: failed };
+      outcome = { statistics: await statistics(), failure: failed };
       if (writer !== null && progress.begun) {
         writer.fail(new TributaryError(failed.code, failed.parameters).toJSON(), progress.frame);
       }
@@ -138,10 +164,11 @@ export class StatementRunner {
 
   async #start(
     parsed: ParsedStatement,
-    { declaredTraits = [], parameters }: ExecuteRequest,
+    { declaredTraits = [], recentQueries = [], parameters }: ExecuteRequest,
     connection: Connection,
   ): Promise<Result> {
-    const catalog = withDeclaredTraits(this.#parts.catalog, declaredTraits, parsed.root);
+    const declared = withDeclaredTraits(this.#parts.catalog, declaredTraits, parsed.root);
+    const catalog = withRecentQueries(declared, recentQueries);
     const bounds = await this.#boundScans(parsed, catalog, parameters, connection);
     this.#stopIfCancelled();
     const { snapshots } = this.#parts;
@@ -226,10 +253,20 @@ export class StatementRunner {
   }
 
   async #stream(result: Result, writer: ResultWriter, progress: Progress): Promise<void> {
-    let chunk = await result.nextChunk();
+    const first = await result.nextChunk();
     this.#stopIfCancelled();
     progress.begin();
     writer.begin(progress.frame);
+    await this.#streamRows(first, result, writer, progress);
+  }
+
+  async #streamRows(
+    first: DataChunk | null,
+    result: Result,
+    writer: ResultWriter,
+    progress: Progress,
+  ): Promise<void> {
+    let chunk = first;
     while (chunk !== null) {
       progress.countRows(chunk.rowCount);
       writer.rows(chunk, progress.data);
@@ -288,6 +325,18 @@ export class StatementRunner {
     const position = problem.position === null ? null : problem.position - prefixBytes;
     return failureFromProblem({ ...problem, position }, sql, this.#parts.memoryLimitBytes);
   }
+}
+
+/** Counts what is scanned from now on: each call tells all of it. */
+function scanCounter(scans: ScanControl): () => ScanCounts {
+  const counts = { segmentsScanned: 0, segmentsSkipped: 0, rowsScanned: 0 };
+  return () => {
+    const more = scans.takeScanCounts();
+    counts.segmentsScanned += more.segmentsScanned;
+    counts.segmentsSkipped += more.segmentsSkipped;
+    counts.rowsScanned += more.rowsScanned;
+    return { ...counts };
+  };
 }
 
 /** Sends text, counts it, and holds it to the budgets of the request. */

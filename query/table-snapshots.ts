@@ -12,11 +12,11 @@
  */
 import { assert } from '../base/assert.ts';
 import type { HeldTable } from '../native/index.ts';
-import { type ColdList, coldListFile, parseColdList } from '../storage/cold-list.ts';
+import { type ColdFile, type ColdList, coldListFile, parseColdList } from '../storage/cold-list.ts';
 import { type FileSystem, hasErrno, readFile } from '../storage/file-system.ts';
 import { type Catalog, type CatalogRelation, selectOver } from './catalog.ts';
-import { hotSource, pruneFiles, quoteName, tieredSource } from './cold-source.ts';
-import type { ScanBound } from './pruning.ts';
+import { hotSource, type PrunedFiles, pruneFiles, quoteName, tieredSource } from './cold-source.ts';
+import { boundText, type ScanBound } from './pruning.ts';
 
 /** The part of the native addon that holds snapshots. */
 export interface SnapshotControl {
@@ -24,12 +24,23 @@ export interface SnapshotControl {
   releaseTables(): void;
 }
 
-/** What a statement reads of cold files and what it need not. */
+/** What a statement reads of cold files, and what it need not. */
 export interface ColdReads {
   readonly filesRead: number;
   readonly filesSkipped: number;
+  /** Of those files; DuckDB leaves out more by their footers. */
+  readonly rowGroupsRead: number;
+  readonly rowGroupsSkipped: number;
   readonly bytesRead: number;
   readonly bytesSkipped: number;
+}
+
+export interface TableReads {
+  readonly table: string;
+  readonly cold: ColdReads;
+  readonly hasHotRows: boolean;
+  /** By which rows were left out, in words. */
+  readonly bounds: readonly string[];
 }
 
 export interface HeldSnapshots {
@@ -37,14 +48,41 @@ export interface HeldSnapshots {
   readonly statements: readonly string[];
   /** By the names of their relations, the views that the statements make. */
   readonly views: ReadonlyMap<string, string>;
-  readonly reads: ColdReads;
+  readonly tables: readonly TableReads[];
 }
 
 export const NO_SNAPSHOTS: HeldSnapshots = {
   statements: [],
   views: new Map(),
-  reads: { filesRead: 0, filesSkipped: 0, bytesRead: 0, bytesSkipped: 0 },
+  tables: [],
 };
+
+/** Of all tables together. */
+export function totalReads(tables: readonly TableReads[]): ColdReads {
+  const sum = (field: keyof ColdReads): number =>
+    tables.reduce((total, { cold }) => total + cold[field], 0);
+  return {
+    filesRead: sum('filesRead'),
+    filesSkipped: sum('filesSkipped'),
+    rowGroupsRead: sum('rowGroupsRead'),
+    rowGroupsSkipped: sum('rowGroupsSkipped'),
+    bytesRead: sum('bytesRead'),
+    bytesSkipped: sum('bytesSkipped'),
+  };
+}
+
+function readsOf({ read, skipped }: PrunedFiles): ColdReads {
+  const sum = (files: readonly ColdFile[], field: 'rowGroups' | 'bytes'): number =>
+    files.reduce((total, file) => total + file[field], 0);
+  return {
+    filesRead: read.length,
+    filesSkipped: skipped.length,
+    rowGroupsRead: sum(read, 'rowGroups'),
+    rowGroupsSkipped: sum(skipped, 'rowGroups'),
+    bytesRead: sum(read, 'bytes'),
+    bytesSkipped: sum(skipped, 'bytes'),
+  };
+}
 
 interface HeldRows {
   /** Undefined while the table has no cold files. */
@@ -83,17 +121,14 @@ export class TableSnapshots {
   ): Promise<HeldSnapshots> {
     const used = catalog.relations.filter(({ name }) => (relationUses.get(name) ?? 0) > 0);
     const sources = new Map<string, string>();
-    const reads = { filesRead: 0, filesSkipped: 0, bytesRead: 0, bytesSkipped: 0 };
+    const tables: TableReads[] = [];
     for (const table of new Set(used.flatMap(({ scans }) => scans))) {
       const { list, hasHotRows } = await this.#holdTable(table);
-      if (list === undefined) continue;
       const own = bounds.filter((bound) => bound.table === table);
-      const { read, skipped } = pruneFiles(list.files, own);
-      for (const { bytes } of read) reads.bytesRead += bytes;
-      for (const { bytes } of skipped) reads.bytesSkipped += bytes;
-      reads.filesRead += read.length;
-      reads.filesSkipped += skipped.length;
-      if (read.length > 0) sources.set(table, tieredSource(table, list, read, own, hasHotRows));
+      const files = pruneFiles(list?.files ?? [], own);
+      tables.push({ table, cold: readsOf(files), hasHotRows, bounds: own.map(boundText) });
+      if (list === undefined || files.read.length === 0) continue;
+      sources.set(table, tieredSource(table, list, files.read, own, hasHotRows));
     }
     const views = new Map<string, string>();
     for (const relation of used) {
@@ -103,7 +138,7 @@ export class TableSnapshots {
     const statements = [...views].map(
       ([name, select]) => `CREATE OR REPLACE VIEW ${quoteName(name)} AS ${select}`,
     );
-    return { statements, views, reads };
+    return { statements, views, tables };
   }
 
   /** Says that the transaction with the statements of `held` may or may not be committed. */

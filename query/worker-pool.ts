@@ -42,7 +42,8 @@ export interface QueryConsumer {
   /** Owns `bytes` from then on. @returns false to get no more until `resume`. */
   data(bytes: Uint8Array): boolean;
   finished(statistics: QueryStatistics): void;
-  failed(error: TributaryError, body: FailedBody): void;
+  /** @param statistics null when no worker is left to tell. */
+  failed(error: TributaryError, body: FailedBody, statistics: QueryStatistics | null): void;
 }
 
 export interface PooledQuery {
@@ -310,15 +311,16 @@ class RunningQuery {
     this.fail(error, this.#begun ? 'broken' : 'none');
   }
 
-  fail(error: TributaryError, body: FailedBody): void {
+  fail(error: TributaryError, body: FailedBody, statistics: QueryStatistics | null = null): void {
     if (!this.#end()) return;
-    this.#consumer.failed(error, body);
+    this.#consumer.failed(error, body, statistics);
   }
 
   #finish(outcome: QueryOutcome): void {
     if (outcome.failure !== null) {
       const { code, parameters } = outcome.failure;
-      this.fail(new TributaryError(code, parameters), this.#begun ? 'explained' : 'none');
+      const body = this.#begun ? 'explained' : 'none';
+      this.fail(new TributaryError(code, parameters), body, outcome.statistics);
     } else if (this.#end()) this.#consumer.finished(outcome.statistics);
   }
 

@@ -14,6 +14,7 @@ import type { DeclaredTrait } from '../engine/declared-traits.ts';
 import type { Catalog } from './catalog.ts';
 import type { Parameter } from './duckdb.ts';
 import type { Failure } from './failures.ts';
+import type { RecentQuery } from './query-log.ts';
 import type { QueryStatistics, ResultFormat } from './result-formats.ts';
 
 export const FRAME = Object.freeze({
@@ -57,6 +58,8 @@ export interface ExecuteRequest {
   readonly bytesMax: number;
   /** As they are when the statement is given; none unless given. */
   readonly declaredTraits?: readonly DeclaredTrait[];
+  /** Only where the statement may ask for them. */
+  readonly recentQueries?: readonly RecentQuery[];
 }
 
 export interface QueryOutcome {

@@ -16,6 +16,7 @@ import { systemClock } from '../base/clock.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { policyOf } from './catalog.ts';
 import type { Failure } from './failures.ts';
+import { ReadMeter } from './read-meter.ts';
 import { StatementParser } from './statement-parser.ts';
 import { type ResultChannel, type ScanControl, StatementRunner } from './statement-runner.ts';
 import { TableSnapshots } from './table-snapshots.ts';
@@ -108,6 +109,7 @@ async function startRunner(settings: WorkerSettings): Promise<StatementRunner> {
     catalog,
     scans,
     snapshots,
+    meter: await ReadMeter.open(new NodeFileSystem()),
     clock: systemClock,
     memoryLimitBytes,
   });

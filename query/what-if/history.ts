@@ -20,6 +20,7 @@ import { extensionPath, native } from '../../native/index.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Connection, Database, DataChunk, Parameter } from '../duckdb.ts';
+import type { ScanBound } from '../pruning.ts';
 import { TableSnapshots } from '../table-snapshots.ts';
 import { openWorkerDatabase } from '../worker-database.ts';
 import type { WorkerSettings } from '../worker-protocol.ts';
@@ -207,7 +208,8 @@ export class TableHistory implements TenantHistory {
     { first, last }: SequenceRange,
   ): Promise<void> {
     const table = TABLES[relation];
-    const bound = { table, column: 'sequence', min: BigInt(first), max: BigInt(last) };
+    const [min, max] = [BigInt(first), BigInt(last)];
+    const bound: ScanBound = { table, column: 'sequence', kind: 'integer', min, max };
     native.setScanBound(table, bound.column, bound.min, bound.max);
     await connection.run('BEGIN TRANSACTION');
     const held = await this.#snapshots.hold(HISTORY_CATALOG, new Map([[relation, 1]]), [bound]);

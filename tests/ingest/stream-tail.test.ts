@@ -42,7 +42,7 @@ class Publisher implements EventTail {
   }
 }
 
-const noSql: SqlExecutor = { execute: () => ({ cancel() {} }) };
+const noSql: SqlExecutor = { execute: () => ({ cancel() {} }), forgetTexts() {} };
 
 const people: IdentityResolver = {
   resolve: (_tenantId, identifiers) =>

@@ -1,141 +1,17 @@
 /** Hot rows and cold files as one table, through a worker process, against a naive model. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { native } from '../../native/index.ts';
 import { HOT_CATALOG } from '../../query/catalog.ts';
 import { pruneFiles } from '../../query/cold-source.ts';
-import type { SqlService } from '../../query/sql-service.ts';
 import { type HeldSnapshots, TableSnapshots } from '../../query/table-snapshots.ts';
-import {
-  type ColdColumn,
-  type ColdFile,
-  coldFileOf,
-  coldListFile,
-  serialiseColdList,
-} from '../../storage/cold-list.ts';
-import { DEAD_LETTERS_SCHEMA } from '../../storage/dead-letters-schema.ts';
-import { EDGES_SCHEMA } from '../../storage/edges-schema.ts';
-import { EVENTS_SCHEMA } from '../../storage/events-schema.ts';
-import { writeHotFile } from '../../storage/hot-directory.ts';
-import type { HotTable } from '../../storage/hot-table.ts';
-import { EVENTS_TABLE } from '../../storage/lake/lake-tables.ts';
+import { type ColdColumn, type ColdFile, coldFileOf } from '../../storage/cold-list.ts';
 import type { LakeSchema } from '../../storage/lake/schema.ts';
-import { MERGES_SCHEMA } from '../../storage/merges-schema.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
-import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
-import { openHotFixture } from '../native/scan-harness.ts';
-import { inlineEncoder } from '../support/inline-encoder.ts';
-import { ask, CollectingSink, openService, requestOf, rowsOf } from './sql-fixture.ts';
-
-const NEW_YEAR_MICROS = Date.UTC(2026, 0, 1) * 1000;
-const HOUR_MICROS = 3600 * 1_000_000;
-const COLUMNS: readonly ColdColumn[] = EVENTS_SCHEMA.columns.map(({ name, type }, index) => {
-  return { id: index + 1, name, hotType: type, type: EVENTS_TABLE.columns[index]!.type };
-});
-
-/** A hot table of events whose older rows are moved to files of the test's own lake. */
-class TieredEvents {
-  readonly events: HotTable;
-  readonly service: SqlService;
-  readonly hotDirectory: string;
-  readonly #lake: string;
-  #files: ColdFile[] = [];
-  #version = 0;
-  #rows = 0;
-
-  static async open(context: TestContext): Promise<TieredEvents> {
-    const fixture = openHotFixture();
-    const lake = mkdtempSync(join(tmpdir(), 'tributary-lake-'));
-    context.after(() => {
-      fixture.close();
-      rmSync(lake, { recursive: true });
-    });
-    const events = fixture.table(EVENTS_SCHEMA, 100);
-    for (const schema of [EDGES_SCHEMA, MERGES_SCHEMA, DEAD_LETTERS_SCHEMA, WARNINGS_SCHEMA]) {
-      fixture.table(schema, 100);
-    }
-    const service = await openService(context, {
-      settings: {
-        hotDirectory: fixture.directory,
-        coldDirectory: lake,
-        catalog: HOT_CATALOG,
-      },
-    });
-    return new TieredEvents(events, service, fixture.directory, lake);
-  }
-
-  private constructor(events: HotTable, service: SqlService, hotDirectory: string, lake: string) {
-    this.events = events;
-    this.service = service;
-    this.hotDirectory = hotDirectory;
-    this.#lake = lake;
-  }
-
-  /** Appends and publishes rows; row `n` has sequence n + 1, happened n hours into the year. */
-  append(count: number): void {
-    for (let added = 0; added < count; added += 1) {
-      const row = this.events.beginRow(200);
-      row.setU64(position('sequence'), this.#rows + 1);
-      row.setUtf8(position('message_id'), `m${this.#rows}`);
-      row.setDictionary(position('type'), 'track');
-      row.setDictionary(position('event'), `event ${this.#rows % 3}`);
-      row.setU32(position('anchor'), 1);
-      for (const name of ['timestamp', 'received_at']) {
-        row.setTimestamp(position(name), NEW_YEAR_MICROS + this.#rows * HOUR_MICROS);
-      }
-      row.setJson(position('properties'), `{"number": ${this.#rows}}`);
-      row.endRow();
-      this.#rows += 1;
-    }
-    this.events.publishTo(this.#rows);
-  }
-
-  /** Moves the rows below `floor` to cold files. */
-  async flush(floor: number): Promise<void> {
-    const from = this.events.floorRow;
-    const slices = this.events.segments.flatMap(({ path, firstRow, stagedRows }) => {
-      const fromRow = Math.max(from - firstRow, 0);
-      const toRow = Math.min(floor - firstRow, stagedRows);
-      return fromRow < toRow ? [{ path, fromRow, toRow }] : [];
-    });
-    this.#version += 1;
-    const encoded = await inlineEncoder(new NodeFileSystem()).encode({
-      slices,
-      columns: COLUMNS.map((column) => ({ ...column, personal: false })),
-      dayColumn: 'received_at',
-      isUrgent: false,
-      output: join(this.#lake, 'encoded'),
-      temporaryDirectory: this.#lake,
-    });
-    for (const { path: encodedPath, day, rows, columns: metrics, splitOffsets } of encoded) {
-      const path = `data/day=${day}/${this.#version}.parquet`;
-      mkdirSync(join(this.#lake, `data/day=${day}`), { recursive: true });
-      const bounds = Object.fromEntries(
-        COLUMNS.flatMap(({ id, name }) => {
-          const { lower, upper } = metrics.get(id)!;
-          if (typeof lower !== 'bigint' || typeof upper !== 'bigint') return [];
-          return [[name, [Number(lower), Number(upper)] as const]];
-        }),
-      );
-      const bytes = statSync(encodedPath).size;
-      const rowGroups = splitOffsets.length;
-      const isCurrent = this.#version % 2 === 0;
-      this.#files = [...this.#files, { path, rows, bytes, rowGroups, isCurrent, bounds }];
-      renameSync(encodedPath, join(this.#lake, path));
-    }
-    const list = serialiseColdList({ columns: COLUMNS, files: this.#files, except: [] });
-    writeHotFile(join(this.hotDirectory, coldListFile('events', this.#version)), list);
-    this.events.setCold(floor, this.#version);
-  }
-}
-
-function position(name: string): number {
-  return EVENTS_SCHEMA.columns.findIndex((column) => column.name === name);
-}
+import { ask, CollectingSink, requestOf, rowsOf } from './sql-fixture.ts';
+import { TieredEvents } from './tiered-events.ts';
 
 test('each row is seen once wherever the line between hot and cold lies', async (context) => {
   const tiered = await TieredEvents.open(context);
@@ -294,7 +170,7 @@ test('a file is left out only when a bound excludes all its rows', () => {
   };
   const files = [file('a', 1, 10), file('b', 11, 20), { ...file('c', 0, 0), bounds: {} }];
   const read = (min: bigint, max: bigint): string =>
-    pruneFiles(files, [{ table: 'events', column: 'sequence', min, max }])
+    pruneFiles(files, [{ table: 'events', column: 'sequence', kind: 'integer', min, max }])
       .read.map(({ path }) => path)
       .join('');
   assert.equal(read(10n, 11n), 'abc');

@@ -125,7 +125,7 @@ test('bounds of one column are joined to the narrowest, and kept within 64 bits'
   };
   assert.deepEqual(
     combineBounds([bound('min', 5n), bound('min', 7n), bound('max', 9n), bound('max', 2n ** 70n)]),
-    [{ table: 'events', column: 'sequence', min: 7n, max: 9n }],
+    [{ table: 'events', column: 'sequence', kind: 'integer', min: 7n, max: 9n }],
   );
   assert.deepEqual(combineBounds([bound('min', null)]), []);
   assert.deepEqual(combineBounds([bound('min', 1n)])[0]?.max, 2n ** 63n - 1n);

@@ -26,6 +26,9 @@ const STATISTICS = {
   segmentsSkipped: 0,
   filesRead: 0,
   filesSkipped: 0,
+  rowGroupsRead: 0,
+  rowGroupsSkipped: 0,
+  bytesFetched: 0,
   bytesRead: 0,
   bytesSkipped: 0,
 };

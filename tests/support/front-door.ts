@@ -31,6 +31,7 @@ const noSql: SqlExecutor = {
     sink.end();
     return { cancel() {} };
   },
+  forgetTexts() {},
 };
 
 const NO_RATES: RateLimitOptions = {
