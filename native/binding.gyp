@@ -41,6 +41,7 @@
         "src/duckdb_scan.cc",
         "src/duckdb_functions.cc",
         "src/duckdb_anchors.cc",
+        "src/duckdb_profiles.cc",
         "src/trusted_json.cc",
         "../node_modules/simdjson/simdjson/src/simdjson.cpp"
       ],

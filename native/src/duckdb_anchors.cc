@@ -9,12 +9,10 @@
 // - An erased anchor has the profile 0, and no row.
 // - Files that are not there yet make an empty result. What is not published yet is not read.
 #include <algorithm>
-#include <atomic>
-#include <memory>
+#include <cstring>
 #include <vector>
 
-#include "duckdb_api.h"
-#include "hot_directory.h"
+#include "ordinal_scan.h"
 
 namespace tributary {
 namespace {
@@ -30,104 +28,7 @@ enum AnchorColumn : idx_t {
   kEventCount
 };
 
-constexpr struct {
-  const char* name;
-  DuckdbType type;
-} kColumns[] = {
-    {"anchor", DuckdbType::kUinteger},         {"profile", DuckdbType::kUinteger},
-    {"node", DuckdbType::kUinteger},           {"is_current", DuckdbType::kBoolean},
-    {"opened_at", DuckdbType::kTimestampTz},   {"first_seen", DuckdbType::kTimestampTz},
-    {"last_seen", DuckdbType::kTimestampTz},   {"event_count", DuckdbType::kUinteger},
-};
-
-constexpr uint32_t kChunkRows = 2048;
-constexpr uint64_t kUnitAnchors = 64 * kChunkRows;
 constexpr int64_t kMicrosPerMinute = 60000000;
-
-struct AnchorScan {
-  MappedArray profile_of, records, times, minutes, node_anchors;
-  uint64_t count = 0;  // ordinals below it are published
-  std::vector<idx_t> projected;
-  std::atomic<uint64_t> next{0};
-};
-
-struct AnchorWorker {
-  uint64_t next = 0;
-  uint64_t end = 0;
-  // Of a chunk: the anchors that have a profile, and which.
-  uint32_t anchors[kChunkRows];
-  uint32_t profiles[kChunkRows];
-  uint32_t count = 0;
-};
-
-void BindAnchors(DuckdbBindInfo info) {
-  for (const auto& column : kColumns) {
-    LogicalType type(column.type);
-    duckdb.bind_add_result_column(info, column.name, type.get());
-  }
-  duckdb.bind_set_cardinality(info, HotDirectory::Instance().Array("profile_of").count(), false);
-}
-
-void InitAnchors(DuckdbInitInfo info) {
-  HotDirectory& directory = HotDirectory::Instance();
-  auto scan = std::make_unique<AnchorScan>();
-  scan->profile_of = directory.Array("profile_of");
-  scan->records = directory.Array("anchor_records");
-  scan->times = directory.Array("anchor_times");
-  scan->minutes = directory.Array("anchor_minutes");
-  scan->node_anchors = directory.Array("node_anchors");
-  // The arrays of anchors are of 32-bit words: three and four an anchor.
-  scan->count = std::min({scan->profile_of.count(), scan->profile_of.CapacityOf(4),
-                          scan->records.CapacityOf(4) / 3, scan->times.CapacityOf(4) / 4});
-  for (idx_t output = 0; output < duckdb.init_get_column_count(info); output += 1) {
-    scan->projected.push_back(duckdb.init_get_column_index(info, output));
-  }
-  duckdb.init_set_max_threads(info, scan->count / kUnitAnchors + 1);
-  duckdb.init_set_init_data(info, scan.release(),
-                            [](void* data) { delete static_cast<AnchorScan*>(data); });
-}
-
-void InitAnchorWorker(DuckdbInitInfo info) {
-  duckdb.init_set_init_data(info, new AnchorWorker(),
-                            [](void* data) { delete static_cast<AnchorWorker*>(data); });
-}
-
-// Collects the anchors of the next chunk that has any. False when the scan is over.
-bool NextAnchors(AnchorScan& scan, AnchorWorker& worker) {
-  const uint32_t* profile_of = scan.count == 0 ? nullptr : scan.profile_of.As<uint32_t>();
-  for (;;) {
-    if (worker.next == worker.end) {
-      worker.next = scan.next.fetch_add(kUnitAnchors, std::memory_order_relaxed);
-      if (worker.next >= scan.count) {
-        worker.next = worker.end = 0;
-        return false;
-      }
-      worker.end = std::min(worker.next + kUnitAnchors, scan.count);
-    }
-    uint64_t end = std::min<uint64_t>(worker.next + kChunkRows, worker.end);
-    worker.count = 0;
-    for (uint64_t anchor = std::max<uint64_t>(worker.next, 1); anchor < end; anchor += 1) {
-      uint32_t profile = __atomic_load_n(&profile_of[anchor], __ATOMIC_RELAXED);
-      if (profile == 0) continue;
-      worker.anchors[worker.count] = static_cast<uint32_t>(anchor);
-      worker.profiles[worker.count++] = profile;
-    }
-    worker.next = end;
-    if (worker.count > 0) return true;
-  }
-}
-
-// Calls `value_of(anchor, &value)` for each row; false makes it NULL.
-template <typename T, typename ValueOf>
-void Fill(DuckdbVector vector, const AnchorWorker& worker, ValueOf value_of) {
-  T* out = static_cast<T*>(duckdb.vector_get_data(vector));
-  uint64_t* validity = WritableValidity(vector);
-  for (uint32_t row = 0; row < worker.count; row += 1) {
-    if (!value_of(worker.anchors[row], &out[row])) {
-      validity[row / 64] &= ~(uint64_t{1} << (row % 64));
-    }
-  }
-}
 
 // The minute in which each anchor was opened; anchors and marks ascend together.
 class Openings {
@@ -152,36 +53,91 @@ class Openings {
   const MinuteMark *mark_, *end_, *next_;
 };
 
-bool IsCurrent(const AnchorScan& scan, uint32_t node, uint32_t anchor) {
-  if (node >= scan.node_anchors.CapacityOf(4)) return false;
-  uint32_t word = __atomic_load_n(&scan.node_anchors.As<uint32_t>()[node], __ATOMIC_RELAXED);
-  return (word & kNodeAnchorMask) == anchor && (word & (kNodeClosed | kNodeBlocked)) == 0;
-}
+class AnchorTable {
+ public:
+  static constexpr const char* kName = "hot_anchors";
+  static constexpr const char* kCardinality = "profile_of";
+  static constexpr ResultColumn kColumns[] = {
+      {"anchor", DuckdbType::kUinteger},       {"profile", DuckdbType::kUinteger},
+      {"node", DuckdbType::kUinteger},         {"is_current", DuckdbType::kBoolean},
+      {"opened_at", DuckdbType::kTimestampTz}, {"first_seen", DuckdbType::kTimestampTz},
+      {"last_seen", DuckdbType::kTimestampTz}, {"event_count", DuckdbType::kUinteger},
+  };
+  // The anchors that have a profile, and which.
+  struct Chunk {
+    uint32_t anchors[kChunkRows];
+    uint32_t profiles[kChunkRows];
+    uint32_t count = 0;
+  };
 
-void FillAnchorColumn(DuckdbVector vector, idx_t column, const AnchorScan& scan,
-                      const AnchorWorker& worker) {
-  const auto* records = scan.records.As<AnchorRecord>();
-  const auto* times = scan.times.As<AnchorTimes>();
+  AnchorTable()
+      : profile_of_(HotDirectory::Instance().Array("profile_of")),
+        records_(HotDirectory::Instance().Array("anchor_records")),
+        times_(HotDirectory::Instance().Array("anchor_times")),
+        minutes_(HotDirectory::Instance().Array("anchor_minutes")),
+        node_anchors_(HotDirectory::Instance().Array("node_anchors")) {
+    // The arrays of anchors are of 32-bit words: three and four an anchor.
+    count_ = std::min({profile_of_.count(), profile_of_.CapacityOf(4), records_.CapacityOf(4) / 3,
+                       times_.CapacityOf(4) / 4});
+  }
+
+  uint64_t count() const { return count_; }
+
+  void Take(uint32_t anchor, Chunk* chunk) const {
+    uint32_t profile = __atomic_load_n(&profile_of_.As<uint32_t>()[anchor], __ATOMIC_RELAXED);
+    if (profile == 0) return;
+    chunk->anchors[chunk->count] = anchor;
+    chunk->profiles[chunk->count++] = profile;
+  }
+
+  void Prepare(const std::vector<idx_t>&, Chunk*) const {}
+
+  void Fill(DuckdbVector vector, idx_t column, const Chunk& chunk) const;
+
+ private:
+  // Calls `value_of(anchor, &value)` for each row; false makes it NULL.
+  template <typename T, typename ValueOf>
+  static void FillEach(DuckdbVector vector, const Chunk& chunk, ValueOf value_of) {
+    T* out = static_cast<T*>(duckdb.vector_get_data(vector));
+    uint64_t* validity = WritableValidity(vector);
+    for (uint32_t row = 0; row < chunk.count; row += 1) {
+      if (!value_of(chunk.anchors[row], &out[row])) SetNull(validity, row);
+    }
+  }
+
+  bool IsCurrent(uint32_t node, uint32_t anchor) const {
+    if (node >= node_anchors_.CapacityOf(4)) return false;
+    uint32_t word = __atomic_load_n(&node_anchors_.As<uint32_t>()[node], __ATOMIC_RELAXED);
+    return (word & kNodeAnchorMask) == anchor && (word & (kNodeClosed | kNodeBlocked)) == 0;
+  }
+
+  MappedArray profile_of_, records_, times_, minutes_, node_anchors_;
+  uint64_t count_ = 0;
+};
+
+void AnchorTable::Fill(DuckdbVector vector, idx_t column, const Chunk& chunk) const {
+  const auto* records = records_.As<AnchorRecord>();
+  const auto* times = times_.As<AnchorTimes>();
   switch (column) {
     case kAnchor:
-      memcpy(duckdb.vector_get_data(vector), worker.anchors, worker.count * sizeof(uint32_t));
+      memcpy(duckdb.vector_get_data(vector), chunk.anchors, chunk.count * sizeof(uint32_t));
       return;
     case kProfile:
-      memcpy(duckdb.vector_get_data(vector), worker.profiles, worker.count * sizeof(uint32_t));
+      memcpy(duckdb.vector_get_data(vector), chunk.profiles, chunk.count * sizeof(uint32_t));
       return;
     case kNode:
-      return Fill<uint32_t>(vector, worker, [&](uint32_t anchor, uint32_t* out) {
+      return FillEach<uint32_t>(vector, chunk, [&](uint32_t anchor, uint32_t* out) {
         *out = records[anchor].node & kOrdinalMask;
         return true;
       });
     case kIsCurrent:
-      return Fill<bool>(vector, worker, [&](uint32_t anchor, bool* out) {
-        *out = IsCurrent(scan, records[anchor].node & kOrdinalMask, anchor);
+      return FillEach<bool>(vector, chunk, [&](uint32_t anchor, bool* out) {
+        *out = IsCurrent(records[anchor].node & kOrdinalMask, anchor);
         return true;
       });
     case kOpenedAt: {
-      Openings openings(scan.minutes, worker.anchors[0]);
-      return Fill<int64_t>(vector, worker, [&](uint32_t anchor, int64_t* out) {
+      Openings openings(minutes_, chunk.anchors[0]);
+      return FillEach<int64_t>(vector, chunk, [&](uint32_t anchor, int64_t* out) {
         uint32_t minute;
         if (!openings.MinuteOf(anchor, &minute)) return false;
         *out = minute * kMicrosPerMinute;
@@ -190,43 +146,22 @@ void FillAnchorColumn(DuckdbVector vector, idx_t column, const AnchorScan& scan,
     }
     case kFirstSeen:
     case kLastSeen:
-      return Fill<int64_t>(vector, worker, [&](uint32_t anchor, int64_t* out) {
+      return FillEach<int64_t>(vector, chunk, [&](uint32_t anchor, int64_t* out) {
         *out = column == kFirstSeen ? times[anchor].first : times[anchor].last;
         return records[anchor].events > 0;
       });
     case kEventCount:
-      return Fill<uint32_t>(vector, worker, [&](uint32_t anchor, uint32_t* out) {
+      return FillEach<uint32_t>(vector, chunk, [&](uint32_t anchor, uint32_t* out) {
         *out = records[anchor].events;
         return true;
       });
-    // A row id, which nothing reads.
-    default: memset(WritableValidity(vector), 0, kChunkRows / 8);
   }
-}
-
-void ProduceAnchors(DuckdbFunctionInfo info, DuckdbChunk chunk) {
-  auto& scan = *static_cast<AnchorScan*>(duckdb.function_get_init_data(info));
-  auto& worker = *static_cast<AnchorWorker*>(duckdb.function_get_local_init_data(info));
-  if (!NextAnchors(scan, worker)) return duckdb.data_chunk_set_size(chunk, 0);
-  for (idx_t output = 0; output < scan.projected.size(); output += 1) {
-    FillAnchorColumn(duckdb.data_chunk_get_vector(chunk, output), scan.projected[output], scan, worker);
-  }
-  duckdb.data_chunk_set_size(chunk, worker.count);
 }
 
 }  // namespace
 
 bool RegisterAnchors(DuckdbConnection connection) {
-  DuckdbTableFunction function = duckdb.create_table_function();
-  duckdb.table_function_set_name(function, "hot_anchors");
-  duckdb.table_function_set_bind(function, BindAnchors);
-  duckdb.table_function_set_init(function, InitAnchors);
-  duckdb.table_function_set_local_init(function, InitAnchorWorker);
-  duckdb.table_function_set_function(function, ProduceAnchors);
-  duckdb.table_function_supports_projection_pushdown(function, true);
-  bool registered = duckdb.register_table_function(connection, function) == DuckdbState::kSuccess;
-  duckdb.destroy_table_function(&function);
-  return registered;
+  return OrdinalScan<AnchorTable>::Register(connection);
 }
 
 }  // namespace tributary

@@ -24,7 +24,8 @@ std::string LoadApi() {
 std::string Register(DuckdbDatabase database) {
   DuckdbConnection connection;
   if (duckdb.connect(database, &connection) != DuckdbState::kSuccess) return "cannot connect";
-  bool registered = RegisterScan(connection) && RegisterFunctions(connection) && RegisterAnchors(connection) &&
+  bool registered = RegisterScan(connection) && RegisterFunctions(connection) &&
+                    RegisterAnchors(connection) && RegisterProfiles(connection) &&
                     RegisterTrustedJson(connection);
   duckdb.disconnect(&connection);
   return registered ? "" : "DuckDB refused a function";

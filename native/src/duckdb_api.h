@@ -140,6 +140,7 @@ extern DuckdbApi duckdb;
 // Registers the functions of duckdb_scan.cc, duckdb_functions.cc, … False when DuckDB refuses one.
 bool RegisterScan(DuckdbConnection connection);
 bool RegisterAnchors(DuckdbConnection connection);
+bool RegisterProfiles(DuckdbConnection connection);
 bool RegisterFunctions(DuckdbConnection connection);
 bool RegisterTrustedJson(DuckdbConnection connection);
 
@@ -180,6 +181,10 @@ inline DuckdbString StringOver(const char* text, uint32_t length) {
 inline uint64_t* WritableValidity(DuckdbVector vector) {
   duckdb.vector_ensure_validity_writable(vector);
   return duckdb.vector_get_validity(vector);
+}
+
+inline void SetNull(uint64_t* validity, idx_t row) {
+  validity[row / 64] &= ~(uint64_t{1} << (row % 64));
 }
 
 }  // namespace tributary
