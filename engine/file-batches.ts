@@ -14,16 +14,17 @@ export const FILE_BATCH_BYTES_MAX = MIB;
 const HEADER_BYTES = 8;
 const HEAD = '{"batch":[';
 const TAIL = ']}';
+const BATCH_BYTES_MAX = HEAD.length + FILE_BATCH_BYTES_MAX + TAIL.length;
 
 export interface FileBatch {
-  /** Nobody else's. */
+  /** Valid until the next batch is asked for. */
   readonly bytes: Uint8Array;
   readonly rows: number;
 }
 
 /** Batches with their headers, one at a time in one buffer. */
 export class FrameWriter {
-  #bytes = Buffer.allocUnsafe(HEADER_BYTES + HEAD.length + FILE_BATCH_BYTES_MAX + TAIL.length);
+  #bytes = Buffer.allocUnsafe(HEADER_BYTES + BATCH_BYTES_MAX);
 
   /**
    * A batch of `rows` rows whose texts, joined by commas, are `textBytes` long.
@@ -55,6 +56,7 @@ export async function* batchesInFrames(
 ): AsyncGenerator<FileBatch> {
   const header = Buffer.alloc(HEADER_BYTES);
   let headerBytes = 0;
+  const memory = Buffer.allocUnsafe(BATCH_BYTES_MAX);
   let frame: Buffer | undefined;
   let filled = 0;
   let row = firstRow;
@@ -66,7 +68,7 @@ export async function* batchesInFrames(
         headerBytes += taken.length;
         at += taken.length;
         if (headerBytes < HEADER_BYTES) break;
-        frame = Buffer.allocUnsafe(checkedBytes(header, format, row));
+        frame = memory.subarray(0, checkedBytes(header, format, row));
         filled = 0;
       }
       const taken = piece.subarray(at, at + frame.length - filled);
@@ -86,7 +88,7 @@ export async function* batchesInFrames(
 function checkedBytes(header: Buffer, format: string, row: number): number {
   const bytes = header.readUInt32LE(0);
   const rows = header.readUInt32LE(4);
-  const isTooLarge = bytes > FILE_BATCH_BYTES_MAX + HEAD.length + TAIL.length;
+  const isTooLarge = bytes > BATCH_BYTES_MAX;
   if (isTooLarge && rows === 1) {
     throw new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE', {
       row,

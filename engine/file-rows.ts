@@ -21,6 +21,16 @@ export const WORKER_EXIT_MALFORMED = 2;
 
 const PROGRAM = fileURLToPath(new URL('./file-rows-worker.js', import.meta.url));
 const HEAP_MEBIBYTES_MAX = 512;
+/**
+ * A short life with a small heap and large buffers: V8 would collect garbage for every few of them, in threads
+ * that take longer to wake than to mark, and optimise WebAssembly that has a second to run. Without both, reading
+ * Parquet takes 0.6 of the processor time.
+ */
+const V8_FLAGS = [
+  `--max-old-space-size=${HEAP_MEBIBYTES_MAX}`,
+  '--single-threaded-gc',
+  '--wasm-tiering-budget=100000000',
+];
 const LAST_WORDS_CHARACTERS_MAX = 500;
 
 export interface FileImport {
@@ -77,8 +87,7 @@ export async function* batchesOfFile(
 }
 
 function startWorker(args: readonly string[]): ChildProcess {
-  const heap = `--max-old-space-size=${HEAP_MEBIBYTES_MAX}`;
-  return spawn(process.execPath, [heap, PROGRAM, ...args], {
+  return spawn(process.execPath, [...V8_FLAGS, PROGRAM, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {},
   });
