@@ -22,6 +22,7 @@ import { lakeKeeper } from '../engine/lake-keeper.ts';
 import { findMessage } from '../engine/message-search.ts';
 import type { RecoveryProgress } from '../engine/recovery.ts';
 import { retentionFor } from '../engine/retention.ts';
+import { filesOfRows } from '../engine/row-files.ts';
 import { drawGraph } from '../identity/graph-library.ts';
 import { ImportRegistry } from '../ingest/import-registry.ts';
 import { parseNetworks } from '../ingest/ip-address.ts';
@@ -210,6 +211,7 @@ export class Appliance {
               identity.profiles.isErased(anchor),
             );
           },
+          filesOf: (tenantId, rows) => filesOfRows(opened.openTenant(tenantId).cold.events, rows),
         },
         whatIfs: (tenantId) => whatIfs.of(tenantId),
         erasureKeeper: (tenantId) => opened.openTenant(tenantId).erasures,

@@ -71,6 +71,11 @@ export class ColdStore {
     return this.tables.at(-1)!.watermark;
   }
 
+  /** The table of that name, as it is now. */
+  get events(): LakeTable {
+    return this.tables.at(-1)!.lake;
+  }
+
   /** The tables of the lake, as they are now. */
   get lakeTables(): readonly LakeTable[] {
     return this.tables.map(({ lake }) => lake);

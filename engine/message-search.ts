@@ -3,7 +3,8 @@
  *
  * One native call looks through one segment; after a few of them others may run, so that a search through
  * a large tenant never holds up the write path. Segments may become cold meanwhile: the search goes on
- * with those that are left, and queries find what moved.
+ * with those that are left, and queries find what moved. Rows that were flushed are theirs as well, also while
+ * their segment stays for the rows behind them; what they do not show is told for as long as it is in memory.
  */
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -43,7 +44,8 @@ export async function findMessage(
     if (segment === undefined) break;
     nextRow = segment.firstRow + 1;
     const rowEnd = Math.min(segment.stagedRows, events.publishedRows - segment.firstRow);
-    if (rowEnd > 0) search(segment, text, rowEnd, isErased, rows);
+    const coldRows = Math.max(0, events.floorRow - segment.firstRow);
+    if (rowEnd > 0) search(segment, text, { coldRows, rowEnd }, isErased, rows);
   }
   return rows;
 }
@@ -51,7 +53,7 @@ export async function findMessage(
 function search(
   segment: SegmentFile,
   text: Uint8Array,
-  rowEnd: number,
+  { coldRows, rowEnd }: { readonly coldRows: number; readonly rowEnd: number },
   isErased: (anchor: number) => boolean,
   rows: MessageRow[],
 ): void {
@@ -60,12 +62,14 @@ function search(
   assert(count >= 0, 'events have a text column message_id');
   for (const value of found.subarray(0, count)) {
     const row = value % HIDDEN_BIT;
+    const isHidden = value >= HIDDEN_BIT;
+    if (row < coldRows && !isHidden) continue;
     if (isErased(segment.u32Column('anchor')[row]!)) continue;
     rows.push({
       sequence: readU64(segment, 'sequence', row),
       receivedAtMicros: readU64(segment, 'received_at', row),
       source: readDictionary(segment, 'source', row),
-      isHidden: value >= HIDDEN_BIT,
+      isHidden,
       segmentId: segment.segmentId,
     });
   }

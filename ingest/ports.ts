@@ -149,9 +149,14 @@ export interface WhatIfKeeper {
   cancel(id: string): Promise<JobAnswer>;
 }
 
-/** Finds message ids in hot rows, also in those that no query sees. */
+/** Finds message ids in hot rows, also in those that no query sees, and the files of rows that are not hot. */
 export interface MessageFinder {
   find(tenantId: string, messageId: string): Promise<readonly MessageRow[]>;
+  /** Of each row of `events` the files of the lake that can hold it, by what is known of them. */
+  filesOf(
+    tenantId: string,
+    rows: readonly { readonly sequence: number; readonly anchor: number }[],
+  ): Promise<readonly (readonly string[])[]>;
 }
 
 /** What other engines read the lake through. */

@@ -10,7 +10,7 @@ import { MIB } from '../base/units.ts';
 import { type AdminContext, AdminRoutes } from './admin-routes.ts';
 import { requireReady } from './batch-intake.ts';
 import { queryRows } from './sql-rows.ts';
-import { assembleTrace, type Occurrence, traceQuery } from './trace.ts';
+import { assembleTrace, type Occurrence, traceQuery, withFiles } from './trace.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -41,6 +41,10 @@ async function trace(
   const limits = { bytesMax: RESULT_BYTES_MAX, timeoutMs: TIMEOUT_MS };
   const rows = await queryRows(sql, tenantId, { ...query, ...limits });
   const occurrences = assembleTrace(hotRows, rows);
+  if (messages !== undefined && occurrences.length > 0) {
+    const filesOf = messages.filesOf.bind(messages, tenantId);
+    return { messageId, occurrences: await withFiles(occurrences, filesOf) };
+  }
   if (occurrences.length > 0) return { messageId, occurrences };
   throw new TributaryError('TRIBUTARY_INGEST_MESSAGE_UNKNOWN', { messageId });
 }

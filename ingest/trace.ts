@@ -31,6 +31,8 @@ export interface Occurrence {
   readonly warnings?: readonly { readonly code: string; readonly path: string }[];
   /** The hot segment that holds the row, hidden or not; none once it is in a cold file alone. */
   readonly segment?: number;
+  /** Of an accepted row that no segment has: the file of the lake; several while the row may be in either. */
+  readonly files?: readonly string[];
 }
 
 const COLUMNS = `sequence, received_at, source, code, path, type, event, timestamp, anchor, profile_id`;
@@ -109,6 +111,29 @@ export function assembleTrace(
         ...(segment !== undefined && { segment }),
       };
     });
+}
+
+/** Adds the files of the accepted rows that are in no hot segment. */
+export async function withFiles(
+  occurrences: readonly Occurrence[],
+  filesOf: (rows: readonly RowPlace[]) => Promise<readonly (readonly string[])[]>,
+): Promise<readonly Occurrence[]> {
+  const isCold = ({ state, segment }: Occurrence): boolean =>
+    state === 'accepted' && segment === undefined;
+  const cold = occurrences.filter(isCold);
+  const files = await filesOf(
+    cold.map(({ sequence, anchor }) => ({ sequence, anchor: Number(anchor) })),
+  );
+  const bySequence = new Map(cold.map(({ sequence }, index) => [sequence, files[index] ?? []]));
+  return occurrences.map((occurrence) => {
+    const found = bySequence.get(occurrence.sequence);
+    return found === undefined ? occurrence : { ...occurrence, files: found };
+  });
+}
+
+interface RowPlace {
+  readonly sequence: number;
+  readonly anchor: number;
 }
 
 function hiddenOccurrence(
