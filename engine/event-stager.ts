@@ -136,6 +136,11 @@ export class EventStager {
     return this.#underWay.length > 0 || (this.#held?.length ?? 0) > 0;
   }
 
+  /** Whether its threads are at work: what is held is not. */
+  get isWorking(): boolean {
+    return this.#underWay.length > 0;
+  }
+
   /** Memory of the duplicate window. */
   get windowBytes(): number {
     return this.#native.memoryBytes;

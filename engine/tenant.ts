@@ -255,7 +255,7 @@ export class Tenant {
 
   /** Whether batches are with the stager's thread: nothing else here goes on without the event loop. */
   get isStaging(): boolean {
-    return this.#stager.isBusy;
+    return this.#stager.isWorking;
   }
 
   /** Why writes are refused; undefined while they are not. */

@@ -6,12 +6,15 @@ import type { Clock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/log.ts';
 import type { RandomSource } from '../../base/random.ts';
 import { KIB, MIB } from '../../base/units.ts';
+import type { BackupSource } from '../../engine/backup-plan.ts';
 import type { TenantCapacities } from '../../engine/capacities.ts';
 import type { ColdTable } from '../../engine/cold-table.ts';
+import type { CompactionOptions } from '../../engine/compaction.ts';
 import { ControlPlane } from '../../engine/control.ts';
 import { fileControlStore } from '../../engine/control-store.ts';
 import { checkpointDirectoryOf, secretFileOf, walDirectoryOf } from '../../engine/data-files.ts';
 import { Engine, type OpenTenant } from '../../engine/engine.ts';
+import { type ErasedFiles, rewriteErased } from '../../engine/erasure-upkeep.ts';
 import { trimLog } from '../../engine/log-trim.ts';
 import { Maintenance } from '../../engine/maintenance.ts';
 import { makeCheckpoint } from '../../engine/make-checkpoint.ts';
@@ -53,11 +56,20 @@ export const RETENTION_DAYS = 1;
 
 export interface BootOptions {
   readonly fileSystem: FileSystem;
+  /** {@link DATA_DIRECTORY} unless given. */
+  readonly dataDirectory?: string;
   readonly hotDirectory: string;
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly dedupeWindowMicros: number;
   readonly sabotage?: Sabotage;
+}
+
+interface ApplianceParts {
+  readonly engine: Engine;
+  readonly control: ControlPlane;
+  readonly maintenance: Maintenance;
+  readonly compaction: CompactionOptions;
 }
 
 export class SimulatedAppliance {
@@ -66,16 +78,16 @@ export class SimulatedAppliance {
   readonly #options: BootOptions;
   readonly #engine: Engine;
   readonly #control: ControlPlane;
+  readonly #compaction: CompactionOptions;
 
   private constructor(
     options: BootOptions,
-    engine: Engine,
-    control: ControlPlane,
-    maintenance: Maintenance,
+    { engine, control, maintenance, compaction }: ApplianceParts,
   ) {
     this.#options = options;
     this.#engine = engine;
     this.#control = control;
+    this.#compaction = compaction;
     this.maintenance = maintenance;
     this.tenant = engine.tenant(control.tenants[0]!.id);
   }
@@ -83,11 +95,12 @@ export class SimulatedAppliance {
   /** Starts as `tributary serve` does. @throws what the control plane and the engine throw. */
   static async boot(options: BootOptions): Promise<SimulatedAppliance> {
     const { fileSystem, hotDirectory, clock, random, dedupeWindowMicros, sabotage } = options;
-    await makeDirectoryDurable(fileSystem, DATA_DIRECTORY);
-    const store = fileControlStore(fileSystem, `${DATA_DIRECTORY}/control.json`);
+    const { dataDirectory = DATA_DIRECTORY } = options;
+    await makeDirectoryDurable(fileSystem, dataDirectory);
+    const store = fileControlStore(fileSystem, `${dataDirectory}/control.json`);
     const control = await ControlPlane.open({ store, clock, random, bootstrap: KEYS });
     const engine = await Engine.open({
-      dataDirectory: DATA_DIRECTORY,
+      dataDirectory,
       hotDirectory,
       fileSystem,
       clock,
@@ -101,12 +114,15 @@ export class SimulatedAppliance {
       encoder: plainEncoder(fileSystem, CAPACITIES),
       flush: { flushAgeMs: Number.POSITIVE_INFINITY },
     });
-    const maintenance = new Maintenance({
+    const compaction = {
       store: engine.store,
       fileSystem,
-      rewriter: plainRewriter(fileSystem, sabotage?.rewritten),
+      rewriter: plainRewriter(fileSystem, sabotage),
       random,
       limits: COMPACTION,
+    };
+    const maintenance = new Maintenance({
+      ...compaction,
       tenants: engine.openTenants,
       retention: { events: RETENTION_DAYS },
       clock,
@@ -115,7 +131,7 @@ export class SimulatedAppliance {
       // So that snapshots are forgotten after hours.
       isDiskShort: () => true,
     });
-    return new SimulatedAppliance(options, engine, control, maintenance);
+    return new SimulatedAppliance(options, { engine, control, maintenance, compaction });
   }
 
   /** Whether the keys still let in, and to this tenant. */
@@ -154,6 +170,12 @@ export class SimulatedAppliance {
     return this.#engine.openTenant(this.tenant.id);
   }
 
+  /** What a backup reads. */
+  get source(): BackupSource {
+    const { fileSystem, dataDirectory = DATA_DIRECTORY } = this.#options;
+    return { fileSystem, dataDirectory, bucket: this.store.bucket };
+  }
+
   /** The last one whose rows are all in the lake. */
   get flushedSequence(): number {
     return this.open.cold.tables.at(-1)!.watermark;
@@ -166,9 +188,9 @@ export class SimulatedAppliance {
   async checkpoint(): Promise<number> {
     const { tenant } = this;
     const { id: tenantId } = tenant;
-    const { fileSystem } = this.#options;
+    const { fileSystem, sabotage } = this.#options;
     const sequence = this.flushedSequence;
-    const pathOf = (file: string): string => `${DATA_DIRECTORY}/${file}`;
+    const pathOf = (file: string): string => `${this.source.dataDirectory}/${file}`;
     const walDirectory = pathOf(walDirectoryOf(tenantId));
     const checkpointDirectory = pathOf(checkpointDirectoryOf(tenantId));
     const hotDirectory = `${tenant.hotDirectory}-checkpoint`;
@@ -181,11 +203,18 @@ export class SimulatedAppliance {
         acceptDataLoss: false,
       });
       const place = { fileSystem, directory: checkpointDirectory, tenantId };
-      const removeLogBelow = (below: number): Promise<number> => tenant.removeLogBelow(below, 0);
+      const removeLogBelow = (older: number): Promise<number> =>
+        tenant.removeLogBelow(sabotage?.trimmed?.(older, answer.nextSequence) ?? older, 0);
       return (await trimLog({ place, walDirectory, removeLogBelow }, answer)) ?? 0;
     } finally {
       removeHotDirectory(hotDirectory);
     }
+  }
+
+  /** Takes what was erased out of cold files, as {@link Maintenance.erase} does. @param nowMicros for its record. */
+  rewriteErased(nowMicros: () => number): Promise<ErasedFiles | undefined> {
+    const { open, maintenance } = this;
+    return maintenance.exclusively(() => rewriteErased(this.#compaction, open, nowMicros));
   }
 
   async close(): Promise<void> {

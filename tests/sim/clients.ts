@@ -7,6 +7,7 @@
  * - Answers to batches come in the order of the log, each with the sequence that is due.
  */
 import { HOUR_MICROS } from '../../base/units.ts';
+import type { Tenant } from '../../engine/tenant.ts';
 import type { SimulatedAppliance } from './appliance.ts';
 import type { Dice } from './dice.ts';
 import { nextCommand } from './operator.ts';
@@ -15,6 +16,10 @@ import type { Tally } from './tally.ts';
 import { identityPrint } from './tenant-state.ts';
 import type { Witness } from './witness.ts';
 import type { Workload } from './workload.ts';
+
+function profileOf({ identity }: Tenant, user: string): string | null {
+  return identity.resolveProfileId('user_id', user);
+}
 
 export interface ClientsOptions {
   readonly appliance: SimulatedAppliance;
@@ -80,6 +85,34 @@ export class Clients {
       this.#acknowledged(index);
     } catch (error) {
       this.#refused(index, `the command ${command.command}`, error);
+    }
+  }
+
+  /** Has somebody erased, unless nobody is known yet. Only the first erasure of a log is modelled. */
+  async erase(): Promise<void> {
+    const { appliance, dice, note, scheduler, tally, witness } = this.#options;
+    if (witness.entries.some(({ kind }) => kind === 'erasure')) return;
+    const { tenant, open } = appliance;
+    const { users, deadLetters: refused } = witness.model();
+    const known = [...users.keys()].filter((user) => profileOf(tenant, user) !== null);
+    if (known.length === 0) return;
+    const user = dice.pick(known);
+    const former = profileOf(tenant, user)!;
+    const deadLetters = refused
+      .map(({ sequence }) => sequence)
+      .filter((sequence) => sequence <= tenant.appliedSequence);
+    const index = witness.entries.length;
+    witness.entries.push({ kind: 'erasure', user, deadLetters, former });
+    const subject = { identifier: { type: 'user_id', value: user } };
+    const mentions = Promise.resolve({ deadLetters, warnings: [] });
+    try {
+      const now = scheduler.nowMicros();
+      const { counts } = await open.erasures.erase(subject, null, () => mentions, now);
+      tally.countFault('erasure');
+      note(`entry ${index}, ${user} erased with ${counts.events} events`);
+      this.#acknowledged(index);
+    } catch (error) {
+      this.#refused(index, 'an erasure', error);
     }
   }
 

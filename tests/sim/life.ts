@@ -6,6 +6,7 @@
 import type { FileSystem } from '../../storage/file-system.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import type { SimulatedAppliance } from './appliance.ts';
+import type { Backup } from './backups.ts';
 import { Clients } from './clients.ts';
 import { Dice } from './dice.ts';
 import { DiskFaults } from './disk-faults.ts';
@@ -20,8 +21,9 @@ import type { Workload } from './workload.ts';
 /** Where making something durable begins; what was written before is still open. */
 export const SYNC_POINTS: ReadonlySet<string> = new Set(['sync', 'syncDirectory']);
 
-/** Of the starts, and of the ends, of lives. */
-const CHECKPOINT_SHARE = 0.4;
+const PATIENCE_TURNS_MAX = 12;
+/** Of the moments at which a life could make one. */
+const CHECKPOINT_SHARE = 0.7;
 
 /** A disk after a crash, and what must be on it. */
 export interface CrashImage {
@@ -44,6 +46,10 @@ export interface LifeOptions {
   readonly batchesMax: number;
   /** Commands of an operator, at most. */
   readonly commandsMax: number;
+  /** Whether somebody is erased, and whether checkpoints are made. */
+  readonly erases: boolean;
+  readonly checkpoints: boolean;
+  readonly backsUp: boolean;
   readonly dedupeWindowMicros: number;
   readonly sabotage: Sabotage;
   readonly tally: Tally;
@@ -54,6 +60,8 @@ export interface LifeReport {
   readonly images: readonly CrashImage[];
   readonly trace: readonly string[];
   readonly problems: readonly string[];
+  /** The newest; its files are on the last of the images. */
+  readonly backup: Backup | undefined;
 }
 
 type Capture = Omit<CrashImage, 'witness'> & { witness: Witness | undefined };
@@ -68,6 +76,7 @@ export class Life {
   readonly #captures: Capture[] = [];
   readonly #trace: string[] = [];
   readonly #problems: string[] = [];
+  #backup: Backup | undefined;
   /** Whether the start is over, and the witness therefore knows what the log holds. */
   #isStarted = false;
 
@@ -103,8 +112,10 @@ export class Life {
       this.#scheduler.isBusy = () => appliance.tenant.isStaging;
       await this.#judge(appliance, this.#witness);
       await this.#checkpoint(appliance);
-      await this.#produce(appliance);
-      await this.#checkpoint(appliance);
+      for (const part of ['a', 'b']) {
+        await this.#produce(appliance, `${life}${part}`);
+        await this.#checkpoint(appliance);
+      }
       await this.#judgeEnd(appliance);
       await this.#scheduler.run(appliance.close());
     }
@@ -114,7 +125,7 @@ export class Life {
       ...capture,
       witness: capture.witness ?? witness.fork(),
     }));
-    return { images, trace: this.#trace, problems: this.#problems };
+    return { images, trace: this.#trace, problems: this.#problems, backup: this.#backup };
   }
 
   async #start(fileSystem: FileSystem): Promise<SimulatedAppliance | undefined> {
@@ -153,15 +164,15 @@ export class Life {
   }
 
   /** Several producers and an operator at once, each waiting for its answer before it goes on. */
-  async #produce(appliance: SimulatedAppliance): Promise<void> {
-    const { batchesMax, commandsMax, seed, life, tally, workload } = this.#options;
+  async #produce(appliance: SimulatedAppliance, part: string): Promise<void> {
+    const { backsUp, batchesMax, commandsMax, erases, seed, tally, workload } = this.#options;
     const clients = new Clients({
       ...{ appliance, tally, workload, scheduler: this.#scheduler, witness: this.#witness },
-      dice: new Dice(seed, `clients ${life}`),
+      dice: new Dice(seed, `clients ${part}`),
       note: (text) => this.#trace.push(text),
       onProblem: (what) => this.#problems.push(what),
     });
-    let remaining = Math.min(this.#dice.between(1, 12), batchesMax);
+    let remaining = Math.min(this.#dice.between(1, 6), batchesMax);
     const producers = Array.from({ length: this.#dice.between(1, 4) }, async (_, producer) => {
       while (remaining > 0) {
         remaining -= 1;
@@ -177,12 +188,29 @@ export class Life {
       }
     };
     const upkeep = new Upkeep({
-      ...{ appliance, tally, scheduler: this.#scheduler, witness: this.#witness },
-      dice: new Dice(seed, `upkeep ${life}`),
+      ...{ appliance, backsUp, tally, scheduler: this.#scheduler, witness: this.#witness },
+      onBackup: (backup) => {
+        this.#backup = backup;
+      },
+      dice: new Dice(seed, `upkeep ${part}`),
       note: (text) => this.#trace.push(text),
       onFailure: (what, error) => this.#noteFailure(what, error),
     });
-    await this.#scheduler.run(Promise.all([...producers, operator(), upkeep.run()]));
+    const eraser = async (): Promise<void> => {
+      if (!erases || batchesMax === 0) return;
+      await this.#wait('the eraser');
+      if (this.#dice.chance(0.6)) await upkeep.attempt('flush');
+      await clients.erase();
+      await this.#wait('the eraser');
+      if (this.#dice.chance(0.6)) await upkeep.attempt('erase');
+    };
+    await this.#scheduler.run(Promise.all([...producers, operator(), eraser(), upkeep.run()]));
+  }
+
+  /** Lets others go first, a few times. */
+  async #wait(who: string): Promise<void> {
+    const turns = this.#dice.below(PATIENCE_TURNS_MAX);
+    for (let turn = 0; turn < turns; turn += 1) await this.#scheduler.wish('wait', who);
   }
 
   /**
@@ -190,10 +218,10 @@ export class Life {
    * meanwhile: it works with a thread whose pace nobody can foretell.
    */
   async #checkpoint(appliance: SimulatedAppliance): Promise<void> {
-    if (!this.#dice.chance(CHECKPOINT_SHARE)) return;
-    const { tally } = this.#options;
+    const { checkpoints, tally } = this.#options;
+    if (!checkpoints || !this.#dice.chance(CHECKPOINT_SHARE)) return;
     try {
-      if (this.#dice.chance(0.7)) await this.#scheduler.run(appliance.open.flusher.flush());
+      if (this.#dice.chance(0.5)) await this.#scheduler.run(appliance.open.flusher.flush());
       await this.#scheduler.settle();
       if (appliance.flushedSequence === 0) return;
       const files = await this.#scheduler.run(appliance.checkpoint());
@@ -234,7 +262,7 @@ export class Life {
 
   #beforeGrant(what: string, path: string): void {
     if (SYNC_POINTS.has(what)) this.#capture(`before ${what} ${path}`, true);
-    this.#trace.push(`${what} ${path.replace(/.*\/tenants\/[^/]*\//, '')}`);
+    this.#trace.push(`${what} ${path.slice(path.lastIndexOf('/tenants/') + 1)}`);
   }
 
   #capture(where: string, mayLose: boolean): void {

@@ -28,7 +28,26 @@ export interface LoggedCommand {
   readonly kind: 'command';
 }
 
-export type LogEntry = LoggedBatch | LoggedConfiguration | LoggedCommand;
+/** That somebody was erased, with the dead letters of these sequences. */
+export interface LoggedErasure {
+  readonly kind: 'erasure';
+  readonly user: string;
+  readonly deadLetters: readonly number[];
+  /** The public profile id that they had, which is nobody's from here on. */
+  readonly former: string;
+}
+
+/** How far erasures have come. */
+export interface LoggedProgress {
+  readonly kind: 'progress';
+}
+
+export type LogEntry =
+  | LoggedBatch
+  | LoggedConfiguration
+  | LoggedCommand
+  | LoggedErasure
+  | LoggedProgress;
 
 /** How many sequences an entry takes. */
 export function sequencesOf(entry: LogEntry): number {
@@ -61,10 +80,14 @@ export interface ModelState {
   /** By position among the entries; undefined for what is no batch. */
   readonly outcomes: readonly (ModelOutcome | undefined)[];
   /**
-   * Whether people and edges are as the log has them: commands are not modelled. What they do must be the same
-   * whenever it is done, which the witness sees to.
+   * Whether people and edges are as the log has them: commands are not modelled, nor who somebody is whose
+   * identifiers met an erased person's. What they do must be the same whenever it is done, which the witness
+   * sees to.
    */
   readonly knowsPeople: boolean;
+  /** Sequences of events that were erased, and profile ids that are nobody's. */
+  readonly erased: ReadonlySet<number>;
+  readonly formerProfiles: ReadonlySet<string>;
   /** Identifiers that visible events named, with the person they stand for today. */
   readonly users: ReadonlyMap<string, object>;
   readonly devices: ReadonlyMap<string, object>;
@@ -75,7 +98,9 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
   const window = new ReferenceMessageWindow(initialWindowMicros);
   const identity = new ReferenceIdentity();
   const events: ReferenceRow[] = [];
-  const deadLetters: ModelNote[] = [];
+  let deadLetters: ModelNote[] = [];
+  const erased = new Set<number>();
+  const formerProfiles = new Set<string>();
   const warnings: ModelNote[] = [];
   /** Of each event: its position among those that identity saw, or none. */
   const positions: (number | undefined)[] = [];
@@ -84,6 +109,18 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
   for (const entry of entries) {
     if (entry.kind !== 'batch') {
       if (entry.kind === 'configuration') window.setWindow(entry.dedupeWindowMicros);
+      if (entry.kind === 'erasure') {
+        const person = identity.profilesOf('user_id').get(entry.user);
+        events.forEach((row, index) => {
+          const position = positions[index];
+          if (position === undefined || person === undefined) return;
+          if (identity.attributed[position]?.profile !== person) return;
+          events[index] = { ...row, hidden: true };
+          erased.add(Number(row['sequence']));
+        });
+        deadLetters = deadLetters.filter((note) => !entry.deadLetters.includes(note.sequence));
+        formerProfiles.add(entry.former);
+      }
       outcomes.push(undefined);
       sequence += 1;
       continue;
@@ -123,8 +160,8 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
   );
   const { edges } = identity;
   return {
-    ...{ events, people, edges, deadLetters, warnings, outcomes },
-    knowsPeople: entries.every(({ kind }) => kind !== 'command'),
+    ...{ events, people, edges, deadLetters, warnings, outcomes, erased, formerProfiles },
+    knowsPeople: entries.every(({ kind }) => kind !== 'command' && kind !== 'erasure'),
     users: identity.profilesOf('user_id'),
     devices: identity.profilesOf('anonymous_id'),
   };

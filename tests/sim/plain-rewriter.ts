@@ -5,20 +5,19 @@
 import { type FileSystem, readFile } from '../../storage/file-system.ts';
 import type { FileRewriter, RewriteRequest } from '../../storage/lake/file-rewriter.ts';
 import { decodePlain, plainMetrics, writeLines } from './plain-encoder.ts';
-import type { ShownRow } from './shown-rows.ts';
+import type { Sabotage } from './sabotage.ts';
+import { isNamed, type ShownRow } from './shown-rows.ts';
 
-/** @param keep which of the rows; all but those that are to be left out unless given. */
 export function plainRewriter(
   fileSystem: FileSystem,
-  keep: (rows: readonly ShownRow[]) => readonly ShownRow[] = (rows) => rows,
+  { rewritten = (rows) => rows, keepsErased = false }: Sabotage = {},
 ): FileRewriter {
   return {
     async rewrite({ inputs, output, columns, sortBy, except = [] }: RewriteRequest) {
       const rows: ShownRow[] = [];
       for (const path of inputs) rows.push(...decodePlain(await readFile(fileSystem, path)));
-      const isKept = (row: ShownRow): boolean =>
-        !except.some(({ column, values }) => values.includes(Number(row[column])));
-      const kept = keep(rows.filter(isKept).sort(by(sortBy)));
+      const wanted = rows.filter((row) => keepsErased || !isNamed(row, except));
+      const kept = rewritten(wanted.sort(by(sortBy)));
       await writeLines(fileSystem, output, kept);
       const metrics = plainMetrics(columns, kept.length);
       return { inputRows: rows.length, rows: kept.length, columns: metrics, splitOffsets: [] };

@@ -1,8 +1,8 @@
 /**
  * `npm run sim -- --seeds 10000 --seed 1`: the write path under every crash the seeds can think of.
  *
- * - `--share 0.2` starts over a fifth of the crash points, by the seed, which is what it does unless told:
- *   five seeds find more than one of them started over at every point. Each has all its lives.
+ * - `--share 0.03` starts over so many of the crash points, by the seed, which is what it does unless told:
+ *   thirty seeds find more than one of them started over at every point. Each has all its lives.
  * - `--jobs 2` simulates so many seeds at once; as many as there are processors unless told.
  *
  * SIGINT ends it after the seeds under way, with what it came to so far. A violation ends the run with exit
@@ -22,7 +22,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     lives: { type: 'string', default: '3' },
     batches: { type: 'string', default: '1000' },
-    share: { type: 'string', default: '0.2' },
+    share: { type: 'string', default: '0.03' },
     jobs: { type: 'string', default: String(availableParallelism()) },
   },
 });

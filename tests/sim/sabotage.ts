@@ -11,6 +11,10 @@ export interface Sabotage {
   readonly disk?: (inner: FileSystem) => FileSystem;
   /** What compaction keeps of the rows it is to keep. */
   readonly rewritten?: (rows: readonly ShownRow[]) => readonly ShownRow[];
+  /** Whether rewriting keeps the rows that are to be left out. */
+  readonly keepsErased?: boolean;
+  /** Below what the log is removed when it could go below `older`, and the newest checkpoint is of `newest`. */
+  readonly trimmed?: (older: number, newest: number) => number;
 }
 
 export const SABOTAGE: Readonly<Record<string, Sabotage>> = {
@@ -32,6 +36,10 @@ export const SABOTAGE: Readonly<Record<string, Sabotage>> = {
   },
   /** Compaction's own check counts what the rewriter says that it wrote. */
   'a compaction that loses a row': { rewritten: (rows) => rows.slice(1) },
+  /** The log says that files are rewritten, and queries leave nothing out any more. */
+  'a rewrite that leaves erased rows in their file': { keepsErased: true },
+  /** Until the newest decays, and the one before has no log behind it. */
+  'a log that is kept for the newest checkpoint alone': { trimmed: (_, newest) => newest },
 };
 
 /** Passes everything on, but for `sync`: that resolves at once, and is done in its own time. */

@@ -3,6 +3,7 @@
  * sequence is below 2^53 here, so a number carries it; rows are the same wherever they lie.
  */
 import type { HotTable } from '../../storage/hot-table.ts';
+import type { RowCondition } from '../../storage/row-condition.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 
 export type ShownCell = string | number | null;
@@ -19,6 +20,14 @@ export function hotRows({ segments, floorRow, publishedRows }: HotTable): ShownR
     });
   }
   return rows;
+}
+
+/** Whether one of the conditions names the row. */
+export function isNamed(row: ShownRow, conditions: readonly RowCondition[]): boolean {
+  return conditions.some(({ column, values }) => {
+    const cell = row[column];
+    return typeof cell === 'number' && values.includes(cell);
+  });
 }
 
 export function isVisible(row: Row): boolean {

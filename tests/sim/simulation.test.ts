@@ -9,11 +9,11 @@ import { SABOTAGE, type Sabotage } from './sabotage.ts';
 import { Simulation } from './simulation.ts';
 import { Tally } from './tally.ts';
 
-const SEEDS = 4;
+const SEEDS = 6;
 /** Of their crash points. */
-const JUDGED_SHARE = 0.2;
+const JUDGED_SHARE = 0.05;
 /** Seeds that may look sound nevertheless. */
-const CANARY_SEEDS_MAX = 20;
+const CANARY_SEEDS_MAX = 60;
 
 describe('the simulation', () => {
   it('finds nothing wrong with the write path, whatever happens to the disk', async (context) => {
@@ -51,9 +51,12 @@ async function firstViolation(
   const hotDirectory = temporaryHotDirectory(context);
   const tally = new Tally();
   for (let seed = 1; seed <= CANARY_SEEDS_MAX; seed += 1) {
-    await Simulation.run({ seed, hotDirectory, tally, sabotage, judgedShare: 0.05 });
+    await Simulation.run({ seed, hotDirectory, tally, sabotage, judgedShare: 0.02 });
     const [found] = tally.violations;
-    if (found !== undefined) return found.what;
+    if (found !== undefined) {
+      context.diagnostic(`seed ${seed}: ${found.what}`);
+      return found.what;
+    }
   }
   return undefined;
 }

@@ -10,21 +10,28 @@ import { AssertionError } from '../../base/assert.ts';
 import { TributaryError } from '../../base/errors.ts';
 import { HOUR_MICROS } from '../../base/units.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
+import { type Backup, putBack, RESTORED_DIRECTORY } from './backups.ts';
 import { decay } from './decay.ts';
 import { Dice } from './dice.ts';
-import { type CrashImage, Life, type LifeReport, SYNC_POINTS } from './life.ts';
+import { type CrashImage, Life, type LifeOptions, type LifeReport, SYNC_POINTS } from './life.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { Tally } from './tally.ts';
 import { judge, start } from './verification.ts';
 import { Witness } from './witness.ts';
 import { Workload } from './workload.ts';
 
-const LIVES = 3;
+const LIVES_MAX = 3;
+/** Of the lives that end, those over whose end the next one begins. */
+const LAST_SHARE = 0.5;
 const INITIAL_WINDOW_MICROS = 24 * HOUR_MICROS;
 const WINDOWS_MICROS = [24, 24, 24, 72, 1].map((hours) => hours * HOUR_MICROS);
 /** An operator's, in one life of the seeds that have one: without, the model knows whose everything is. */
 const COMMANDS_MAX = 5;
 const OPERATOR_SHARE = 0.4;
+/** Of the seeds without: with one, the model does not know whose events are erased. */
+const ERASURE_SHARE = 0.6;
+const CHECKPOINT_SHARE = 0.5;
+const BACKUP_SHARE = 0.4;
 /** How deep recoveries are crashed: a crash, one in its recovery, one in the recovery from that. */
 const DEPTH_MAX = 2;
 
@@ -49,13 +56,19 @@ export class Simulation {
   #life = 0;
   #lines: readonly string[] = [];
   #windowMicros = INITIAL_WINDOW_MICROS;
-  readonly #commandsMax: number;
+  /** What this seed has: many with a few things each find more than all things at once. */
+  readonly #traits: Pick<LifeOptions, 'backsUp' | 'checkpoints' | 'commandsMax' | 'erases'>;
 
   private constructor(options: SimulationOptions) {
     this.#options = options;
     this.#dice = new Dice(options.seed, 'simulation');
     const hasOperator = new Dice(options.seed, 'operator').chance(OPERATOR_SHARE);
-    this.#commandsMax = hasOperator ? COMMANDS_MAX : 0;
+    this.#traits = {
+      commandsMax: hasOperator ? COMMANDS_MAX : 0,
+      erases: !hasOperator && new Dice(options.seed, 'erasure').chance(ERASURE_SHARE),
+      checkpoints: new Dice(options.seed, 'checkpoints').chance(CHECKPOINT_SHARE),
+      backsUp: new Dice(options.seed, 'backups').chance(BACKUP_SHARE),
+    };
   }
 
   /** @returns a digest of everything that happened: equal for equal seeds. */
@@ -67,7 +80,8 @@ export class Simulation {
   }
 
   async #run(): Promise<void> {
-    const { seed, livesMax = LIVES, judgedShare = 1 } = this.#options;
+    const { seed, livesMax = LIVES_MAX, judgedShare = 1 } = this.#options;
+    const lives = Math.min(new Dice(seed, 'lives').between(1, LIVES_MAX), livesMax);
     const judged = new Dice(seed, 'judged');
     const workload = new Workload(new Dice(seed, 'workload'));
     let from: CrashImage = {
@@ -78,7 +92,7 @@ export class Simulation {
       nowMicros: 1_772_366_400_000_000,
       traceLength: 0,
     };
-    for (; this.#life < Math.min(LIVES, livesMax); this.#life += 1) {
+    for (; this.#life < lives; this.#life += 1) {
       this.#windowMicros = this.#dice.pick(WINDOWS_MICROS);
       const report = await this.#live(from, workload);
       this.#lines = report.trace;
@@ -95,8 +109,9 @@ export class Simulation {
         if (this.#options.tally.violations.length > 0) return;
       }
       const last = report.images.at(-1)!;
-      if (this.#dice.chance(0.3)) await this.#decay(last);
-      from = this.#dice.chance(0.3) ? last : this.#dice.pick(report.images);
+      if (report.backup !== undefined) await this.#restore(last, report.backup);
+      await this.#decay(last);
+      from = this.#dice.chance(LAST_SHARE) ? last : this.#dice.pick(report.images);
       this.#trace.update(from.where);
     }
   }
@@ -106,7 +121,7 @@ export class Simulation {
     return new Life({
       ...{ seed, life: this.#life, from, hotDirectory, workload, batchesMax, sabotage, tally },
       dedupeWindowMicros: this.#windowMicros,
-      commandsMax: this.#commandsMax,
+      ...this.#traits,
     }).run();
   }
 
@@ -150,6 +165,33 @@ export class Simulation {
     }
   }
 
+  /** Puts a backup back into an empty directory, and starts over that. */
+  async #restore(image: CrashImage, backup: Backup): Promise<void> {
+    const { hotDirectory, seed, tally } = this.#options;
+    const fileSystem = image.fileSystem.copy();
+    const witness = backup.witness.fork();
+    const where = `${image.where}, restored from ${backup.id}`;
+    tally.countFault('restore');
+    tally.count('boots');
+    try {
+      await putBack(fileSystem, backup);
+      const { appliance, problems } = await start(
+        {
+          ...{ fileSystem, hotDirectory, randomSeed: seed, dataDirectory: RESTORED_DIRECTORY },
+          clock: { nowMicros: () => image.nowMicros, monotonicMs: () => 0 },
+          dedupeWindowMicros: this.#windowMicros,
+        },
+        witness,
+      );
+      problems.push(...(await judge(appliance, fileSystem, witness)));
+      await appliance.close();
+      for (const what of problems) this.#violate(where, what, image.traceLength);
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      this.#violate(where, `could not be restored: ${String(error)}`, image.traceLength);
+    }
+  }
+
   /** Changes some bits of a disk at rest: what is served afterwards is right, or nothing is. */
   async #decay(image: CrashImage): Promise<void> {
     const { hotDirectory, seed, tally } = this.#options;
@@ -182,6 +224,8 @@ export class Simulation {
     } catch (error) {
       if (!(error instanceof TributaryError)) throw error;
       tally.countFault('decay refused by name');
+      // Of two checkpoints either is enough, with the log behind it.
+      if (damage.isSpare) this.#violate(where, `refused: ${String(error)}`, image.traceLength);
     }
   }
 

@@ -1,6 +1,8 @@
 /** All that a tenant shows, hot and cold, read column by column and compared with the model. */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { AssertionError } from '../../base/assert.ts';
+import type { Erasure } from '../../engine/erasure-ledger.ts';
 import type { Tenant } from '../../engine/tenant.ts';
 import { RECORD_WORDS } from '../../identity/profile-store.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
@@ -8,7 +10,7 @@ import type { ReferenceRow } from '../support/reference-decoder.ts';
 import type { SimulatedAppliance } from './appliance.ts';
 import type { ModelNote, ModelState } from './log-model.ts';
 import type { ShownCell, ShownRow } from './shown-rows.ts';
-import { danglingFiles, tieredRows } from './tiers.ts';
+import { coldSequences, danglingFiles, tieredRows } from './tiers.ts';
 
 const DAY_MICROS = 86_400_000_000;
 const JSON_COLUMNS = new Set(['properties', 'traits', 'context', 'integrations', 'extra']);
@@ -24,6 +26,9 @@ export interface TenantState {
   readonly profileIds: ReadonlyMap<string, string | null>;
   /** What the lake's metadata names and the disk does not have. */
   readonly dangling: readonly string[];
+  readonly erasures: readonly Erasure[];
+  /** Erased events that live files still have, although the log says that none does. */
+  readonly leftInFiles: readonly number[];
 }
 
 /** Reads what a query would see. @param disk the one the appliance works on. */
@@ -45,11 +50,13 @@ export async function observe(
   for (const device of model.devices.keys()) {
     profileIds.set(`device ${device}`, identity.resolveProfileId('anonymous_id', device));
   }
+  const cold = await coldSequences(appliance.table('events'), lake);
+  const isRewritten = tenant.erasures.unwritten.length === 0;
   const profileOf = ({ anchor }: ShownRow): string | null =>
     anchor === null || anchor === 0
       ? null
       : identity.profiles.idOf(identity.profiles.profileOf[Number(anchor)]!);
-  const nodeValue = (node: ShownCell | undefined): string => identity.valueOf(Number(node));
+  const nodeValue = (node: ShownCell | undefined): string | null => textOf(tenant, Number(node));
   return {
     tenantId: tenant.id,
     events: rowsOf('events').map((row) => ({ ...row, profile_id: profileOf(row) })),
@@ -63,7 +70,19 @@ export async function observe(
     warnings: rowsOf('warnings'),
     profileIds,
     dangling,
+    erasures: tenant.erasures.all,
+    leftInFiles: isRewritten ? [...model.erased].filter((sequence) => cold.has(sequence)) : [],
   };
+}
+
+/** The value of a node; null for one that was erased, which nothing may name any more. */
+function textOf({ identity }: Tenant, node: number): string | null {
+  try {
+    return identity.valueOf(node);
+  } catch (error) {
+    if (error instanceof AssertionError) return null;
+    throw error;
+  }
 }
 
 /**
@@ -94,7 +113,7 @@ export function fingerprint(state: TenantState, fromDay: number): string {
  * @param fromDay events received earlier may be gone.
  */
 export function differences(state: TenantState, model: ModelState, fromDay = 0): string[] {
-  const found: string[] = [...state.dangling];
+  const found: string[] = [...state.dangling, ...erasureDifferences(state, model)];
   const expected = expectedEvents(state, model, fromDay);
   if (state.events.length !== expected.length) {
     found.push(`${state.events.length} events are shown, the log has ${expected.length}`);
@@ -118,6 +137,29 @@ export function differences(state: TenantState, model: ModelState, fromDay = 0):
   const warnings = state.warnings.filter(({ code }) => code !== 'identifier_blocked');
   found.push(...noteDifferences('warnings', warnings, model.warnings));
   if (model.knowsPeople) found.push(...peopleDifferences(state, model, expected));
+  return found;
+}
+
+/** Who was erased has no rows and no name. That their events are not shown is seen where rows are counted. */
+function erasureDifferences(state: TenantState, model: ModelState): string[] {
+  const found: string[] = [];
+  const { formerProfiles } = model;
+  if (state.erasures.length !== formerProfiles.size) {
+    found.push(`${state.erasures.length} people are erased, of ${formerProfiles.size}`);
+  }
+  if (state.leftInFiles.length > 0) {
+    found.push(`files have the erased events ${state.leftInFiles.join(', ')}`);
+  }
+  const isFormer = (id: unknown): boolean => typeof id === 'string' && formerProfiles.has(id);
+  for (const [identifier, id] of state.profileIds) {
+    if (isFormer(id)) found.push(`${identifier} has the profile of somebody who was erased`);
+  }
+  for (const { edge, a_value, b_value } of state.edges) {
+    if (a_value === null || b_value === null) found.push(`edge ${edge} is of somebody erased`);
+  }
+  for (const { sequence, profile_id } of state.events) {
+    if (isFormer(profile_id)) found.push(`event ${sequence} is of somebody who was erased`);
+  }
   return found;
 }
 

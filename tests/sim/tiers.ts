@@ -11,7 +11,7 @@ import { keyOf } from '../../storage/lake/location.ts';
 import type { ObjectStore } from '../../storage/lake/object-store.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { decodePlain } from './plain-encoder.ts';
-import { hotRows, type ShownRow } from './shown-rows.ts';
+import { hotRows, isNamed, type ShownRow } from './shown-rows.ts';
 
 /** Where readers find the files of a tenant. */
 export interface Lake {
@@ -25,11 +25,24 @@ export interface Lake {
 export function tieredRows({ hot }: ColdTable, lake: Lake): ShownRow[] {
   const { store, disk, tenantId, hotDirectory } = lake;
   const rows = hotRows(hot);
-  for (const { path } of publishedList(hot.plan.schema.name, hotDirectory).files) {
+  const { files, except } = publishedList(hot.plan.schema.name, hotDirectory);
+  for (const { path } of files) {
     const content = disk.peek(join(store.localPath(tenantId)!, path));
-    rows.push(...decodePlain(content ?? new Uint8Array(0)));
+    const kept = decodePlain(content ?? new Uint8Array(0)).filter((row) => !isNamed(row, except));
+    rows.push(...kept);
   }
   return rows.sort((a, b) => Number(a['sequence']) - Number(b['sequence']));
+}
+
+/** Sequences of the rows that live files of a table have, be they left out of queries or not. */
+export async function coldSequences({ lake: table }: ColdTable, lake: Lake): Promise<Set<number>> {
+  const sequences = new Set<number>();
+  for (const { location } of await table.liveFiles()) {
+    for (const row of decodePlain(contentOf(location, lake) ?? new Uint8Array(0))) {
+      sequences.add(Number(row['sequence']));
+    }
+  }
+  return sequences;
 }
 
 /** The newest list is the one in force: it is written and put in force at once. */

@@ -1,17 +1,30 @@
 /**
- * What the appliance does by itself while it serves, at moments that the seed chooses: rows are flushed, files
- * compacted, old events dropped, old snapshots forgotten.
+ * What is done beside the serving, at moments that the seed chooses: rows are flushed, files compacted, old events
+ * dropped, erased ones taken out, old snapshots forgotten, backups made.
  */
 import { DAY_MICROS, HOUR_MICROS, SECOND_MICROS } from '../../base/units.ts';
 import { RETENTION_DAYS, type SimulatedAppliance } from './appliance.ts';
+import { type Backup, backUp } from './backups.ts';
 import type { Dice } from './dice.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Tally } from './tally.ts';
 import type { Witness } from './witness.ts';
 
 const MINUTE_MICROS = 60 * SECOND_MICROS;
-const TIMES_MAX = 8;
-const TASKS = ['flush', 'flush', 'flush', 'compact', 'compact', 'drop', 'tidy'] as const;
+const TIMES_MAX = 4;
+const TASKS = [
+  'flush',
+  'flush',
+  'flush',
+  'compact',
+  'compact',
+  'drop',
+  'tidy',
+  'erase',
+  'back up',
+] as const;
+
+export type UpkeepTask = (typeof TASKS)[number];
 
 export interface UpkeepOptions {
   readonly appliance: SimulatedAppliance;
@@ -19,6 +32,8 @@ export interface UpkeepOptions {
   readonly scheduler: Scheduler;
   readonly dice: Dice;
   readonly tally: Tally;
+  readonly backsUp: boolean;
+  readonly onBackup: (backup: Backup) => void;
   /** For the trace. */
   readonly note: (text: string) => void;
   readonly onFailure: (what: string, error: unknown) => void;
@@ -33,25 +48,30 @@ export class Upkeep {
 
   /** Does a few things, one after another. */
   async run(): Promise<void> {
-    const { dice, note, onFailure, scheduler } = this.#options;
+    const { dice } = this.#options;
     const times = dice.below(TIMES_MAX + 1);
-    for (let time = 0; time < times; time += 1) {
-      const task = dice.pick(TASKS);
-      await scheduler.wish(task, '');
-      try {
-        await this.#do(task);
-        note(`${task} is done`);
-      } catch (error) {
-        onFailure(`the task ${task}`, error);
-      }
+    for (let time = 0; time < times; time += 1) await this.attempt(dice.pick(TASKS));
+  }
+
+  /** Does one thing when its turn comes. */
+  async attempt(task: UpkeepTask): Promise<void> {
+    const { note, onFailure, scheduler } = this.#options;
+    await scheduler.wish(task, '');
+    try {
+      await this.#do(task);
+      note(`${task} is done`);
+    } catch (error) {
+      onFailure(`the task ${task}`, error);
     }
   }
 
-  async #do(task: (typeof TASKS)[number]): Promise<void> {
+  async #do(task: UpkeepTask): Promise<void> {
     const { appliance, dice, scheduler, tally } = this.#options;
     const { maintenance, open } = appliance;
     if (task === 'flush') return open.flusher.flush();
     if (task === 'drop') return this.#dropOld();
+    if (task === 'erase') return this.#rewriteErased();
+    if (task === 'back up') return this.#backUp();
     if (task === 'tidy') {
       // Younger snapshots stay.
       if (dice.chance(0.7)) scheduler.advance(3 * HOUR_MICROS);
@@ -64,6 +84,28 @@ export class Upkeep {
     for (const table of appliance.tables) {
       if ((await maintenance.compact(open, table)) !== undefined) tally.countFault('compaction');
     }
+  }
+
+  async #backUp(): Promise<void> {
+    const { appliance, backsUp, scheduler, onBackup, tally, witness } = this.#options;
+    if (!backsUp) return;
+    onBackup(await backUp(appliance, witness, scheduler));
+    tally.countFault('backup');
+  }
+
+  /** Takes what was erased out of cold files. The record that says so is noted when it is handed over. */
+  async #rewriteErased(): Promise<void> {
+    const { appliance, scheduler, tally, witness } = this.#options;
+    let index = -1;
+    const erased = await appliance.rewriteErased(() => {
+      index = witness.entries.length;
+      witness.entries.push({ kind: 'progress' });
+      return scheduler.nowMicros();
+    });
+    if (erased === undefined) return;
+    witness.durableCount = Math.max(witness.durableCount, index + 1);
+    tally.countFault('erasure taken out of files');
+    tally.countFault('erased row taken out of a file', erased.rows);
   }
 
   /** Often after days in which nothing was sent. */

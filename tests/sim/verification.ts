@@ -13,6 +13,7 @@ import type { Witness } from './witness.ts';
 
 export interface StartOptions {
   readonly fileSystem: FileSystem;
+  readonly dataDirectory?: string;
   readonly hotDirectory: string;
   readonly clock: Clock;
   readonly randomSeed: number;
