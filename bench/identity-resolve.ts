@@ -144,14 +144,15 @@ async function measureWay(
     const arriving = take(rest, Math.ceil((batchesPerSecond * measuredMs) / 1000));
     progress(`${way.name}: half load while ${arriving.length} batches arrive`);
     const ingest = sendOnTime(lanes, arriving, batchesPerSecond);
-    await askOnTime(connections, questionsPerSecond * LOAD_SHARE, measuredMs);
+    const latenessMs = await askOnTime(connections, questionsPerSecond * LOAD_SHARE, measuredMs);
     await ingest;
     while (connections.some(({ unanswered }) => unanswered > 0)) await delay(1);
-    for (const [metric, share] of [
-      ['latency_p50', 0.5],
-      ['latency_p99', 0.99],
+    for (const [metric, times, share] of [
+      ['latency_p50', latencies, 0.5],
+      ['latency_p99', latencies, 0.99],
+      ['asked_late_p99', latenessMs, 0.99],
     ] as const) {
-      const value = latencies.length === 0 ? 0 : percentile(latencies, share);
+      const value = times.length === 0 ? 0 : percentile(times, share);
       report({ metric: `${way.name}_${metric}`, value, unit: 'ms', higherIsBetter: false });
     }
   } finally {
@@ -159,24 +160,31 @@ async function measureWay(
   }
 }
 
-/** Asks at an even rate, in steps of a tick, the connections in turn. */
+/**
+ * Asks at an even rate, in steps of a tick, the connections in turn.
+ * @returns by how much each tick came late: how long this process waits for its own turn.
+ */
 async function askOnTime(
   connections: readonly QuestionConnection[],
   perSecondWanted: number,
   durationMs: number,
-): Promise<void> {
+): Promise<number[]> {
   const startMs = performance.now();
+  const latenessMs: number[] = [];
   let asked = 0;
   let turn = 0;
+  let plannedMs = 0;
   for (;;) {
     const elapsedMs = performance.now() - startMs;
-    if (elapsedMs >= durationMs) return;
+    latenessMs.push(Math.max(0, elapsedMs - plannedMs));
+    if (elapsedMs >= durationMs) return latenessMs;
     const due = Math.floor((elapsedMs * perSecondWanted) / 1000) - asked;
     for (let count = 0; count < due; count += 1) {
       connections[turn]!.ask(1);
       turn = (turn + 1) % connections.length;
     }
     asked += due;
+    plannedMs = performance.now() - startMs + TICK_MS;
     await delay(TICK_MS);
   }
 }
