@@ -165,7 +165,9 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   }
   uint8_t TypeAt(uint32_t node) const { return values_.data<uint8_t>()[EntryAt(node).start]; }
 
-  static uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash); }
+  static uint32_t TagOf(uint64_t hash) {
+    return static_cast<uint32_t>(hash) >> (32 - NodeTable::kTagBits);
+  }
   // Each of the three lines of a look-up is found through the one before. A block of rows fetches them
   // in three passes; what the passes guess wrongly, after a collision, is only slower.
   void Prefetch(uint64_t hash) const { table_.Prefetch(TagOf(hash)); }

@@ -28,28 +28,28 @@ std::string NodeTable::Open(uint64_t nodes_max) {
   uint64_t slots = std::max(kSlotsMin, nodes_max * 16 / 15 + 1);
   reserved_slots_ = slots + slots / kSlotsPerNewSlot + kSlotsMin + kOverhang;
   // What may be written counts as data of the process (RLIMIT_DATA), touched or not.
-  void* memory = mmap(nullptr, reserved_slots_ * sizeof(uint64_t), PROT_NONE,
+  void* memory = mmap(nullptr, BytesOf(reserved_slots_), PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return std::string("mmap: ") + strerror(errno);
-  slots_ = static_cast<uint64_t*>(memory);
+  slots_ = static_cast<uint8_t*>(memory);
   UseSlots(kSlotsMin);
   return "";
 }
 
 void NodeTable::Close() {
-  if (slots_ != nullptr) munmap(slots_, reserved_slots_ * sizeof(uint64_t));
+  if (slots_ != nullptr) munmap(slots_, BytesOf(reserved_slots_));
   slots_ = nullptr;
 }
 
 void NodeTable::Clear(uint64_t nodes) {
-  memset(slots_, 0, (slot_count_ + kOverhang) * sizeof(uint64_t));
+  memset(slots_, 0, BytesOf(slot_count_ + kOverhang));
   count_ = boundary_ = former_slots_ = 0;
   uint64_t slots = slot_count_;
   while (IsTooFull(nodes + 1, slots)) slots += slots / kSlotsPerNewSlot;
   UseSlots(slots);
 }
 
-uint64_t NodeTable::bytes() const { return (slot_count_ + kOverhang) * sizeof(uint64_t); }
+uint64_t NodeTable::bytes() const { return BytesOf(slot_count_ + kOverhang); }
 
 void NodeTable::Add(uint32_t tag, uint32_t node) {
   if (IsTooFull(count_ + 1, slot_count_)) {
@@ -57,19 +57,23 @@ void NodeTable::Add(uint32_t tag, uint32_t node) {
     BeginGrowing();
   }
   if (boundary_ > 0) MoveBoundary(kSlotsMovedPerAddition);
-  Place(uint64_t{tag} << 32 | node);
+  Place(uint64_t{tag} << kNodeBits | node);
   count_++;
 }
 
 // Puts an entry behind those of lower or equal tags, and moves what stands there up by one.
 void NodeTable::Place(uint64_t entry) {
-  uint64_t slot = HomeOf(static_cast<uint32_t>(entry >> 32));
-  while (slots_[slot] != 0 && slots_[slot] >> 32 <= entry >> 32) slot++;
+  uint64_t tag = entry >> kNodeBits;
+  uint64_t slot = HomeOf(static_cast<uint32_t>(tag));
+  for (uint64_t other = EntryAt(slot); other != 0 && other >> kNodeBits <= tag;) {
+    other = EntryAt(++slot);
+  }
   uint64_t free_slot = slot;
-  while (slots_[free_slot] != 0) free_slot++;
+  while (EntryAt(free_slot) != 0) free_slot++;
   if (free_slot + 1 >= slot_count_ + kOverhang) abort();  // the last slot ends every search
-  memmove(slots_ + slot + 1, slots_ + slot, (free_slot - slot) * sizeof(uint64_t));
-  slots_[slot] = entry;
+  uint8_t* place = slots_ + slot * kSlotBytes;
+  memmove(place + kSlotBytes, place, (free_slot - slot) * kSlotBytes);
+  SetEntry(slot, entry);
 }
 
 void NodeTable::BeginGrowing() {
@@ -81,13 +85,14 @@ void NodeTable::BeginGrowing() {
 void NodeTable::MoveBoundary(uint64_t slots) {
   uint64_t lower = boundary_ > slots ? boundary_ - slots : 0;
   // In front of a run: so no entry of a lower home lies behind the boundary.
-  while (lower > 0 && slots_[lower - 1] != 0) lower--;
+  while (lower > 0 && EntryAt(lower - 1) != 0) lower--;
   moving_.clear();
   // To the end of the run at the old boundary: entries there may have been pushed on by others.
-  for (uint64_t slot = lower; slot < boundary_ || slots_[slot] != 0; slot++) {
-    if (slots_[slot] == 0) continue;
-    moving_.push_back(slots_[slot]);
-    slots_[slot] = 0;
+  for (uint64_t slot = lower; slot < boundary_ || EntryAt(slot) != 0; slot++) {
+    uint64_t entry = EntryAt(slot);
+    if (entry == 0) continue;
+    moving_.push_back(entry);
+    SetEntry(slot, 0);
   }
   boundary_ = lower;
   for (uint64_t entry : moving_) Place(entry);
@@ -95,11 +100,11 @@ void NodeTable::MoveBoundary(uint64_t slots) {
 
 void NodeTable::UseSlots(uint64_t slots) {
   if (slots + kOverhang > reserved_slots_) abort();  // more nodes than were said
-  uint64_t used_bytes = (slots + kOverhang) * sizeof(uint64_t);
+  uint64_t used_bytes = BytesOf(slots + kOverhang);
   // A process that is told to have no more memory ends here, as it would by touching it.
   if (mprotect(slots_, used_bytes, PROT_READ | PROT_WRITE) != 0) abort();
   slot_count_ = slots;
-  uint64_t bytes = slots * sizeof(uint64_t) / kHugePage * kHugePage;
+  uint64_t bytes = slots * kSlotBytes / kHugePage * kHugePage;
   // A hint; small tables stay on small pages.
   if (bytes > huge_bytes_) madvise(slots_, bytes, MADV_HUGEPAGE);
   huge_bytes_ = std::max(huge_bytes_, bytes);

@@ -1,7 +1,7 @@
-// Where nodes are found: from 32 bits of a hash to nodes, in 8 bytes a slot, at most 15/16 full.
+// Where nodes are found: from 28 bits of a hash to nodes, in 7 bytes a slot, at most 15/16 full.
 //
 // The slots are one array with gaps, in the order of the tags: an entry wants to lie at
-// tag / 2^32 of the array, its home, and lies there or in the first place behind. So it can grow in
+// tag / 2^28 of the array, its home, and lies there or in the first place behind. So it can grow in
 // place and in small steps, by 1/32: what lies last moves to the homes it has in the longer array
 // first, and each addition moves a few more. No addition waits for all of them, memory never doubles, and
 // no second table is there meanwhile.
@@ -9,12 +9,15 @@
 // - From its home to where an entry lies there is no free slot, and tags ascend: a search ends at the
 //   first free slot or higher tag.
 // - Tags whose home in the shorter array lies at `boundary_` or behind have their home in the longer one.
-// - Equal tags are told apart by whoever asks: they know the values.
+// - Equal tags are told apart by whoever asks: they know the values. Of 50 million nodes one in five has
+//   another of its tag in front of it.
+// - A slot is 56 bits, low byte first, at any address: the node, and above it the tag. 0 is free.
 // - Address space for the most nodes is reserved once; touched is what is used, and never given back.
 //
 // Reference: linear probing that keeps order, Amble and Knuth, "Ordered hash tables", 1974.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -33,7 +36,11 @@ class NodeTable {
   // Empty, with room for `nodes` before it grows.
   void Clear(uint64_t nodes);
 
-  void Prefetch(uint32_t tag) const { __builtin_prefetch(slots_ + HomeOf(tag)); }
+  // Tags are below 2^28, and so are nodes.
+  static constexpr uint32_t kTagBits = 28;
+
+  // The line of the home: fetching the one behind it as well, where half of the entries lie, gave nothing.
+  void Prefetch(uint32_t tag) const { __builtin_prefetch(slots_ + HomeOf(tag) * kSlotBytes); }
   // The first node of that tag, likely the one: for fetching what lies behind it ahead. 0 without one.
   uint32_t Candidate(uint32_t tag) const {
     return Find(tag, [](uint32_t) { return true; });
@@ -42,10 +49,11 @@ class NodeTable {
   template <typename IsSame>
   uint32_t Find(uint32_t tag, IsSame is_same) const {
     for (uint64_t slot = HomeOf(tag);; slot++) {
-      uint64_t entry = slots_[slot];
-      if (entry == 0 || entry >> 32 > tag) return 0;
-      uint32_t node = static_cast<uint32_t>(entry);
-      if (entry >> 32 == tag && is_same(node)) return node;
+      uint64_t entry = EntryAt(slot);
+      uint64_t found = entry >> kNodeBits;
+      if (entry == 0 || found > tag) return 0;
+      uint32_t node = static_cast<uint32_t>(entry & kNodeMask);
+      if (found == tag && is_same(node)) return node;
     }
   }
   // Adds a node that is not there; at most the most that were said.
@@ -54,7 +62,22 @@ class NodeTable {
   uint64_t bytes() const;
 
  private:
-  static uint64_t Scale(uint32_t tag, uint64_t slots) { return tag * slots >> 32; }
+  static constexpr uint32_t kNodeBits = 28;
+  static constexpr uint64_t kNodeMask = (uint64_t{1} << kNodeBits) - 1;
+  static constexpr uint64_t kSlotBytes = 7;
+  static constexpr uint64_t kSlotMask = (uint64_t{1} << 8 * kSlotBytes) - 1;
+
+  // Reads a byte more than the slot has, which is there (BytesOf).
+  uint64_t EntryAt(uint64_t slot) const {
+    uint64_t entry;
+    memcpy(&entry, slots_ + slot * kSlotBytes, sizeof(entry));
+    return entry & kSlotMask;
+  }
+  void SetEntry(uint64_t slot, uint64_t entry) {
+    memcpy(slots_ + slot * kSlotBytes, &entry, kSlotBytes);
+  }
+  static uint64_t BytesOf(uint64_t slots) { return slots * kSlotBytes + 1; }
+  static uint64_t Scale(uint32_t tag, uint64_t slots) { return tag * slots >> kTagBits; }
   uint64_t HomeOf(uint32_t tag) const {
     uint64_t home = Scale(tag, former_slots_);
     return home < boundary_ ? home : Scale(tag, slot_count_);
@@ -64,7 +87,7 @@ class NodeTable {
   void MoveBoundary(uint64_t slots);
   void UseSlots(uint64_t slots);
 
-  uint64_t* slots_ = nullptr;
+  uint8_t* slots_ = nullptr;
   uint64_t reserved_slots_ = 0;
   uint64_t slot_count_ = 0;    // homes; entries may lie up to kOverhang slots behind the last
   uint64_t former_slots_ = 0;  // homes of the shorter array while it grows
