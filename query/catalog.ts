@@ -29,6 +29,8 @@ export interface CatalogRelation {
    * maximum per segment. Only for a relation of one scan that drops and multiplies no row.
    */
   readonly boundColumns: readonly BoundColumn[];
+  /** Columns of texts that are the table's own likewise, with few values: files list those they hold. */
+  readonly valueColumns?: readonly string[];
   /** Its SELECT is made for a statement: the view that the worker began with is another. */
   readonly isOfStatement?: boolean;
 }
@@ -69,7 +71,9 @@ export const HOT_CATALOG: Catalog = {
         { name: 'timestamp', kind: 'timestamp' },
         { name: 'received_at', kind: 'timestamp' },
         { name: 'sequence', kind: 'integer' },
+        { name: 'anchor', kind: 'integer' },
       ],
+      valueColumns: ['type', 'event', 'source'],
     },
     {
       name: 'profiles',

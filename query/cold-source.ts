@@ -6,7 +6,8 @@
  *   it comes out as today's; the others by name. DuckDB opens none of the former to plan a statement,
  *   so it takes them to be empty: it reads a single one with one thread, joins in a bad order, and cannot
  *   answer `count(*)` from footers.
- * - A file is left out when its bounds lie outside the statement's. Within files, bounds on integers are
+ * - A file is left out when its bounds lie outside the statement's, or when it has none of the values that the
+ *   statement takes. Within files, bounds on integers are
  *   said again on the stored column: the column analysts see is a cast of it, which DuckDB cannot hold
  *   against the statistics of row groups.
  * - Cold columns get the types of hot ones, so that both branches have one type.
@@ -17,6 +18,7 @@ import type { ColdColumn, ColdFile, ColdList } from '../storage/cold-list.ts';
 import type { LakeType } from '../storage/lake/schema.ts';
 import type { RowCondition } from '../storage/row-condition.ts';
 import type { ScanBound } from './pruning.ts';
+import type { AcceptedValues } from './value-pruning.ts';
 
 export interface PrunedFiles {
   readonly read: readonly ColdFile[];
@@ -44,8 +46,12 @@ export function duckdbType(type: LakeType): string {
   return DUCKDB_TYPES[type];
 }
 
-/** Splits files by whether the bounds of one table let them hold a wanted row. */
-export function pruneFiles(files: readonly ColdFile[], bounds: readonly ScanBound[]): PrunedFiles {
+/** Splits files by whether the bounds and conditions of one table let them hold a wanted row. */
+export function pruneFiles(
+  files: readonly ColdFile[],
+  bounds: readonly ScanBound[],
+  accepted: readonly AcceptedValues[] = [],
+): PrunedFiles {
   const read: ColdFile[] = [];
   const skipped: ColdFile[] = [];
   for (const file of files) {
@@ -53,7 +59,11 @@ export function pruneFiles(files: readonly ColdFile[], bounds: readonly ScanBoun
       const known = file.bounds[column];
       return known !== undefined && (BigInt(known[1]) < min || BigInt(known[0]) > max);
     });
-    (outside ? skipped : read).push(file);
+    const unwanted = accepted.some(({ column, values }) => {
+      const known = file.values[column];
+      return known !== undefined && !known.some((value) => values.has(value));
+    });
+    (outside || unwanted ? skipped : read).push(file);
   }
   return { read, skipped };
 }
@@ -144,7 +154,8 @@ function exceptTerms(except: readonly RowCondition[]): string[] {
 function storedBounds(columns: readonly ColdColumn[], bounds: readonly ScanBound[]): string[] {
   const terms: string[] = [];
   for (const { column, min, max } of bounds) {
-    if (columns.find(({ name }) => name === column)?.type !== 'long') continue;
+    const type = columns.find(({ name }) => name === column)?.type;
+    if (type !== 'long' && type !== 'int') continue;
     if (min > INT64_MIN) terms.push(`${quoteName(column)} >= ${min}`);
     if (max < INT64_MAX) terms.push(`${quoteName(column)} <= ${max}`);
   }

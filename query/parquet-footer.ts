@@ -1,13 +1,22 @@
 /**
- * What the footer of a Parquet file says of its columns, as a manifest wants it. Only the footer is read.
+ * What the footer of a Parquet file says of its columns, as a manifest wants it.
  *
  * DuckDB gives the statistics of row groups as text; each is cast back to the type it was made from, which
  * is exact. Where one row group has values and no statistics (very long strings), the column has no bounds.
+ *
+ * Of the rest of the file only the texts are read that are not personal and have few values in each row group,
+ * as the footer counts them: those values are listed, for queries that ask for some of them.
  */
 import type { ColumnMetrics, LakeValue } from '../storage/lake/data-file.ts';
 import type { LakeColumn } from '../storage/lake/schema.ts';
-import { quoteText } from './cold-source.ts';
+import { quoteName, quoteText } from './cold-source.ts';
 import type { Connection } from './duckdb.ts';
+
+/** Of one column of one file; beyond either, files are not chosen by it. */
+const LISTED_VALUES_MAX = 64;
+const LISTED_CHARACTERS_MAX = 4096;
+/** Values of a column whose footer does not count them. */
+const FAR_TOO_MANY = 1_000_000_000;
 
 export interface ParquetFooter {
   readonly rows: number;
@@ -31,10 +40,19 @@ export async function readFooter(
        min(stats_min_value), max(stats_max_value),
        min(TRY_CAST(stats_min_value AS BIGINT)), max(TRY_CAST(stats_max_value AS BIGINT)),
        epoch_us(min(TRY_CAST(stats_min_value AS TIMESTAMPTZ))),
-       epoch_us(max(TRY_CAST(stats_max_value AS TIMESTAMPTZ)))
+       epoch_us(max(TRY_CAST(stats_max_value AS TIMESTAMPTZ))),
+       max(CASE WHEN stats_null_count = num_values THEN 0 ELSE coalesce(stats_distinct_count, ${FAR_TOO_MANY}) END)
      FROM ${metadata} GROUP BY ALL`,
   );
   const byName = new Map(statistics.map(([name, ...values]) => [String(name), values]));
+  const metrics = new Map<number, ColumnMetrics>();
+  for (const column of columns) {
+    const known = metricsOf(column, byName);
+    const distinct = Number(byName.get(column.name)?.at(-1) ?? FAR_TOO_MANY);
+    const isListed = column.type === 'string' && !column.personal && distinct <= LISTED_VALUES_MAX;
+    const values = isListed ? await valuesOf(connection, path, column) : undefined;
+    metrics.set(column.id, values === undefined ? known : { ...known, values });
+  }
   const [[rows] = [0]] = await connection.rows(
     `SELECT num_rows FROM parquet_file_metadata(${quoteText(path)})`,
   );
@@ -44,9 +62,25 @@ export async function readFooter(
   );
   return {
     rows: Number(rows),
-    columns: new Map(columns.map((column) => [column.id, metricsOf(column, byName)])),
+    columns: metrics,
     splitOffsets: groups.map(([offset]) => Number(offset)),
   };
+}
+
+/** The distinct values of a column, or undefined when they are too many. */
+async function valuesOf(
+  connection: Connection,
+  path: string,
+  { name }: LakeColumn,
+): Promise<readonly string[] | undefined> {
+  const column = quoteName(name);
+  const rows = await connection.rows(
+    `SELECT DISTINCT ${column} FROM read_parquet(${quoteText(path)}) WHERE ${column} IS NOT NULL`,
+  );
+  const values = rows.map(([value]) => String(value)).sort();
+  const characters = values.reduce((sum, value) => sum + value.length, 0);
+  const isFew = values.length <= LISTED_VALUES_MAX && characters <= LISTED_CHARACTERS_MAX;
+  return isFew ? values : undefined;
 }
 
 function metricsOf(

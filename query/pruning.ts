@@ -61,7 +61,26 @@ export function findBounds(
   catalog: Catalog,
   parameters: readonly Parameter[],
 ): BoundCandidate[] {
-  const candidates: BoundCandidate[] = [];
+  return readersOf(root, relationUses, catalog).flatMap(({ relation, table, reader }) =>
+    boundsOfWhere(reader, relation, table, parameters),
+  );
+}
+
+/** A relation whose rows one SELECT reads, and nothing else in the statement. */
+export interface RelationReader {
+  readonly relation: CatalogRelation;
+  /** The table it scans. */
+  readonly table: string;
+  readonly reader: Reader;
+}
+
+/** The relations that may be read in part: those that the first points of the above hold for. */
+export function readersOf(
+  root: TreeNode,
+  relationUses: ReadonlyMap<string, number>,
+  catalog: Catalog,
+): RelationReader[] {
+  const found: RelationReader[] = [];
   for (const relation of catalog.relations) {
     const table = relation.scans[0];
     if (relation.boundColumns.length === 0 || table === undefined) continue;
@@ -69,9 +88,9 @@ export function findBounds(
       continue;
     if (definesExpression(root, relation.name)) continue;
     const reader = findReader(root, relation.name);
-    if (reader !== null) candidates.push(...boundsOfWhere(reader, relation, table, parameters));
+    if (reader !== null) found.push({ relation, table, reader });
   }
-  return candidates;
+  return found;
 }
 
 /** In words. */
@@ -129,7 +148,7 @@ function definesExpression(value: unknown, name: string): boolean {
 }
 
 /** A SELECT that reads the relation, and the name the relation has in it. */
-interface Reader {
+export interface Reader {
   readonly select: TreeNode;
   readonly alias: string;
 }
@@ -194,7 +213,7 @@ function boundsOfWhere(
 }
 
 /** Whether the name could mean something else in this SELECT. */
-function isRenamed(reader: Reader, column: string): boolean {
+export function isRenamed(reader: Reader, column: string): boolean {
   if (reader.alias === column) return true;
   return nodesAt(reader.select, 'select_list').some(
     (item) =>
@@ -202,14 +221,14 @@ function isRenamed(reader: Reader, column: string): boolean {
   );
 }
 
-function isColumn(node: TreeNode, alias: string, column: string): boolean {
+export function isColumn(node: TreeNode, alias: string, column: string): boolean {
   if (node['class'] !== 'COLUMN_REF') return false;
   const names = textsAt(node, 'column_names').map((name) => name.toLowerCase());
   if (names.length === 1) return names[0] === column;
   return names.length === 2 && names[0] === alias && names[1] === column;
 }
 
-function andTerms(where: TreeNode): TreeNode[] {
+export function andTerms(where: TreeNode): TreeNode[] {
   if (where['type'] !== 'CONJUNCTION_AND') return [where];
   return nodesAt(where, 'children').flatMap(andTerms);
 }
@@ -285,14 +304,14 @@ function constantExpression(
 }
 
 /** Text, NULL, and numbers whose digits survived JSON.parse. */
-function isSafeConstant(value: TreeNode): boolean {
+export function isSafeConstant(value: TreeNode): boolean {
   const content = value['value'];
   if (value['is_null'] === true || typeof content === 'string') return true;
   return typeof content === 'number' && Number.isSafeInteger(content);
 }
 
 /** The literal that stands for a bound parameter: text for times, whole numbers for integers. */
-function parameterConstant(
+export function parameterConstant(
   value: Parameter | undefined,
   kind: BoundColumn['kind'],
 ): TreeNode | null {

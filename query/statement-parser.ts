@@ -11,10 +11,12 @@
  * names of our own schema `system`, since DuckDB has a catalogue called that.
  */
 import { LIMITS } from '../base/limits.ts';
+import { quoteName } from './cold-source.ts';
 import { type Connection, Database, type Problem, readProblem } from './duckdb.ts';
 import { type Failure, failure, failureFromDenial, failureFromProblem } from './failures.ts';
 import { checkStatement, type GatePolicy } from './gate.ts';
 import { isNode, nodeAt, nodesAt, type TreeNode, textAt } from './sql-tree.ts';
+import type { ValueCondition } from './value-pruning.ts';
 
 /** A statement that may run. */
 export interface ParsedStatement {
@@ -103,6 +105,31 @@ export class StatementParser {
     const query = JSON.stringify({ error: false, statements: [selectOf(expression)] });
     const rows = await this.#connection.rows('SELECT json_deserialize_sql($1::JSON)', [query]);
     return String(rows[0]?.[0]).replace(/^SELECT /, '');
+  }
+
+  /**
+   * Those of some values, and NULL, for which a condition about one column is true.
+   * @returns null when it fails for one of them, or is of no use.
+   */
+  async acceptedValues(
+    { column, expression }: ValueCondition,
+    values: Iterable<string>,
+  ): Promise<ReadonlySet<string | null> | null> {
+    try {
+      const condition = await this.expressionText(expression);
+      const name = quoteName(column);
+      const asked = [...values, null];
+      const rows = await this.#connection.rows(
+        `SELECT ${name}, (${condition}) IS TRUE
+         FROM (SELECT unnest(from_json($1::JSON, '["VARCHAR"]')) AS ${name})`,
+        [JSON.stringify(asked)],
+      );
+      // A text that DuckDB has read otherwise was not asked about.
+      if (asked.some((value, index) => rows[index]?.[0] !== value)) return null;
+      return new Set(asked.filter((_, index) => rows[index]![1] === true));
+    } catch {
+      return null; // The statement itself tells the analyst what is wrong, in its own words.
+    }
   }
 
   close(): void {

@@ -39,6 +39,7 @@ import {
   type TableSnapshots,
   totalReads,
 } from './table-snapshots.ts';
+import { findValueConditions } from './value-pruning.ts';
 import type { ExecuteRequest, QueryOutcome } from './worker-protocol.ts';
 
 export type ScanCounts = Pick<
@@ -173,7 +174,16 @@ export class StatementRunner {
     this.#stopIfCancelled();
     const { snapshots } = this.#parts;
     if (snapshots !== null) {
-      this.#snapshots = await snapshots.hold(catalog, parsed.relationUses, bounds);
+      const { relationUses, root } = parsed;
+      const conditions = findValueConditions(root, relationUses, catalog, parameters);
+      const { parser } = this.#parts;
+      this.#snapshots = await snapshots.hold(
+        catalog,
+        relationUses,
+        bounds,
+        conditions,
+        (condition, values) => parser.acceptedValues(condition, values),
+      );
       await this.#makeViews(connection);
     }
     this.#stopIfCancelled();

@@ -17,6 +17,12 @@ import { type FileSystem, hasErrno, readFile } from '../storage/file-system.ts';
 import { type Catalog, type CatalogRelation, selectOver } from './catalog.ts';
 import { hotSource, type PrunedFiles, pruneFiles, quoteName, tieredSource } from './cold-source.ts';
 import { boundText, type ScanBound } from './pruning.ts';
+import {
+  type AcceptValues,
+  acceptedOf,
+  acceptedText,
+  type ValueCondition,
+} from './value-pruning.ts';
 
 /** The part of the native addon that holds snapshots. */
 export interface SnapshotControl {
@@ -113,11 +119,14 @@ export class TableSnapshots {
   /**
    * Takes a snapshot of every table that the named relations scan.
    * @param relationUses how often each relation of `catalog` is named.
+   * @param accept says which values meet one of `conditions`.
    */
   async hold(
     catalog: Catalog,
     relationUses: ReadonlyMap<string, number>,
     bounds: readonly ScanBound[],
+    conditions: readonly ValueCondition[] = [],
+    accept: AcceptValues = async () => null,
   ): Promise<HeldSnapshots> {
     const used = catalog.relations.filter(({ name }) => (relationUses.get(name) ?? 0) > 0);
     const sources = new Map<string, string>();
@@ -125,8 +134,11 @@ export class TableSnapshots {
     for (const table of new Set(used.flatMap(({ scans }) => scans))) {
       const { list, hasHotRows } = await this.#holdTable(table);
       const own = bounds.filter((bound) => bound.table === table);
-      const files = pruneFiles(list?.files ?? [], own);
-      tables.push({ table, cold: readsOf(files), hasHotRows, bounds: own.map(boundText) });
+      const wanted = conditions.filter((condition) => condition.table === table);
+      const accepted = await acceptedOf(list?.files ?? [], wanted, accept);
+      const files = pruneFiles(list?.files ?? [], own, accepted);
+      const inWords = [...own.map(boundText), ...accepted.map(acceptedText)];
+      tables.push({ table, cold: readsOf(files), hasHotRows, bounds: inWords });
       if (list === undefined || files.read.length === 0) continue;
       sources.set(table, tieredSource(table, list, files.read, own, hasHotRows));
     }

@@ -36,7 +36,12 @@ export interface ColdFile {
   readonly rowGroups: number;
   /** Whether it has all columns of the list, under their names and in their types of today. */
   readonly isCurrent: boolean;
-  /** Of 64-bit integers and times: no value lies outside [least, greatest]. By column name. */
+  /**
+   * All values of texts, where they are few and not personal; null among them where the file has NULLs. By
+   * column name.
+   */
+  readonly values: Readonly<Record<string, readonly (string | null)[]>>;
+  /** Of integers and times: no value lies outside [least, greatest]. By column name. */
   readonly bounds: Readonly<Record<string, readonly [number, number]>>;
 }
 
@@ -64,15 +69,19 @@ export function coldFileOf(
   schemas: readonly LakeSchema[],
 ): ColdFile {
   const bounds: Record<string, readonly [number, number]> = {};
-  for (const { id, name } of columns) {
+  const values: Record<string, readonly (string | null)[]> = {};
+  for (const { id, name, type } of columns) {
     const metrics = file.columns.get(id);
-    const least = numberOf(metrics?.lower);
-    const greatest = numberOf(metrics?.upper);
+    if (metrics?.values !== undefined) {
+      values[name] = metrics.nullCount === 0 ? metrics.values : [...metrics.values, null];
+    }
+    const least = numberOf(type, metrics?.lower);
+    const greatest = numberOf(type, metrics?.upper);
     if (least !== undefined && greatest !== undefined) bounds[name] = [least, greatest];
   }
   const isCurrent = columns.every((column) => isInFile(file, column) && isLasting(column, schemas));
   const { recordCount: rows, fileBytes: bytes, splitOffsets } = file;
-  return { path, rows, bytes, rowGroups: splitOffsets.length, isCurrent, bounds };
+  return { path, rows, bytes, rowGroups: splitOffsets.length, isCurrent, bounds, values };
 }
 
 /** Every column of a file takes some bytes, even one of nulls. */
@@ -88,6 +97,7 @@ function isLasting({ id, name, type }: ColdColumn, schemas: readonly LakeSchema[
   });
 }
 
-function numberOf(value: LakeValue | undefined): number | undefined {
-  return typeof value === 'bigint' ? Number(value) : undefined;
+function numberOf(type: LakeType, value: LakeValue | undefined): number | undefined {
+  if (typeof value === 'bigint') return Number(value);
+  return type === 'int' && typeof value === 'number' ? value : undefined;
 }

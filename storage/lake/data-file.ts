@@ -26,6 +26,8 @@ export interface ColumnMetrics {
   readonly lower?: LakeValue;
   /** No value is above it; a cut string is rounded up. */
   readonly upper?: LakeValue;
+  /** Of a string: all values but NULL, once each; absent where they are many, or the column is personal. */
+  readonly values?: readonly string[];
 }
 
 export interface DataFile {

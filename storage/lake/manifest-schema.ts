@@ -19,6 +19,9 @@ function byFieldId(id: number, name: string, keyId: number, value: AvroSchema): 
   return optional(id, name, { type: 'array', logicalType: 'map', items });
 }
 
+/** Of our own field, far above those that the specification gives; other readers leave it out. */
+const VALUES_FIELD_ID = 9001;
+
 /** The schema of a manifest; `dayField` is the table's partition field, if it has one. */
 export function manifestSchema(
   dayField: { readonly 'field-id': number; readonly name: string } | undefined,
@@ -47,6 +50,7 @@ export function manifestSchema(
       byFieldId(128, 'upper_bounds', 129, 'bytes'),
       optional(132, 'split_offsets', { type: 'array', items: 'long', 'element-id': 133 }),
       optional(140, 'sort_order_id', 'int'),
+      byFieldId(VALUES_FIELD_ID, 'tributary_values', VALUES_FIELD_ID + 1, 'string'),
     ],
   };
   return {

@@ -4,6 +4,8 @@
  * - An entry that a commit adds has null sequence numbers in the file and inherits those of its
  *   manifest, so that the manifest need not be written anew when another commit came first.
  * - Bounds of personal columns are not written, whatever the caller knows.
+ * - A field of our own, `tributary_values`, lists the values of columns that have few, as JSON. Manifests
+ *   that others wrote have none.
  * - Bounds are read with the table's current types; those of columns that are gone are left out.
  */
 
@@ -15,7 +17,7 @@ import type { ColumnMetrics, DataFile } from './data-file.ts';
 import { formatJson } from './json.ts';
 import type { ManifestFile } from './manifest-list.ts';
 import { manifestSchema } from './manifest-schema.ts';
-import type { LakeColumn } from './schema.ts';
+import type { LakeColumn, LakeType } from './schema.ts';
 import { decodeSingleValue, encodeLowerBound, encodeUpperBound } from './single-value.ts';
 import { currentSchema, dayField, type TableMetadata, toLakeSchema } from './table-metadata.ts';
 
@@ -115,7 +117,7 @@ function dayOf(partition: AvroRecordValue, name: string): number | null {
   throw new AvroError('the partition of a file is no day');
 }
 
-type Pair = { key: number; value: number | Uint8Array };
+type Pair = { key: number; value: number | string | Uint8Array };
 
 function encodeMetrics(
   metrics: ReadonlyMap<number, ColumnMetrics>,
@@ -139,6 +141,9 @@ function encodeMetrics(
     upper_bounds: pairsOf(({ upper }, { type, personal }) =>
       upper === undefined || personal ? undefined : encodeUpperBound(type, upper),
     ),
+    tributary_values: pairsOf(({ values }, { type, personal }) =>
+      values === undefined || personal || type !== 'string' ? undefined : JSON.stringify(values),
+    ),
   };
 }
 
@@ -153,9 +158,7 @@ function decodeMetrics(
       const pair = asRecord(item, field);
       const type = typeOf.get(countField(pair, 'key'));
       if (type === undefined) continue;
-      const { value } = pair;
-      const decoded =
-        value instanceof Uint8Array ? decodeSingleValue(type, value) : countField(pair, 'value');
+      const decoded = decodeMetric(type, pair);
       if (decoded === undefined) continue;
       const id = countField(pair, 'key');
       const metric = metrics.get(id) ?? {};
@@ -169,5 +172,23 @@ function decodeMetrics(
   collect('nan_value_counts', 'nanCount');
   collect('lower_bounds', 'lower');
   collect('upper_bounds', 'upper');
+  collect('tributary_values', 'values');
   return metrics;
+}
+
+function decodeMetric(type: LakeType, pair: AvroRecordValue): ColumnMetrics[keyof ColumnMetrics] {
+  const { value } = pair;
+  if (value instanceof Uint8Array) return decodeSingleValue(type, value);
+  if (typeof value !== 'string') return countField(pair, 'value');
+  return textsOf(value);
+}
+
+function textsOf(json: string): readonly string[] {
+  try {
+    const values: unknown = JSON.parse(json);
+    if (Array.isArray(values) && values.every((item) => typeof item === 'string')) return values;
+  } catch {
+    // It is no JSON at all.
+  }
+  throw new AvroError('the values of a column are no list of texts');
 }

@@ -183,7 +183,8 @@ describe('a lake table', () => {
   it('keeps no value of a personal column in its metadata', async () => {
     const fileSystem = new MemoryFileSystem();
     const opened = await openTable(fileSystem);
-    const secret = { valueCount: 1, nullCount: 0, lower: 'secret', upper: 'secret' };
+    const texts = { lower: 'secret', upper: 'secret', values: ['secret', 'größer "2"'] };
+    const secret = { valueCount: 1, nullCount: 0, ...texts };
     const ids = opened.table.schema.columns.filter(({ type }) => type === 'string');
     const columns = new Map(ids.map(({ id }) => [id, secret]));
     await opened.table.commit(appending('flush', [await addFile(opened, 1, columns)]));
@@ -192,8 +193,9 @@ describe('a lake table', () => {
     const { table } = await openTable(fileSystem);
     for (const file of await table.liveFiles()) {
       for (const { id, personal, type } of table.schema.columns) {
-        const lower = file.columns.get(id)?.lower;
-        assert.equal(lower, type === 'string' && !personal ? 'secret' : undefined);
+        const isShown = type === 'string' && !personal;
+        assert.equal(file.columns.get(id)?.lower, isShown ? 'secret' : undefined);
+        assert.deepEqual(file.columns.get(id)?.values, isShown ? texts.values : undefined);
       }
     }
     assert.equal(table.schema.columns.find(({ name }) => name === 'person')?.personal, true);

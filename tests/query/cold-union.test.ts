@@ -166,7 +166,7 @@ test('a file is read by name only when it has all columns as they are today', ()
 test('a file is left out only when a bound excludes all its rows', () => {
   const file = (name: string, least: number, greatest: number): ColdFile => {
     const bounds = { sequence: [least, greatest] } as const;
-    return { path: name, rows: 1, bytes: 1, rowGroups: 1, isCurrent: true, bounds };
+    return { path: name, rows: 1, bytes: 1, rowGroups: 1, isCurrent: true, bounds, values: {} };
   };
   const files = [file('a', 1, 10), file('b', 11, 20), { ...file('c', 0, 0), bounds: {} }];
   const read = (min: bigint, max: bigint): string =>

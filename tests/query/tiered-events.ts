@@ -8,6 +8,7 @@ import type { SqlService } from '../../query/sql-service.ts';
 import {
   type ColdColumn,
   type ColdFile,
+  coldFileOf,
   coldListFile,
   serialiseColdList,
 } from '../../storage/cold-list.ts';
@@ -17,6 +18,7 @@ import { EVENTS_SCHEMA } from '../../storage/events-schema.ts';
 import { writeHotFile } from '../../storage/hot-directory.ts';
 import type { HotTable } from '../../storage/hot-table.ts';
 import { EVENTS_TABLE } from '../../storage/lake/lake-tables.ts';
+import type { LakeSchema } from '../../storage/lake/schema.ts';
 import { MERGES_SCHEMA } from '../../storage/merges-schema.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { WARNINGS_SCHEMA } from '../../storage/warnings-schema.ts';
@@ -29,6 +31,12 @@ const HOUR_MICROS = 3600 * 1_000_000;
 const COLUMNS: readonly ColdColumn[] = EVENTS_SCHEMA.columns.map(({ name, type }, index) => {
   return { id: index + 1, name, hotType: type, type: EVENTS_TABLE.columns[index]!.type };
 });
+
+/** As if a column had had another name: files of this schema are read by field id. */
+const OLDER_SCHEMA: LakeSchema = {
+  schemaId: 0,
+  columns: [{ ...COLUMNS[0]!, name: 'before', personal: false }],
+};
 
 /** A hot table of events whose older rows are moved to files of the test's own lake. */
 export class TieredEvents {
@@ -69,14 +77,18 @@ export class TieredEvents {
   }
 
   /** Appends and publishes rows; row `n` has sequence n + 1, happened n hours into the year. */
-  append(count: number): void {
+  append(
+    count: number,
+    eventOf: (row: number) => string | null = (row) => `event ${row % 3}`,
+  ): void {
     for (let added = 0; added < count; added += 1) {
       const row = this.events.beginRow(200);
       row.setU64(position('sequence'), this.#rows + 1);
       row.setUtf8(position('message_id'), `m${this.#rows}`);
       row.setDictionary(position('type'), 'track');
-      row.setDictionary(position('event'), `event ${this.#rows % 3}`);
-      row.setU32(position('anchor'), 1);
+      const event = eventOf(this.#rows);
+      if (event !== null) row.setDictionary(position('event'), event);
+      row.setU32(position('anchor'), 1 + Math.floor(this.#rows / 50));
       for (const name of ['timestamp', 'received_at']) {
         row.setTimestamp(position(name), NEW_YEAR_MICROS + this.#rows * HOUR_MICROS);
       }
@@ -107,17 +119,17 @@ export class TieredEvents {
     for (const { path: encodedPath, day, rows, columns: metrics, splitOffsets } of encoded) {
       const path = `data/day=${day}/${this.#version}.parquet`;
       mkdirSync(join(this.#lake, `data/day=${day}`), { recursive: true });
-      const bounds = Object.fromEntries(
-        COLUMNS.flatMap(({ id, name }) => {
-          const { lower, upper } = metrics.get(id)!;
-          if (typeof lower !== 'bigint' || typeof upper !== 'bigint') return [];
-          return [[name, [Number(lower), Number(upper)] as const]];
-        }),
-      );
-      const bytes = statSync(encodedPath).size;
-      const rowGroups = splitOffsets.length;
-      const isCurrent = this.#version % 2 === 0;
-      this.#files = [...this.#files, { path, rows, bytes, rowGroups, isCurrent, bounds }];
+      const file = {
+        location: path,
+        day,
+        recordCount: rows,
+        fileBytes: statSync(encodedPath).size,
+        columns: metrics,
+        splitOffsets,
+        sorted: false,
+      };
+      const schemas = this.#version % 2 === 0 ? [] : [OLDER_SCHEMA];
+      this.#files = [...this.#files, coldFileOf(file, path, COLUMNS, schemas)];
       renameSync(encodedPath, join(this.#lake, path));
     }
     const list = serialiseColdList({ columns: COLUMNS, files: this.#files, except: [] });
