@@ -29,6 +29,12 @@ export async function assertEachOnce(
   assert.deepEqual(rows, [[count, count, count]]);
 }
 
+/** Every event has the address of this machine, from which the SDK sent it. */
+export async function assertSender(appliance: ApplianceProcess): Promise<void> {
+  const { rows } = await appliance.sql("SELECT DISTINCT context->>'$.ip' FROM events");
+  assert.deepEqual(rows, [['127.0.0.1']]);
+}
+
 /** How many requests said that they were a retry. */
 export function retriesOf(appliance: ApplianceProcess): Promise<number> {
   return sumOf(appliance, /^tributary_ingest_retries_total\{.*\} (\d+)$/gm);

@@ -3,7 +3,13 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import RudderAnalytics from '@rudderstack/rudder-sdk-node';
 import { ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
-import { assertEachOnce, assertTypes, DISK_ALWAYS_LOW, refusalsOf } from './people.ts';
+import {
+  assertEachOnce,
+  assertSender,
+  assertTypes,
+  DISK_ALWAYS_LOW,
+  refusalsOf,
+} from './people.ts';
 
 const PEOPLE = 100;
 
@@ -68,6 +74,7 @@ test('all calls of the RudderStack SDK are there, gzipped as a form as it sends 
     'SELECT count(*), min(event_count), max(event_count) FROM profiles',
   );
   assert.deepEqual(people.rows, [[PEOPLE, 6, 6]]);
+  await assertSender(appliance);
 });
 
 test('a time that the caller set is kept, as old as it may be', async (context) => {

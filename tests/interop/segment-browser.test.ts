@@ -8,7 +8,14 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
-import { assertEachOnce, assertTypes, DISK_ALWAYS_LOW, refusalsOf, retriesOf } from './people.ts';
+import {
+  assertEachOnce,
+  assertSender,
+  assertTypes,
+  DISK_ALWAYS_LOW,
+  refusalsOf,
+  retriesOf,
+} from './people.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const skip = existsSync(CHROMIUM)
@@ -20,6 +27,7 @@ interface BrowserAnalytics {
   identify(userId: string, traits: object): Promise<unknown>;
   track(event: string, properties: object): Promise<unknown>;
   page(name: string): Promise<unknown>;
+  screen(name: string): Promise<unknown>;
   group(groupId: string, traits: object): Promise<unknown>;
   alias(userId: string): Promise<unknown>;
 }
@@ -97,16 +105,25 @@ test('all calls of the browser SDK are there, from a page of another origin', {
   const { appliance, page } = await openShop(context);
   await page.evaluate(async () => {
     await analytics.page('Home');
+    await analytics.screen('Start');
     await analytics.track('Seen', { index: 0 });
     await analytics.identify('user-1', { email: 'user-1@example.com' });
     await analytics.group('company-1', { name: 'Company' });
     await analytics.alias('user-1b'); // The SDK sends the current id as both: nothing to join.
     await analytics.track('Seen', { index: 1 });
   });
-  await assertTypes(appliance, { alias: 1, group: 1, identify: 1, page: 1, track: 2 });
+  await assertTypes(appliance, {
+    alias: 1,
+    group: 1,
+    identify: 1,
+    page: 1,
+    screen: 1,
+    track: 2,
+  });
   await assertEachOnce(appliance, 'Seen', 2);
   const people = await appliance.sql('SELECT user_id, event_count FROM profiles');
-  assert.deepEqual(people.rows, [['user-1', 6]]);
+  assert.deepEqual(people.rows, [['user-1', 7]]);
+  await assertSender(appliance);
 });
 
 test('a page that is over the rate waits and delivers each call once', {

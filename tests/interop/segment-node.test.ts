@@ -2,20 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Analytics } from '@segment/analytics-node';
 import { ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
+import { assertSender } from './people.ts';
 
 const PEOPLE = 500;
 const CALLS_PER_PERSON = 20;
+const OTHER_CALLS = 5;
 
 /** The calls of one person: a visitor who becomes a user. */
 function callsOf(analytics: Analytics, person: number): void {
   const userId = `user-${person}`;
   const anonymousId = `visitor-${person}`;
   analytics.page({ anonymousId, name: 'Home', properties: { path: '/' } });
+  analytics.screen({ anonymousId, name: 'Start' });
   analytics.track({ anonymousId, event: 'Product Viewed', properties: { sku: 'é-1', price: 9.5 } });
   analytics.alias({ userId, previousId: anonymousId });
   analytics.identify({ userId, traits: { email: `${userId}@example.com`, plan: 'pro' } });
   analytics.group({ userId, groupId: `company-${person % 7}`, traits: { name: 'Company' } });
-  for (let call = 5; call < CALLS_PER_PERSON; call += 1) {
+  for (let call = 6; call < CALLS_PER_PERSON; call += 1) {
     analytics.track({ userId, event: 'Order Completed', properties: { revenue: call } });
   }
 }
@@ -42,7 +45,8 @@ test('10,000 calls of the real SDK are all there after its flush, and each perso
     ['group', PEOPLE],
     ['identify', PEOPLE],
     ['page', PEOPLE],
-    ['track', PEOPLE * (CALLS_PER_PERSON - 4)],
+    ['screen', PEOPLE],
+    ['track', PEOPLE * (CALLS_PER_PERSON - OTHER_CALLS)],
   ]);
   const people = await appliance.sql(
     `SELECT count(*), count(DISTINCT user_id), min(event_count), max(event_count) FROM profiles`,
@@ -53,5 +57,6 @@ test('10,000 calls of the real SDK are all there after its flush, and each perso
      WHERE event = 'Order Completed' AND user_id = $1`,
     ['user-3'],
   );
-  assert.deepEqual(orders.rows, [[180]]);
+  assert.deepEqual(orders.rows, [[175]]);
+  await assertSender(appliance);
 });
