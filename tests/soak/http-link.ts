@@ -63,6 +63,32 @@ function deliveryOf(status: number, body: Buffer, retryAfterSeconds: number): De
   return { kind: 'later', milliseconds: retryAfterSeconds * 1000 };
 }
 
+/** Imports NDJSON. What is interrupted counts as lost: sent again, what it had stored is duplicates. */
+export async function sendImport(
+  port: number,
+  writeKey: string,
+  importId: string,
+  body: Buffer,
+): Promise<Delivery> {
+  const url = `http://127.0.0.1:${port}/v1/import?format=ndjson&import_id=${importId}`;
+  const headers = { Authorization: `Bearer ${writeKey}` };
+  try {
+    const response = await fetch(url, { method: 'POST', headers, body });
+    const lines = (await response.text()).trim().split('\n');
+    const { state, accepted, duplicates } = JSON.parse(lines.at(-1)!) as ImportLine;
+    if (state === 'complete') return { kind: 'decided', answer: { accepted, duplicates } };
+  } catch {
+    // The appliance is gone, or went away in the middle.
+  }
+  return { kind: 'lost' };
+}
+
+interface ImportLine {
+  readonly state?: string;
+  readonly accepted: number;
+  readonly duplicates: number;
+}
+
 /** Sends the head of a request and half of its body, then nothing: the server has to end it. */
 export function stallHalfWay(port: number, writeKey: string, payload: Buffer): Promise<void> {
   const socket: Socket = connect(port, '127.0.0.1');

@@ -3,10 +3,9 @@
  * SDK does, until everything they made is decided: a lane ends only then.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Delivery, HttpLink, stallHalfWay } from './http-link.ts';
+import { type Delivery, HttpLink, sendImport, stallHalfWay } from './http-link.ts';
 import type { Ledger, SoakBatch } from './ledger.ts';
 import type { Pacer } from './pacer.ts';
-import { StreamLink } from './stream-link.ts';
 
 export interface LaneContext {
   readonly port: number;
@@ -17,16 +16,13 @@ export interface LaneContext {
   isStopping: boolean;
 }
 
-const UNDER_WAY_MAX = 8;
-/** Batches after which a stream is cut, or stops reading for a while. */
-const TURN_BATCHES = 200;
-const READING_PAUSE_MS = 3000;
 const CUT_AFTER_MS_MAX = 20;
 const STALL_EVERY_MS = 5000;
+const IMPORT_BATCHES = 20;
 const RECONNECT_MS = 100;
 
 /** Sends until the batch is decided; `transmit` may be another connection each time. */
-async function deliver(
+export async function deliver(
   context: LaneContext,
   batch: SoakBatch,
   transmit: () => Promise<Delivery>,
@@ -80,74 +76,13 @@ export async function stallingLane(context: LaneContext): Promise<void> {
   await Promise.all(stalled);
 }
 
-type Habit = (link: StreamLink) => void;
-
-/** Keeps its connection, with garbage among its batches. */
-export function steadyStreamLane(context: LaneContext): Promise<void> {
-  return streamLane(
-    context,
-    (acknowledged) => context.ledger.nextBatch(acknowledged),
-    () => {},
-  );
-}
-
-/** Stops reading answers for seconds, and goes on sending as far as its credit goes. */
-export function slowReaderLane(context: LaneContext): Promise<void> {
-  const habit: Habit = (link) => link.pauseReading(READING_PAUSE_MS);
-  return streamLane(context, (acknowledged) => context.ledger.nextBatch(acknowledged), habit);
-}
-
-/** Vanishes with batches under way, and comes back. */
-export function reconnectingLane(context: LaneContext): Promise<void> {
-  return streamLane(
-    context,
-    () => context.ledger.goodBatch(),
-    (link) => link.cut(),
-  );
-}
-
-async function streamLane(
-  context: LaneContext,
-  nextBatch: (acknowledged: SoakBatch | undefined) => SoakBatch,
-  habit: Habit,
-): Promise<void> {
-  const connection = new StreamKeeper(context);
-  const underWay = new Set<Promise<void>>();
-  let acknowledged: SoakBatch | undefined;
-  for (let count = 1; !context.isStopping; count += 1) {
-    const batch = nextBatch(acknowledged);
+/** Imports one body after another, each again and again until it is complete. */
+export async function importLane(context: LaneContext): Promise<void> {
+  for (let count = 0; !context.isStopping; count += 1) {
+    const batch = context.ledger.importOf(IMPORT_BATCHES);
     await context.pacer.take(batch.events);
-    const delivery = deliver(context, batch, async () =>
-      (await connection.link()).send(batch.payload),
-    )
-      .then(() => {
-        if (batch.expected.accepted === batch.events) acknowledged = batch;
-      })
-      .finally(() => underWay.delete(delivery));
-    underWay.add(delivery);
-    if (count % TURN_BATCHES === 0) habit(await connection.link());
-    while (underWay.size >= UNDER_WAY_MAX) await Promise.race(underWay);
-  }
-  await Promise.all(underWay);
-  connection.close();
-}
-
-/** The lane's stream, opened again when it is gone. */
-class StreamKeeper {
-  readonly #context: LaneContext;
-  #link: Promise<StreamLink> | undefined;
-
-  constructor(context: LaneContext) {
-    this.#context = context;
-  }
-
-  async link(): Promise<StreamLink> {
-    if (this.#link !== undefined && (await this.#link).isClosed) this.#link = undefined;
-    this.#link ??= StreamLink.open(this.#context.port, this.#context.writeKey);
-    return this.#link;
-  }
-
-  close(): void {
-    void this.#link?.then((link) => link.cut());
+    await deliver(context, batch, () =>
+      sendImport(context.port, context.writeKey, `soak-${count}`, batch.payload),
+    );
   }
 }

@@ -7,7 +7,8 @@
  *   count, smallest, largest, sum and sum of squares.
  * - A batch is answered exactly as planned. When an attempt got no answer (the socket was cut), part or
  *   all of it may be stored already: then accepted and duplicates are right in sum, and `recovered` counts
- *   what the lost attempt had stored.
+ *   what the lost attempt had stored. Rejected events have the message ids `r1`, `r2`, …; one that is
+ *   rejected by both attempts is a dead letter twice.
  */
 import { seededRandom } from '../../base/random.ts';
 
@@ -91,6 +92,14 @@ export class Ledger {
   goodBatch(): SoakBatch {
     const events = Array.from({ length: BATCH_EVENTS }, () => this.#goodEvent());
     return batchOf(events, { accepted: BATCH_EVENTS, duplicates: 0, rejected: 0, refused: 0 });
+  }
+
+  /** As many good batches as the lines of one import. */
+  importOf(batches: number): SoakBatch {
+    const events = Array.from({ length: batches * BATCH_EVENTS }, () => this.#goodEvent());
+    const accepted = events.length;
+    const expected = { accepted, duplicates: 0, rejected: 0, refused: 0 };
+    return { ...batchOf(events, expected), payload: Buffer.from(events.join('\n')) };
   }
 
   #partlyRejectedBatch(): SoakBatch {

@@ -1,11 +1,12 @@
 /**
  * `npm run soak -- --minutes 10 --seed 1`: the real appliance under load for long.
  *
- * It finds what the appliance takes at most, then loads it at 80 % of that over HTTP and WebSocket, with
- * slow readers, stalled requests, reconnects and 1 % garbage, while a query runs now and then. It ends with
+ * It finds what the appliance takes at most, then loads it at 80 % of that over HTTP, WebSocket and imports,
+ * in JSON and msgpack, with slow readers, stalled requests, reconnects and 1 % garbage, while a query runs now
+ * and then. In the middle the appliance is killed and started again. It ends with
  * - the sum: every event sent is stored, rejected, a duplicate or refused, by the answers and by SQL;
- * - a verdict on memory: see memory.ts.
- * Exit code 1 when either does not hold.
+ * - a verdict on the memory of each of its two lives: see memory.ts.
+ * Exit code 1 when one does not hold.
  *
  * Until hot data moves to the cold tier, a run is limited by the memory it may fill: when --minutes at
  * 80 % would take more than --hot-gib, the rate is lowered, and the report says so.
@@ -19,17 +20,22 @@ import { GIB, MIB } from '../../base/units.ts';
 import { ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
 import {
   cuttingHttpLane,
+  importLane,
   type LaneContext,
-  reconnectingLane,
-  slowReaderLane,
   stallingLane,
   steadyHttpLane,
-  steadyStreamLane,
 } from './lanes.ts';
 import { Ledger } from './ledger.ts';
 import { judgeFlatness, type MemorySample, sampleMemory } from './memory.ts';
 import { Pacer } from './pacer.ts';
 import { storedSumViolations } from './stored-sum.ts';
+import {
+  msgpackStreamLane,
+  reconnectingLane,
+  resumingLane,
+  slowReaderLane,
+  steadyStreamLane,
+} from './stream-lanes.ts';
 
 const LOAD_SHARE = 0.8;
 const WARM_UP_MS = 4000;
@@ -78,22 +84,25 @@ async function soak(appliance: ApplianceProcess): Promise<boolean> {
     random: seededRandom(seed + 1),
     isStopping: false,
   };
-  const steady = [steadyHttpLane, steadyHttpLane, steadyStreamLane, steadyStreamLane];
+  const steady = [steadyHttpLane, steadyHttpLane, steadyStreamLane, msgpackStreamLane];
   const lanes = steady.map((lane) => lane(context));
-  const { maximum, rate } = await findRate(ledger);
+  const rate = await findRate(ledger);
   pacer.setRate(rate);
-  const awkward = [cuttingHttpLane, slowReaderLane, reconnectingLane, stallingLane];
-  lanes.push(...awkward.map((lane) => lane(context)));
+  const awkward = [cuttingHttpLane, slowReaderLane, reconnectingLane, resumingLane, stallingLane];
+  lanes.push(...[...awkward, importLane].map((lane) => lane(context)));
 
-  const samples = await watch(appliance, ledger, Promise.all(lanes));
+  const ended = Promise.all(lanes);
+  const beforeKill = await watch(appliance, ledger, ended);
+  const restartMs = await restart(appliance);
+  const afterKill = await watch(appliance, ledger, ended);
   context.isStopping = true;
   pacer.setRate(Number.POSITIVE_INFINITY);
-  await Promise.all(lanes);
-  return report(appliance, ledger, { maximum, rate, samples });
+  await ended;
+  return report(appliance, ledger, { rate, restartMs, lives: [beforeKill, afterKill] });
 }
 
-/** What the steady lanes reach unpaced, and the rate of the soak. */
-async function findRate(ledger: Ledger): Promise<{ maximum: number; rate: number }> {
+/** The rate of the soak, from what the steady lanes reach unpaced. */
+async function findRate(ledger: Ledger): Promise<number> {
   await delay(WARM_UP_MS);
   const before = ledger.sent;
   const startedAt = performance.now();
@@ -103,10 +112,20 @@ async function findRate(ledger: Ledger): Promise<{ maximum: number; rate: number
   const rate = Math.min(maximum * LOAD_SHARE, room / (minutes * 60));
   console.log(`maximum ${figure(maximum)} events/s, loading at ${figure(rate)} events/s`);
   if (rate < maximum * LOAD_SHARE) console.log('the rate is limited by the room of hot storage');
-  return { maximum, rate };
+  return rate;
 }
 
-/** Samples memory and queries until the time is over. @throws what a lane fails with. */
+/** Kills the appliance under load and starts it over its data. @returns how long that took, milliseconds. */
+async function restart(appliance: ApplianceProcess): Promise<number> {
+  const startedAt = performance.now();
+  await appliance.kill();
+  await appliance.restart();
+  const milliseconds = performance.now() - startedAt;
+  console.log(`killed, and ready again after ${figure(milliseconds)} ms`);
+  return milliseconds;
+}
+
+/** Samples memory and queries for half of the time. @throws what a lane fails with. */
 async function watch(
   appliance: ApplianceProcess,
   ledger: Ledger,
@@ -115,7 +134,7 @@ async function watch(
   const samples: MemorySample[] = [];
   const startedAt = performance.now();
   const seconds = (): number => (performance.now() - startedAt) / 1000;
-  while (seconds() < minutes * 60) {
+  while (seconds() < minutes * 30) {
     await Promise.race([delay(SAMPLE_MS), lanes]);
     const sample = sampleMemory(appliance.processId, seconds(), ledger.accepted);
     samples.push(sample);
@@ -127,23 +146,29 @@ async function watch(
 }
 
 interface Run {
-  readonly maximum: number;
   readonly rate: number;
-  readonly samples: readonly MemorySample[];
+  readonly restartMs: number;
+  /** What was sampled of each process. */
+  readonly lives: readonly (readonly MemorySample[])[];
 }
 
 async function report(appliance: ApplianceProcess, ledger: Ledger, run: Run): Promise<boolean> {
   const violations = [...ledger.violations, ...(await storedSumViolations(appliance, ledger))];
-  const { mainSlope, workersSlope, isFlat } = judgeFlatness(run.samples);
-  const loaded =
-    ledger.sent / ((run.samples.at(-1)?.seconds ?? 1) + (WARM_UP_MS + PROBE_MS) / 1000);
+  const lives = run.lives.map((samples) => judgeFlatness(samples));
+  const isFlat = lives.every((life) => life.isFlat);
+  const seconds = run.lives.reduce((sum, samples) => sum + (samples.at(-1)?.seconds ?? 0), 0);
+  const loaded = ledger.sent / (seconds + (WARM_UP_MS + PROBE_MS + run.restartMs) / 1000);
   console.log(
     [
       `sent ${ledger.sent} = accepted ${ledger.accepted} + duplicates ${ledger.duplicates}` +
         ` + rejected ${ledger.rejected} + refused ${ledger.refused}`,
       `stored ${ledger.goodEvents} = accepted ${ledger.accepted} + stored by ${ledger.lostAttempts} lost attempts ${ledger.recovered}`,
-      `${ledger.batches} batches, ${figure(loaded)} events/s over the whole run`,
-      `memory of the main process: ${perMinute(mainSlope)}, of the query workers: ${perMinute(workersSlope)}: ${isFlat ? 'flat' : 'NOT FLAT'}`,
+      `${ledger.batches} batches, ${figure(loaded)} events/s over the whole run, aimed at ${figure(run.rate)}`,
+      ...lives.map(
+        (life, index) =>
+          `memory ${['before', 'after'][index]} the kill, main process: ${perMinute(life.mainSlope)}, ` +
+          `query workers: ${perMinute(life.workersSlope)}: ${life.isFlat ? 'flat' : 'NOT FLAT'}`,
+      ),
       ...violations.slice(0, 20).map((violation) => `VIOLATION: ${violation}`),
       `${violations.length} violations, seed ${seed}`,
     ].join('\n'),

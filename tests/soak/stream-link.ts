@@ -14,7 +14,15 @@ const PING = 0x9;
 const PONG = 0xa;
 const FINAL = 0x80;
 const MASKED = 0x80;
-const CODEC_JSON = 1;
+/** The first byte of a binary frame. */
+const CODECS = { json: 1, msgpack: 2 } as const;
+
+/** A batch as it travels: attempts of one on a named stream have the same id. */
+export interface StreamFrame {
+  readonly id: number;
+  readonly codec: keyof typeof CODECS;
+  readonly payload: Buffer;
+}
 
 interface Message {
   readonly ack?: number;
@@ -27,7 +35,6 @@ export class StreamLink {
   readonly #socket: Socket;
   readonly #waiting = new Map<number, (delivery: Delivery) => void>();
   #received: Buffer = Buffer.alloc(0);
-  #nextId = 0;
   #isClosed = false;
 
   private constructor(socket: Socket, received: Buffer) {
@@ -38,12 +45,15 @@ export class StreamLink {
     this.#take(received);
   }
 
-  /** @throws Error when the upgrade is refused. */
-  static open(port: number, writeKey: string): Promise<StreamLink> {
+  /**
+   * @param stream goes on with the stream of that name.
+   * @throws Error when the upgrade is refused, or nobody listens.
+   */
+  static open(port: number, writeKey: string, stream?: string): Promise<StreamLink> {
     const socket = connect(port, '127.0.0.1');
     const key = randomBytes(16).toString('base64');
     socket.write(
-      `GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      `GET /v1/stream${stream === undefined ? '' : `?stream=${stream}`} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
         `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n` +
         `Authorization: Bearer ${writeKey}${HEAD_END}`,
     );
@@ -73,12 +83,10 @@ export class StreamLink {
   }
 
   /** The caller keeps within the credit of the hello. */
-  send(payload: Buffer): Promise<Delivery> {
+  send({ id, codec, payload }: StreamFrame): Promise<Delivery> {
     if (this.#isClosed) return Promise.resolve({ kind: 'lost' });
-    const id = this.#nextId;
-    this.#nextId += 1;
     const head = Buffer.alloc(5);
-    head.writeUInt8(CODEC_JSON);
+    head.writeUInt8(CODECS[codec]);
     head.writeUInt32LE(id, 1);
     this.#write(0x2, Buffer.concat([head, payload]));
     return new Promise((resolve) => this.#waiting.set(id, resolve));
