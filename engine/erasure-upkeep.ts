@@ -5,6 +5,8 @@
  * - All erasures that wait are taken out together: a file is rewritten once for all of them.
  * - Hot rows are hidden, so no flush that begins from then on brings them to the lake; one that runs does,
  *   and is waited for.
+ * - What is noted was so before anybody began to read the lake and the log (unlessHeld): a backup with the record
+ *   and the files of before would show the rows again.
  *
  * Failure: files that were rewritten stay so; the others are found again, by this process or after a start.
  */
@@ -13,8 +15,10 @@ import type { LakeTable } from '../storage/lake/lake-table.ts';
 import { type CompactionOptions, eraseRows } from './compaction.ts';
 import type { OpenTenant } from './engine.ts';
 import { type CopyPlace, placesOfCopies } from './erasure-copies.ts';
+import { unlessHeld } from './log-trim.ts';
 
 export interface ErasedFiles {
+  /** That are noted; none while a backup is made, and then they are noted the next time. */
   readonly erasures: number;
   readonly files: number;
   readonly rows: number;
@@ -38,9 +42,12 @@ export async function rewriteErased(
       rows += rewrite.rowsBefore - rewrite.rowsAfter;
     }
   }
-  await tenant.commands.noteErasures({ command: 'rewritten', ids, files, rows }, nowMicros());
-  await erasures.hideColdRows();
-  return { erasures: ids.length, files, rows };
+  const noted = await unlessHeld(options.fileSystem, tenant.walDirectory, async () => {
+    await tenant.commands.noteErasures({ command: 'rewritten', ids, files, rows }, nowMicros());
+    return ids.length;
+  });
+  if (noted !== undefined) await erasures.hideColdRows();
+  return { erasures: noted ?? 0, files, rows };
 }
 
 export interface CopiesOptions {

@@ -33,12 +33,26 @@ export async function trimLog(
 ): Promise<number | undefined> {
   // Made again at the same sequence: there is one checkpoint, and what else there is stays.
   if (nextSequence === baseSequence) return 0;
-  const release = await place.fileSystem.lock(walDirectory, 'exclusive');
-  if (release === undefined) return undefined;
-  try {
+  return unlessHeld(place.fileSystem, walDirectory, async () => {
     if (baseSequence === undefined) return 0;
     await removeOldCheckpoints(place, [nextSequence, baseSequence]);
-    return await removeLogBelow(baseSequence);
+    return removeLogBelow(baseSequence);
+  });
+}
+
+/**
+ * Does what must not happen while somebody reads checkpoints, lake and log of a tenant one after another.
+ * @returns undefined when somebody does, and it was not done.
+ */
+export async function unlessHeld<Result>(
+  fileSystem: Pick<FileSystem, 'lock'>,
+  walDirectory: string,
+  task: () => Promise<Result>,
+): Promise<Result | undefined> {
+  const release = await fileSystem.lock(walDirectory, 'exclusive');
+  if (release === undefined) return undefined;
+  try {
+    return await task();
   } finally {
     await release();
   }

@@ -27,6 +27,7 @@ import type { OpenTenant } from './engine.ts';
 import type { CopyPlace } from './erasure-copies.ts';
 import { copiesOf, type ErasedFiles, rewriteErased } from './erasure-upkeep.ts';
 import type { IdentityUpkeep, IdentityWrite } from './identity-upkeep.ts';
+import { unlessHeld } from './log-trim.ts';
 import {
   type DroppedFiles,
   dropOldFiles,
@@ -313,17 +314,22 @@ export class Maintenance {
       if (!hasLocalFiles(open.cold) || open.tenant.erasures.unwritten.length === 0) continue;
       if ((this.#eraseRests.get(open) ?? 0) > this.#options.clock.monotonicMs()) continue;
       try {
-        await this.erase(open);
+        const erased = await this.erase(open);
+        if (erased?.erasures === 0) this.#restErasing(open);
         return true;
       } catch (error) {
         if (this.#isClosed) return false;
         this.#statistics.rewriteFailures += 1;
-        this.#eraseRests.set(open, this.#options.clock.monotonicMs() + RETRY_MS);
+        this.#restErasing(open);
         const fields = { tenant: open.tenant.id, error };
         this.#options.logger.log('error', 'erased rows could not be taken out of files', fields);
       }
     }
     return false;
+  }
+
+  #restErasing(open: OpenTenant): void {
+    this.#eraseRests.set(open, this.#options.clock.monotonicMs() + RETRY_MS);
   }
 
   /** Has written anew what holds copies, where that is done here, and notes what has left the disk. */
@@ -339,8 +345,10 @@ export class Maintenance {
     }
     const copies = await this.copiesOfErased(open);
     const ids = [...copies].filter(([, left]) => left.length === 0).map(([id]) => id);
-    if (ids.length > 0)
-      await tenant.commands.noteErasures({ command: 'gone', ids }, clock.nowMicros());
+    if (ids.length === 0) return;
+    await unlessHeld(this.#options.fileSystem, tenant.walDirectory, () =>
+      tenant.commands.noteErasures({ command: 'gone', ids }, clock.nowMicros()),
+    );
   }
 
   /** Writes identity of the first tenant for which it is due. @returns whether there was one. */

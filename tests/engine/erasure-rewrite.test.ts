@@ -8,7 +8,9 @@ import { TributaryError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/log.ts';
 import { seededRandomSource } from '../../base/random.ts';
 import { HOUR_MICROS, MIB } from '../../base/units.ts';
+import { holdLog } from '../../engine/log-trim.ts';
 import { Maintenance } from '../../engine/maintenance.ts';
+import { native } from '../../native/index.ts';
 import type { FileRewriter } from '../../storage/lake/file-rewriter.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
@@ -21,7 +23,7 @@ async function openStore(context: TestContext, directory?: string) {
   if (directory === undefined) context.after(() => rmSync(data, { recursive: true }));
   const state = { nowMicros: NOW, monotonicMs: 0, rewritesLeft: Number.POSITIVE_INFINITY };
   const clock = { nowMicros: () => state.nowMicros, monotonicMs: () => state.monotonicMs };
-  const fileSystem = new NodeFileSystem();
+  const fileSystem = new NodeFileSystem(native);
   const engine = await TestEngine.open(context, fileSystem, {
     dataDirectory: data,
     clock,
@@ -164,5 +166,23 @@ test('rows that a flush was carrying while their person was erased are taken out
   assert.equal(await coldRows(store, 'events'), 1500);
   assert.equal(open.tenant.erasures.unwritten.length, 0);
   assert.ok(engine.tenant.hot.budget.usedBytes < 512 * MIB);
+  await store.close();
+});
+
+// Symptom: a restored backup showed an erased person again. It had the record that says that files are rewritten,
+// and the files of before.
+test('while a backup is made, nothing is noted of files that it has of before', async (context) => {
+  const store = await openStore(context);
+  await fill(store);
+  const { open, maintenance, state } = store;
+  await store.erase('ann');
+  const release = await holdLog(new NodeFileSystem(native), open.tenant.walDirectory);
+  await maintenance.poll();
+  assert.equal(await coldRows(store, 'events'), 8, 'the files are rewritten');
+  assert.equal(open.tenant.erasures.unwritten.length, 1, 'nobody says so');
+  await release!();
+  state.monotonicMs += 2 * MINUTE_MS;
+  await maintenance.poll();
+  assert.equal(open.tenant.erasures.unwritten.length, 0);
   await store.close();
 });

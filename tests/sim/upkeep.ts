@@ -102,7 +102,7 @@ export class Upkeep {
       witness.entries.push({ kind: 'progress' });
       return scheduler.nowMicros();
     });
-    if (erased === undefined) return;
+    if (erased === undefined || erased.erasures === 0) return;
     witness.durableCount = Math.max(witness.durableCount, index + 1);
     tally.countFault('erasure taken out of files');
     tally.countFault('erased row taken out of a file', erased.rows);
