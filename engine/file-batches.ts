@@ -1,9 +1,13 @@
 /**
- * What the process that reads a file tells the one that asked it to (file-rows.ts): batches of events as the
- * engine takes them, each behind its bytes and its rows, two numbers of 32 bits, little-endian.
+ * How the process that reads a file hands over batches of events, as the engine takes them, to the one that
+ * asked it to (file-rows.ts): a batch lies in one of a few slots of a memory file, and a header of two numbers
+ * of 32 bits, little-endian, tells of its bytes and rows. A byte the other way gives the oldest slot back.
+ *
+ * Why so: through a socket a batch comes in dozens of pieces, each in memory of its own, and collecting that
+ * cost more than the copies.
  *
  * A process that a file has got the better of may write anything: a batch beyond the limits is an error
- * of the file, and what is in a batch is the decoder's to judge.
+ * of the file, and what is in a batch is the decoder's to judge. It is read from the slot once.
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -14,7 +18,11 @@ export const FILE_BATCH_BYTES_MAX = MIB;
 const HEADER_BYTES = 8;
 const HEAD = '{"batch":[';
 const TAIL = ']}';
-const BATCH_BYTES_MAX = HEAD.length + FILE_BATCH_BYTES_MAX + TAIL.length;
+const SLOT_BYTES = HEAD.length + FILE_BATCH_BYTES_MAX + TAIL.length;
+/** One is filled while the other is read. */
+const SLOTS = 2;
+/** Of the memory file. */
+export const BATCH_SLOTS_BYTES = SLOTS * SLOT_BYTES;
 
 export interface FileBatch {
   /** Valid until the next batch is asked for. */
@@ -22,65 +30,91 @@ export interface FileBatch {
   readonly rows: number;
 }
 
-/** Batches with their headers, one at a time in one buffer. */
-export class FrameWriter {
-  #bytes = Buffer.allocUnsafe(HEADER_BYTES + BATCH_BYTES_MAX);
+/** The writer's ends. */
+export interface BatchOutlet {
+  /** Writes to the memory file. */
+  write(position: number, bytes: Uint8Array): void;
+  tell(header: Uint8Array): void;
+  /** Returns when a slot was given back. */
+  awaitSlot(): void;
+}
+
+export class BatchWriter {
+  readonly #outlet: BatchOutlet;
+  readonly #batch = Buffer.allocUnsafe(SLOT_BYTES);
+  readonly #header = Buffer.allocUnsafe(HEADER_BYTES);
+  #batches = 0;
+
+  constructor(outlet: BatchOutlet) {
+    this.#outlet = outlet;
+    this.#batch.write(HEAD, 'latin1');
+  }
 
   /**
-   * A batch of `rows` rows whose texts, joined by commas, are `textBytes` long.
+   * Hands over `rows` rows whose texts, joined by commas, are `textBytes` long. Of a row that is too long the
+   * reader hears only that.
    * @param copyText writes them.
-   * @returns the frame, valid until the next one.
    */
-  frame(rows: number, textBytes: number, copyText: (target: Uint8Array) => void): Uint8Array {
-    const bytes = HEAD.length + textBytes + TAIL.length;
-    const end = HEADER_BYTES + bytes;
-    if (end > this.#bytes.length) this.#bytes = Buffer.allocUnsafe(end);
-    let at = this.#bytes.writeUInt32LE(bytes);
-    at = this.#bytes.writeUInt32LE(rows, at);
-    at += this.#bytes.write(HEAD, at, 'latin1');
-    copyText(this.#bytes.subarray(at, at + textBytes));
-    this.#bytes.write(TAIL, at + textBytes, 'latin1');
-    return this.#bytes.subarray(0, end);
+  write(rows: number, textBytes: number, copyText: (target: Uint8Array) => void): void {
+    if (this.#batches >= SLOTS) this.#outlet.awaitSlot();
+    const end = HEAD.length + textBytes;
+    const bytes = end + TAIL.length;
+    if (bytes <= SLOT_BYTES) {
+      copyText(this.#batch.subarray(HEAD.length, end));
+      this.#batch.write(TAIL, end, 'latin1');
+      const position = (this.#batches % SLOTS) * SLOT_BYTES;
+      this.#outlet.write(position, this.#batch.subarray(0, bytes));
+    }
+    this.#header.writeUInt32LE(bytes, 0);
+    this.#header.writeUInt32LE(rows, 4);
+    this.#outlet.tell(this.#header);
+    this.#batches += 1;
   }
 }
 
+/** The reader's ends. */
+export interface BatchInlet {
+  /** The headers, cut anywhere. */
+  readonly headers: AsyncIterable<Uint8Array>;
+  /** Reads from the memory file. @returns whether it had as many bytes. */
+  read(position: number, target: Uint8Array): boolean;
+  /** Gives the oldest slot back. */
+  release(): void;
+}
+
 /**
- * The batches in a stream of frames that is cut anywhere. A frame that is cut off at the end is left out:
- * the process did not end well, and its exit code says why.
+ * The batches that headers tell of. A header that is cut off at the end is left out: the process did not end
+ * well, and its exit code says why.
  * @throws TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE, TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED
  */
-export async function* batchesInFrames(
-  pieces: AsyncIterable<Uint8Array>,
+export async function* batchesFrom(
+  { headers, read, release }: BatchInlet,
   format: string,
   firstRow: number,
 ): AsyncGenerator<FileBatch> {
-  const header = Buffer.alloc(HEADER_BYTES);
-  let headerBytes = 0;
-  const memory = Buffer.allocUnsafe(BATCH_BYTES_MAX);
-  let frame: Buffer | undefined;
-  let filled = 0;
+  const memory = Buffer.allocUnsafe(SLOT_BYTES);
+  let batches = 0;
   let row = firstRow;
+  for await (const header of wholeHeaders(headers)) {
+    const bytes = memory.subarray(0, checkedBytes(header, format, row));
+    if (!read((batches % SLOTS) * SLOT_BYTES, bytes)) throw outsideLimits(format);
+    release();
+    batches += 1;
+    const rows = header.readUInt32LE(4);
+    yield { bytes, rows };
+    row += rows;
+  }
+}
+
+async function* wholeHeaders(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const header = Buffer.alloc(HEADER_BYTES);
+  let filled = 0;
   for await (const piece of pieces) {
-    for (let at = 0; at < piece.length; ) {
-      if (frame === undefined) {
-        const taken = piece.subarray(at, at + HEADER_BYTES - headerBytes);
-        header.set(taken, headerBytes);
-        headerBytes += taken.length;
-        at += taken.length;
-        if (headerBytes < HEADER_BYTES) break;
-        frame = memory.subarray(0, checkedBytes(header, format, row));
-        filled = 0;
-      }
-      const taken = piece.subarray(at, at + frame.length - filled);
-      frame.set(taken, filled);
-      filled += taken.length;
-      at += taken.length;
-      if (filled < frame.length) break;
-      const rows = header.readUInt32LE(4);
-      yield { bytes: frame, rows };
-      row += rows;
-      frame = undefined;
-      headerBytes = 0;
+    for (const byte of piece) {
+      header[filled++] = byte;
+      if (filled < HEADER_BYTES) continue;
+      yield header;
+      filled = 0;
     }
   }
 }
@@ -88,16 +122,18 @@ export async function* batchesInFrames(
 function checkedBytes(header: Buffer, format: string, row: number): number {
   const bytes = header.readUInt32LE(0);
   const rows = header.readUInt32LE(4);
-  const isTooLarge = bytes > BATCH_BYTES_MAX;
+  const isTooLarge = bytes > SLOT_BYTES;
   if (isTooLarge && rows === 1) {
     throw new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE', {
       row,
       limitBytes: FILE_BATCH_BYTES_MAX,
     });
   }
-  if (isTooLarge || rows === 0 || rows > LIMITS.batchEventsMax) {
-    const reason = 'its reader wrote a batch beyond the limits';
-    throw new TributaryError('TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED', { format, reason });
-  }
+  if (isTooLarge || rows === 0 || rows > LIMITS.batchEventsMax) throw outsideLimits(format);
   return bytes;
+}
+
+function outsideLimits(format: string): TributaryError {
+  const reason = 'its reader wrote a batch beyond the limits';
+  return new TributaryError('TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED', { format, reason });
 }

@@ -1,6 +1,6 @@
 /**
  * The program that reads the files others made: a filter from an Arrow or Parquet file on standard input to
- * batches of events on standard output (file-batches.ts).
+ * batches of events in a memory file, told of on standard output (file-batches.ts).
  *
  *     node engine/file-rows-worker.js FORMAT BYTES IMPORT_ID FIRST_ROW
  *
@@ -18,10 +18,16 @@ import { setPriority } from 'node:os';
 import { LIMITS } from '../base/limits.ts';
 import { native } from '../native/index.ts';
 import { type RecordBatch, RecordBatchReader } from '../storage/arrow.ts';
-import { StandardInput, writeStandardOutput } from '../storage/standard-io.ts';
+import { MemoryFile } from '../storage/memory-file.ts';
+import { awaitByte, StandardInput, writeStandardOutput } from '../storage/standard-io.ts';
 import { eventWriterOf, type WriteEvent } from './event-columns.ts';
-import { FILE_BATCH_BYTES_MAX, FrameWriter } from './file-batches.ts';
-import { type FileFormat, WORKER_EXIT_MALFORMED } from './file-rows.ts';
+import { BatchWriter, FILE_BATCH_BYTES_MAX } from './file-batches.ts';
+import {
+  type FileFormat,
+  RELEASES_DESCRIPTOR,
+  SLOTS_DESCRIPTOR,
+  WORKER_EXIT_MALFORMED,
+} from './file-rows.ts';
 import { JsonWriter } from './json-writer.ts';
 import { nativeRowsOf } from './native-columns.ts';
 
@@ -43,7 +49,14 @@ async function writeBatches(
   const nativeRows = new native.ColumnRows();
   const copyNative = (target: Uint8Array): void => nativeRows.copyText(target);
   const out = new JsonWriter();
-  const frames = new FrameWriter();
+  const slots = new MemoryFile(SLOTS_DESCRIPTOR);
+  const batchWriter = new BatchWriter({
+    write: (position, bytes) => slots.write(position, bytes),
+    tell: writeStandardOutput,
+    awaitSlot() {
+      if (!awaitByte(RELEASES_DESCRIPTOR)) throw new Error('nobody reads the batches');
+    },
+  });
   const idPrefix = `import-${importId}-`;
   let number = firstRow;
   for await (const batch of batches) {
@@ -60,7 +73,7 @@ async function writeBatches(
       }
       row += written.rows;
       number += written.rows;
-      writeStandardOutput(frames.frame(written.rows, written.bytes, written.copy));
+      batchWriter.write(written.rows, written.bytes, written.copy);
     }
   }
 }

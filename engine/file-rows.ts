@@ -4,20 +4,27 @@
  *
  * - The process has `LIMITS.importFileMemoryBytesMax` of memory and is killed when it makes no progress for
  *   `LIMITS.importStallMs` while somebody waits for it, and when its caller stops reading.
- * - Bytes wait in the pipes for whoever is slower: no more of a file is held here than a piece and a batch.
+ * - Bytes wait in the pipes and batches in their slots for whoever is slower: no more of a file is held here
+ *   than a piece and a batch.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { observedPieces } from '../base/observed-pieces.ts';
-import { batchesInFrames, type FileBatch } from './file-batches.ts';
+import { MemoryFile } from '../storage/memory-file.ts';
+import { BATCH_SLOTS_BYTES, batchesFrom, type FileBatch } from './file-batches.ts';
 
 export type FileFormat = 'arrow' | 'parquet';
 
 export const WORKER_EXIT_MALFORMED = 2;
+/** What the process finds open besides its standard input and output: the memory file, and slots given back. */
+export const SLOTS_DESCRIPTOR = 3;
+export const RELEASES_DESCRIPTOR = 4;
+
+const RELEASE = new Uint8Array(1);
 
 const PROGRAM = fileURLToPath(new URL('./file-rows-worker.js', import.meta.url));
 const HEAP_MEBIBYTES_MAX = 512;
@@ -52,14 +59,21 @@ export async function* batchesOfFile(
   pieces: AsyncIterable<Uint8Array>,
   memoryBytesMax: number = LIMITS.importFileMemoryBytesMax,
 ): AsyncGenerator<FileBatch> {
-  const worker = startWorker([format, String(memoryBytesMax), importId, String(firstRow)]);
+  const slots = MemoryFile.create(BATCH_SLOTS_BYTES);
+  const worker = startWorker([format, String(memoryBytesMax), importId, String(firstRow)], slots);
+  const releases = worker.stdio[RELEASES_DESCRIPTOR] as Writable;
+  releases.on('error', () => {}); // The process has ended; its exit code tells.
   const ended = endOf(worker);
   const words = lastWordsOf(worker);
   const watch = new StallWatch(LIMITS.importStallMs, () => worker.kill('SIGKILL'));
   const fed = feed(worker, pieces, () => watch.touch());
   try {
-    const output = worker.stdout as AsyncIterable<Buffer>;
-    for await (const batch of batchesInFrames(output, format, firstRow)) {
+    const inlet = {
+      headers: worker.stdout as AsyncIterable<Buffer>,
+      read: (position: number, target: Uint8Array) => slots.read(position, target),
+      release: () => releases.write(RELEASE),
+    };
+    for await (const batch of batchesFrom(inlet, format, firstRow)) {
       watch.pause();
       yield batch;
       watch.touch();
@@ -83,14 +97,20 @@ export async function* batchesOfFile(
   } finally {
     watch.pause();
     worker.kill('SIGKILL');
+    slots.close();
   }
 }
 
-function startWorker(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [...V8_FLAGS, PROGRAM, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: {},
-  });
+function startWorker(args: readonly string[], slots: MemoryFile): ChildProcess {
+  try {
+    return spawn(process.execPath, [...V8_FLAGS, PROGRAM, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe', slots.descriptor, 'pipe'],
+      env: {},
+    });
+  } catch (error) {
+    slots.close();
+    throw error;
+  }
 }
 
 /** The exit code; undefined for a process that was killed, or never started. */

@@ -284,6 +284,11 @@ export interface HeldTable {
 export interface NativeAddon {
   /** Creates `path`, in place of an old file, reserves `reservedBytes` of address space, backs the start. */
   createRegion(path: string, reservedBytes: number, backedBytes: number): NativeRegion | string;
+  /**
+   * A file of `bytes` in memory, without a name; its length is fixed, and it is not passed on to processes
+   * that are not given it. @returns its descriptor, the caller's to close, or why there is none.
+   */
+  createMemoryFile(bytes: number): number | string;
   /** Page-aligned anonymous memory, zeroed, freed with the ArrayBuffer. */
   allocateAligned(bytes: number): ArrayBuffer;
   /** CRC-32C of `length` bytes from `offset`, continuing from `seed`. */

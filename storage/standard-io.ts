@@ -39,3 +39,8 @@ export class StandardInput implements Iterable<Uint8Array> {
 export function writeStandardOutput(bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(STANDARD_OUTPUT, bytes, at);
 }
+
+/** Waits for the next byte of a descriptor. @returns whether there was one before its end. */
+export function awaitByte(descriptor: number): boolean {
+  return readSync(descriptor, new Uint8Array(1)) === 1;
+}

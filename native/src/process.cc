@@ -1,7 +1,8 @@
-// What a process must ask of the operating system and Node does not offer: file locks and limits.
+// What a process must ask of the operating system and Node does not offer: file locks, files in memory, limits.
 #include <fcntl.h>
 #include <napi.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -54,11 +55,28 @@ Napi::Value LimitDataBytes(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), "");
 }
 
+// createMemoryFile(bytes): the descriptor of a file without a name, in memory, whose length nobody can change;
+// or why there is none.
+Napi::Value CreateMemoryFile(const Napi::CallbackInfo& info) {
+  int fd = memfd_create("tributary", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return Napi::String::New(info.Env(), strerror(errno));
+  off_t bytes = static_cast<off_t>(info[0].ToNumber().Int64Value());
+  if (ftruncate(fd, bytes) != 0 ||
+      fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
+    std::string reason = strerror(errno);
+    close(fd);
+    return Napi::String::New(info.Env(), reason);
+  }
+  return Napi::Number::New(info.Env(), fd);
+}
+
 }  // namespace
 
 void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New(env, LockFile, "lockFile"));
   exports.Set("tryLock", Napi::Function::New(env, TryLock, "tryLock"));
+  exports.Set("createMemoryFile",
+              Napi::Function::New(env, CreateMemoryFile, "createMemoryFile"));
   exports.Set("limitDataBytes", Napi::Function::New(env, LimitDataBytes, "limitDataBytes"));
 }
 

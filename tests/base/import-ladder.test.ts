@@ -93,6 +93,7 @@ test('below bin/ nobody reads the clock, chance, the environment or the disk by 
     'native/index.ts',
     'storage/node-file-system.ts',
     'storage/hot-directory.ts',
+    'storage/memory-file.ts',
     'storage/standard-io.ts',
   ]);
   const banned = /\bDate\.now\(|\bMath\.random\(|\bprocess\.env\b|'node:fs(?:\/promises)?'/;
