@@ -208,8 +208,16 @@ export class StatementRunner {
     if (candidates.length > 0) await this.#begin(connection);
     const evaluated: { candidate: BoundCandidate; value: bigint | null }[] = [];
     for (const candidate of candidates) {
-      const value = await this.#evaluate(candidate, connection);
-      evaluated.push({ candidate, value });
+      try {
+        const value = await this.#evaluate(candidate, connection);
+        evaluated.push({ candidate, value });
+      } catch {
+        // The statement itself tells the analyst what is wrong, in its own words. The error has aborted the
+        // transaction, and the moment of the next one is another: no bound is left.
+        await connection.rollBack();
+        this.#isInTransaction = false;
+        return [];
+      }
     }
     const bounds = combineBounds(evaluated);
     for (const { table, column, min, max } of bounds) scans.setScanBound(table, column, min, max);
@@ -239,27 +247,24 @@ export class StatementRunner {
     snapshots.keep(this.#snapshots);
   }
 
-  /** @returns null when the constant is NULL, of another type, or no constant after all. */
+  /**
+   * @returns null when the constant is NULL or of another type.
+   * @throws when it is no constant after all, or cannot be computed.
+   */
   async #evaluate(candidate: BoundCandidate, connection: Connection): Promise<bigint | null> {
     const { expression, column } = candidate;
-    try {
-      const text = await this.#parts.parser.expressionText(expression);
-      const converted =
-        column.kind === 'timestamp'
-          ? `epoch_us(CAST(bound AS TIMESTAMPTZ))::HUGEINT`
-          : 'CAST(bound AS HUGEINT)';
-      const rows = await connection.rows(
-        `SELECT typeof(bound), ${converted} FROM (SELECT ${text} AS bound)`,
-      );
-      const [type, value] = rows[0] ?? [];
-      const isLiteral = expression['class'] === 'CONSTANT';
-      if (typeof value !== 'bigint' || !isBoundType(String(type), column.kind, isLiteral)) {
-        return null;
-      }
-      return value;
-    } catch {
-      return null; // The statement itself tells the analyst what is wrong, in its own words.
-    }
+    const text = await this.#parts.parser.expressionText(expression);
+    const converted =
+      column.kind === 'timestamp'
+        ? `epoch_us(CAST(bound AS TIMESTAMPTZ))::HUGEINT`
+        : 'CAST(bound AS HUGEINT)';
+    const rows = await connection.rows(
+      `SELECT typeof(bound), ${converted} FROM (SELECT ${text} AS bound)`,
+    );
+    const [type, value] = rows[0] ?? [];
+    const isLiteral = expression['class'] === 'CONSTANT';
+    const fits = isBoundType(String(type), column.kind, isLiteral);
+    return typeof value === 'bigint' && fits ? value : null;
   }
 
   async #stream(result: Result, writer: ResultWriter, progress: Progress): Promise<void> {

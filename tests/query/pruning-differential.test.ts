@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
-import { ask, rowsOf } from './sql-fixture.ts';
+import { ask, codeOf, rowsOf } from './sql-fixture.ts';
 import { TieredEvents } from './tiered-events.ts';
 
 const NAMES = ['signed up', 'Order Completed', "it's", 'a%b', '50', 'größer', ''] as const;
@@ -102,6 +102,22 @@ test('no answer changes because files were left out', async (context) => {
     filesSkipped += statistics!.filesSkipped;
   }
   assert.ok(filesSkipped > conditions.length, `${filesSkipped} files were left out`);
+});
+
+// Symptom: a time that is none was answered 500, `transactioncontext error`, and cost the worker.
+test('a bound that cannot be computed leaves the error to the statement', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  const { service } = tiered;
+  tiered.append(10);
+  for (const bound of [`'no time'`, 'now() - to_days(999999999)', `date_trunc('eon', now())`]) {
+    const sql = `SELECT count(*) FROM events WHERE received_at < now() AND timestamp > ${bound}`;
+    const code = await codeOf(service, sql);
+    assert.ok(
+      code === 'TRIBUTARY_QUERY_VALUE_INVALID' || code === 'TRIBUTARY_QUERY_INVALID',
+      code!,
+    );
+  }
+  assert.equal(service.state.workersLost, 0);
 });
 
 test('a file without a wanted name is not read', async (context) => {
