@@ -6,15 +6,9 @@
  * (there are none left), reads by field id, casts to the types of hot columns, and is made anew for each
  * statement. The same queries through a query worker have its process, gate and JSON beside.
  */
-import { systemClock } from '../base/clock.ts';
-import { jsonLogger } from '../base/log.ts';
-import { systemRandom } from '../base/random.ts';
-import { GIB } from '../base/units.ts';
 import type { OpenTenant } from '../engine/engine.ts';
 import { native } from '../native/index.ts';
-import { HOT_CATALOG } from '../query/catalog.ts';
 import { quoteText } from '../query/cold-source.ts';
-import { SQL_SERVICE_DEFAULTS, SqlService } from '../query/sql-service.ts';
 import { TableSnapshots } from '../query/table-snapshots.ts';
 import { keyOf } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
@@ -27,15 +21,14 @@ import {
   openDatabase,
   requireSameRows,
   rowsAsPlanned,
-  THREADS,
   timeInTurns,
 } from './query-turns.ts';
 import type { Scratch } from './scratch.ts';
+import { openWorkerService } from './worker-service.ts';
 import { EVENTS_PER_SECOND, perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
 const EVENTS = 2_000_000;
 const FLUSH_PAUSE_MS = 20;
-const WORKER_MEMORY_BYTES = 4 * GIB;
 const PLAIN = 'plain_events';
 
 export const coldGroupBy: Workload = {
@@ -114,7 +107,7 @@ async function measureQueries(
   process.chdir(cold.directory!);
   const database = await openDatabase(tenant.hotDirectory);
   const connection = await database.connect();
-  const service = await openService(tenant.hotDirectory, cold.directory!, scratch);
+  const service = await openWorkerService(tenant.hotDirectory, cold.directory!, scratch);
   try {
     const files = paths.map((path) => quoteText(path!)).join(', ');
     await connection.run(`CREATE VIEW ${PLAIN} AS SELECT * FROM read_parquet([${files}])`);
@@ -143,33 +136,4 @@ async function measureQueries(
     database.close();
     process.chdir(directory);
   }
-}
-
-function openService(
-  hotDirectory: string,
-  coldDirectory: string,
-  scratch: Scratch,
-): Promise<SqlService> {
-  return SqlService.open(
-    {
-      ...SQL_SERVICE_DEFAULTS,
-      workerCount: 1,
-      settings: {
-        hotDirectory,
-        coldDirectory,
-        catalog: HOT_CATALOG,
-        threads: THREADS,
-        memoryLimitBytes: WORKER_MEMORY_BYTES,
-        dataLimitBytes: WORKER_MEMORY_BYTES + GIB,
-        temporaryDirectory: scratch.diskPath('temporary'),
-        temporaryBytesMax: GIB,
-      },
-    },
-    {
-      clock: systemClock,
-      random: systemRandom,
-      fileSystem: new NodeFileSystem(),
-      logger: jsonLogger('warn', (line) => process.stderr.write(line)),
-    },
-  );
 }

@@ -8,23 +8,15 @@
  * DuckDB table too.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { systemClock } from '../base/clock.ts';
-import { jsonLogger } from '../base/log.ts';
-import { systemRandom } from '../base/random.ts';
-import { GIB } from '../base/units.ts';
-import { HOT_CATALOG } from '../query/catalog.ts';
-import { SQL_SERVICE_DEFAULTS, SqlService } from '../query/sql-service.ts';
-import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
 import { generateBatches } from './event-generator.ts';
 import { HOT_QUERIES } from './hot-queries.ts';
 import { ClickHouse } from './peers.ts';
-import { execute, openDatabase, requireSameRows, THREADS, timeInTurns } from './query-turns.ts';
-import type { Scratch } from './scratch.ts';
+import { execute, openDatabase, requireSameRows, timeInTurns } from './query-turns.ts';
+import { openWorkerService } from './worker-service.ts';
 import type { Workload, WorkloadContext } from './workload.ts';
 
 const EVENTS = 5_000_000;
-const WORKER_MEMORY_BYTES = 4 * GIB;
 
 const HOT = `hot_scan('events')`;
 const OWN = 'own_events';
@@ -109,7 +101,7 @@ async function measureDuckDb(
 ): Promise<Readonly<Record<Way, ReadonlyMap<string, number>>>> {
   const database = await openDatabase(hotDirectory);
   const connection = await database.connect();
-  const service = await openService(hotDirectory, context.scratch);
+  const service = await openWorkerService(hotDirectory, null, context.scratch);
   try {
     context.progress("copying the rows into DuckDB's own table");
     await connection.run(`CREATE TABLE ${OWN} AS SELECT * FROM ${HOT}`);
@@ -129,29 +121,4 @@ async function measureDuckDb(
     connection.close();
     database.close();
   }
-}
-
-function openService(hotDirectory: string, scratch: Scratch): Promise<SqlService> {
-  return SqlService.open(
-    {
-      ...SQL_SERVICE_DEFAULTS,
-      workerCount: 1,
-      settings: {
-        hotDirectory,
-        coldDirectory: null,
-        catalog: HOT_CATALOG,
-        threads: THREADS,
-        memoryLimitBytes: WORKER_MEMORY_BYTES,
-        dataLimitBytes: WORKER_MEMORY_BYTES + GIB,
-        temporaryDirectory: scratch.diskPath('temporary'),
-        temporaryBytesMax: GIB,
-      },
-    },
-    {
-      clock: systemClock,
-      random: systemRandom,
-      fileSystem: new NodeFileSystem(),
-      logger: jsonLogger('warn', (line) => process.stderr.write(line)),
-    },
-  );
 }

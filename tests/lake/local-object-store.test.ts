@@ -7,23 +7,13 @@ import type { FileSystem } from '../../storage/file-system.ts';
 import { LocalObjectStore } from '../../storage/lake/local-object-store.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
-import { keysOf, objectStoreSuite, type StoreUnderTest } from './object-store-suite.ts';
+import { keysOf, objectStoreSuite, type StoreUnderTest, stagedIn } from './object-store-suite.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);
 
 async function underTest(fileSystem: FileSystem, root: string): Promise<StoreUnderTest> {
   const store = await LocalObjectStore.open(fileSystem, root, 'lake');
-  return {
-    store,
-    async stage(name, bytes) {
-      const path = `${store.stagingDirectory}/${name}`;
-      const handle = await fileSystem.open(path, 'create');
-      await handle.write([bytes], 0);
-      await handle.close();
-      return path;
-    },
-    isStaged: (path) => fileSystem.exists(path),
-  };
+  return stagedIn(fileSystem, store.stagingDirectory, store);
 }
 
 objectStoreSuite('local, in memory', async (body) => {

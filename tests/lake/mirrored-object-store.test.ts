@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { LocalObjectStore } from '../../storage/lake/local-object-store.ts';
 import { MirroredObjectStore } from '../../storage/lake/mirrored-object-store.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
-import { keysOf, objectStoreSuite, type StoreUnderTest } from './object-store-suite.ts';
+import { keysOf, objectStoreSuite, stagedIn } from './object-store-suite.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -24,18 +24,7 @@ async function open(fileSystem = new MemoryFileSystem()): Promise<Stores> {
 
 objectStoreSuite('mirrored', async (body) => {
   const { fileSystem, store } = await open();
-  const under: StoreUnderTest = {
-    store,
-    async stage(name, bytes) {
-      const path = `${store.stagingDirectory}/${name}`;
-      const handle = await fileSystem.open(path, 'create');
-      await handle.write([bytes], 0);
-      await handle.close();
-      return path;
-    },
-    isStaged: (path) => fileSystem.exists(path),
-  };
-  await body(under);
+  await body(stagedIn(fileSystem, store.stagingDirectory, store));
 });
 
 async function contentOf(store: LocalObjectStore): Promise<Record<string, string>> {

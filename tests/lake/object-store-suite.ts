@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { TributaryError } from '../../base/errors.ts';
+import type { FileSystem } from '../../storage/file-system.ts';
 import type { ObjectStore } from '../../storage/lake/object-store.ts';
 
 export interface StoreUnderTest {
@@ -10,6 +11,25 @@ export interface StoreUnderTest {
   stage(name: string, bytes: Uint8Array): Promise<string>;
   /** Whether a staged file is still there. */
   isStaged(path: string): Promise<boolean>;
+}
+
+/** A store whose staging directory lies in `fileSystem`. */
+export function stagedIn(
+  fileSystem: FileSystem,
+  stagingDirectory: string,
+  store: ObjectStore,
+): StoreUnderTest {
+  return {
+    store,
+    async stage(name, bytes) {
+      const path = `${stagingDirectory}/${name}`;
+      const handle = await fileSystem.open(path, 'create');
+      await handle.write([bytes], 0);
+      await handle.close();
+      return path;
+    },
+    isStaged: (path) => fileSystem.exists(path),
+  };
 }
 
 const text = (value: string) => new TextEncoder().encode(value);

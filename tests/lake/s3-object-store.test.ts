@@ -7,7 +7,7 @@ import { S3ObjectStore, type S3ObjectStoreOptions } from '../../storage/lake/s3-
 import { textIn } from '../../storage/lake/s3-xml.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { S3_BUCKET, S3_KEY, S3Server } from '../support/s3-server.ts';
-import { keysOf, objectStoreSuite, type StoreUnderTest } from './object-store-suite.ts';
+import { keysOf, objectStoreSuite, type StoreUnderTest, stagedIn } from './object-store-suite.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);
 const PART_BYTES = 5;
@@ -45,17 +45,7 @@ async function open(overrides: Partial<S3ObjectStoreOptions> = {}): Promise<Stor
     retryDelayMs: 1,
     ...overrides,
   });
-  return {
-    store,
-    async stage(name, bytes) {
-      const path = `/staging/${name}`;
-      const handle = await fileSystem.open(path, 'create');
-      await handle.write([bytes], 0);
-      await handle.close();
-      return path;
-    },
-    isStaged: (path) => fileSystem.exists(path),
-  };
+  return stagedIn(fileSystem, '/staging', store);
 }
 
 objectStoreSuite('S3', async (body) => {

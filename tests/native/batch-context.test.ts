@@ -1,30 +1,10 @@
 /** What a batch says once for all of its events: `context` and `integrations` beside `batch`. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { Packr } from 'msgpackr';
 import type { TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import type { StagedRows } from '../../engine/staged-rows.ts';
-import { EVENT_TYPES } from '../../engine/types.ts';
-import { DirectStaging } from '../support/direct-staging.ts';
-import { temporaryHotStore } from '../support/hot-fixture.ts';
-import { type Row, readRows } from '../support/read-rows.ts';
-
-type Decode = (payload: string) => { staged: StagedRows; rows: Row[] };
-
-function openDecoder(context: TestContext): Decode {
-  const staging = new DirectStaging(temporaryHotStore(context).events);
-  return (payload) => {
-    const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
-    const staged = staging.stage('json', bytes, bytes.length - 64, {
-      sequence: 1,
-      receivedAtMicros: 1_772_366_400_000_000,
-      sourceName: 'web',
-      typeOfPath: EVENT_TYPES.length,
-    });
-    return { staged, rows: readRows(staged.segment, staged.row) };
-  };
-}
+import { openDecoder } from '../support/decode-payload.ts';
 
 const page = '"type":"page","userId":"u"';
 
@@ -122,23 +102,17 @@ test('a context that many events would multiply beyond the limit refuses the bat
 });
 
 test('what stands beside a msgpack batch is inherited as in JSON, before and behind it', (context) => {
-  const staging = new DirectStaging(temporaryHotStore(context).events);
+  const decode = openDecoder(context);
   const packr = new Packr({ useRecords: false });
   const event = { type: 'page', userId: 'u', context: { os: { name: 'x' }, ip: 1 } };
   const bare = { type: 'page', userId: 'u' };
-  const stage = (codec: 'json' | 'msgpack', payload: Uint8Array): Row[] => {
-    const bytes = Buffer.concat([payload, Buffer.alloc(64)]);
-    const fields = { sequence: 1, receivedAtMicros: 0, sourceName: 'web', typeOfPath: 6 };
-    const staged = staging.stage(codec, bytes, payload.length, fields);
-    return readRows(staged.segment, staged.row);
-  };
   for (const batch of [
     { batch: [event, bare], context: { ip: 2, locale: 'de' }, integrations: { All: true } },
     { context: { ip: 2, locale: 'de' }, batch: [event, bare] },
     { batch: [event, bare], context: 'text' },
     { ...event, integrations: { All: false } },
   ]) {
-    const rows = stage('msgpack', packr.pack(batch));
-    assert.deepEqual(rows, stage('json', Buffer.from(JSON.stringify(batch))));
+    const { rows } = decode(packr.pack(batch), {}, 'msgpack');
+    assert.deepEqual(rows, decode(JSON.stringify(batch)).rows);
   }
 });

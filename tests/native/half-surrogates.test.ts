@@ -3,31 +3,10 @@
  * It has no UTF-8, so it is stored as U+FFFD, and the event is warned about.
  */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import type { StagedRows } from '../../engine/staged-rows.ts';
-import { EVENT_TYPES } from '../../engine/types.ts';
-import { DirectStaging } from '../support/direct-staging.ts';
-import { temporaryHotStore } from '../support/hot-fixture.ts';
-import { type Row, readRows } from '../support/read-rows.ts';
-
-type Decode = (payload: string) => { staged: StagedRows; rows: Row[] };
+import { test } from 'node:test';
+import { openDecoder } from '../support/decode-payload.ts';
 
 const CUT = '😀'.slice(0, 1);
-
-function openDecoder(context: TestContext): Decode {
-  const staging = new DirectStaging(temporaryHotStore(context).events);
-  return (payload) => {
-    const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
-    const staged = staging.stage('json', bytes, bytes.length - 64, {
-      sequence: 1,
-      receivedAtMicros: 1_772_366_400_000_000,
-      sourceName: 'web',
-      typeOfPath: EVENT_TYPES.length,
-    });
-    assert.equal(bytes.toString('utf8', 0, bytes.length - 64), payload, 'the log keeps what came');
-    return { staged, rows: readRows(staged.segment, staged.row) };
-  };
-}
 
 function warningOf(index: number, path: string, messageId: string): object {
   return { index, code: 'surrogate_replaced', path, messageId };

@@ -4,31 +4,17 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { LIMITS } from '../../base/limits.ts';
-import type { StagedRows } from '../../engine/staged-rows.ts';
-import { type Codec, EVENT_TYPES } from '../../engine/types.ts';
+import type { Codec } from '../../engine/types.ts';
 import { parseIpAddress } from '../../ingest/ip-address.ts';
-import { DirectStaging } from '../support/direct-staging.ts';
-import { temporaryHotStore } from '../support/hot-fixture.ts';
-import { type Row, readRows } from '../support/read-rows.ts';
+import { type Decoded, openDecoder } from '../support/decode-payload.ts';
 
-type Stage = (
-  payload: string | Uint8Array,
-  sender?: string,
-  codec?: Codec,
-) => { staged: StagedRows; rows: Row[] };
+type Stage = (payload: string | Uint8Array, sender?: string, codec?: Codec) => Decoded;
 
-function openDecoder(context: TestContext): Stage {
-  const staging = new DirectStaging(temporaryHotStore(context).events);
+function openStage(context: TestContext): Stage {
+  const decode = openDecoder(context);
   return (payload, sender = '203.0.113.9', codec = 'json') => {
-    const bytes = Buffer.concat([Buffer.from(payload), Buffer.alloc(64)]);
-    const staged = staging.stage(codec, bytes, bytes.length - 64, {
-      sequence: 1,
-      receivedAtMicros: 1_772_366_400_000_000,
-      sourceName: 'web',
-      typeOfPath: EVENT_TYPES.length,
-      senderAddress: sender === '' ? undefined : parseIpAddress(sender),
-    });
-    return { staged, rows: readRows(staged.segment, staged.row) };
+    const senderAddress = sender === '' ? undefined : parseIpAddress(sender);
+    return decode(payload, { senderAddress }, codec);
   };
 }
 
@@ -36,7 +22,7 @@ const page = '"type":"page","userId":"u"';
 const IP = '"ip":"203.0.113.9"';
 
 test('an event that names no ip gets the address of its sender', (context) => {
-  const stage = openDecoder(context);
+  const stage = openStage(context);
   const contextOf = (own: string): unknown =>
     stage(own === '' ? `{${page}}` : `{${page},"context":${own}}`).rows[0]!['context'];
   assert.equal(contextOf(''), `{${IP}}`);
@@ -50,7 +36,7 @@ test('an event that names no ip gets the address of its sender', (context) => {
 });
 
 test('an event that says it is direct gets the address in place of the one it names', (context) => {
-  const stage = openDecoder(context);
+  const stage = openStage(context);
   const contextOf = (own: string): unknown =>
     stage(`{${page},"context":${own}}`).rows[0]!['context'];
   assert.equal(contextOf('{"direct": true}'), `{${IP},"direct": true}`);
@@ -63,7 +49,7 @@ test('an event that says it is direct gets the address in place of the one it na
 });
 
 test('what a batch says of the ip goes before the address, unless it is direct', (context) => {
-  const stage = openDecoder(context);
+  const stage = openStage(context);
   const contextOf = (ofBatch: string, own = ''): unknown => {
     const event = own === '' ? `{${page}}` : `{${page},"context":${own}}`;
     return stage(`{"batch":[${event}],"context":${ofBatch}}`).rows[0]!['context'];
@@ -79,7 +65,7 @@ test('what a batch says of the ip goes before the address, unless it is direct',
 });
 
 test('without an address nothing is added, and nothing of the one before is left', (context) => {
-  const stage = openDecoder(context);
+  const stage = openStage(context);
   assert.equal(stage(`{${page}}`).rows[0]!['context'], `{${IP}}`);
   assert.equal(stage(`{${page}}`, '').rows[0]!['context'], null);
   const direct = `{${page},"context":{"ip":"192.0.2.1","direct":true}}`;
@@ -87,7 +73,7 @@ test('without an address nothing is added, and nothing of the one before is left
 });
 
 test('an event is not measured with the address, and none is refused for it', (context) => {
-  const stage = openDecoder(context);
+  const stage = openStage(context);
   const head = `{${page},"context":{"t":"`;
   const room = LIMITS.eventBytesMax - head.length - 3;
   assert.deepEqual(stage(`${head}${'x'.repeat(room)}"}}`).staged.rejections, []);
@@ -102,7 +88,7 @@ test('an event is not measured with the address, and none is refused for it', (c
 });
 
 test('the largest batch of the smallest events has room for their addresses', (context) => {
-  const stage = openDecoder(context);
+  const stage = openStage(context);
   const batch = new Array<string>(LIMITS.batchEventsMax).fill(`{${page}}`).join(',');
   const longest = 'fff1:fff2:fff3:fff4:fff5:fff6:fff7:fff8';
   const { rows } = stage(`{"batch":[${batch}]}`, longest);
@@ -111,7 +97,7 @@ test('the largest batch of the smallest events has room for their addresses', (c
 });
 
 test('a msgpack event gets the address as in JSON', (context) => {
-  const stage = openDecoder(context);
+  const stage = openStage(context);
   const packr = new Packr({ useRecords: false });
   const event = { type: 'page', userId: 'u', context: { os: { name: 'x' }, a: 1 } };
   const named = { ...event, context: { a: 1, ip: '192.0.2.1' } };
@@ -128,7 +114,7 @@ test('a msgpack event gets the address as in JSON', (context) => {
 });
 
 test('an address is written as RFC 5952 has it', (context) => {
-  const stage = openDecoder(context);
+  const stage = openStage(context);
   const written = (address: string): string => {
     const text = stage(`{${page}}`, address).rows[0]!['context'] as string;
     return (JSON.parse(text) as { ip: string }).ip;
