@@ -398,19 +398,27 @@ export class IdentityGraph {
    *   TRIBUTARY_IDENTITY_RULES_INVALID for rules that a newer version wrote.
    */
   async restore(source: StateSource): Promise<void> {
-    await this.#restoreIndex(source);
-    await restoreArray(this.#nodeAnchors, source);
-    await this.profiles.restore(source);
-    await this.#edges.restore(source);
-    await this.#separations.restore(source);
-    await this.#operator.restore(source);
-    const text = Buffer.from(await restoreBytes(RULES_PART, source)).toString('utf8');
+    await this.#restoreValues(source);
+    // Beside the rest, in a thread of its own; nothing below asks the index.
+    const ending = this.#index.endRestore();
+    const text = await this.#restoreArrays(source).finally(() => ending);
+    assert(await ending, 'the values of a checkpoint lie one behind another');
     const { rules, version } = JSON.parse(text) as { rules: unknown; version: number };
     this.#resolver = this.#takeRules(parseRules(rules, version));
     this.prepare(0, 0);
   }
 
-  async #restoreIndex(source: StateSource): Promise<void> {
+  /** @returns the rules, as they are kept. */
+  async #restoreArrays(source: StateSource): Promise<string> {
+    await restoreArray(this.#nodeAnchors, source);
+    await this.profiles.restore(source);
+    await this.#edges.restore(source);
+    await this.#separations.restore(source);
+    await this.#operator.restore(source);
+    return Buffer.from(await restoreBytes(RULES_PART, source)).toString('utf8');
+  }
+
+  async #restoreValues(source: StateSource): Promise<void> {
     const [blocks, values] = INDEX_PARTS;
     const reason = this.#index.beginRestore(source.bytesOf(blocks), source.bytesOf(values));
     if (reason !== '') {
@@ -421,7 +429,6 @@ export class IdentityGraph {
         assert(this.#index.writePart(part, offset, piece), 'a part is as long as was prepared');
       });
     }
-    assert(this.#index.endRestore(), 'the values of a checkpoint lie one behind another');
   }
 
   /** Unmaps everything. Idempotent. */

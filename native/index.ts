@@ -198,8 +198,11 @@ export interface NativeIdentifierIndex {
   /** Makes an empty index as large as the parts that are written next. @returns '' or why not. */
   beginRestore(blockBytes: number, valueBytes: number): string;
   writePart(part: number, offset: number, source: Uint8Array): boolean;
-  /** @returns false, and an empty index, when the parts are not those of an index. */
-  endRestore(): boolean;
+  /**
+   * Makes the hash table, in another thread; nothing else is asked of the index until it settles.
+   * @returns false, and an empty index, when the parts are not those of an index.
+   */
+  endRestore(): Promise<boolean>;
   close(): void;
   readonly count: number;
   /** Bytes that node_values (0), identifier_values (1) or the hash table (2) take. */

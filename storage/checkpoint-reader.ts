@@ -6,7 +6,6 @@
  * starts from an older checkpoint or from the log.
  */
 import { TributaryError } from '../base/errors.ts';
-import { MIB } from '../base/units.ts';
 import {
   CHECKPOINT_CONTENTS_BYTES_MAX,
   CHECKPOINT_FORMAT_VERSION,
@@ -19,9 +18,8 @@ import {
 } from './checkpoint-format.ts';
 import type { Crc32c } from './crc32c.ts';
 import { type FileHandle, type FileSystem, readFully } from './file-system.ts';
+import { PieceReader } from './piece-reader.ts';
 import type { StateSource } from './state-part.ts';
-
-const PIECE_BYTES = 4 * MIB;
 
 export interface CheckpointReadOptions {
   readonly fileSystem: FileSystem;
@@ -46,7 +44,7 @@ export class CheckpointReader implements StateSource {
   readonly #options: CheckpointReadOptions;
   readonly #handle: FileHandle;
   readonly #places = new Map<string, CheckpointPart & { readonly position: number }>();
-  readonly #piece = new Uint8Array(PIECE_BYTES);
+  readonly #pieces = new PieceReader();
 
   private constructor(
     options: CheckpointReadOptions,
@@ -89,12 +87,8 @@ export class CheckpointReader implements StateSource {
 
   async copy(name: string, write: (offset: number, piece: Uint8Array) => void): Promise<void> {
     const { position, bytes } = this.#place(name);
-    for (let offset = 0; offset < bytes; offset += PIECE_BYTES) {
-      const length = Math.min(PIECE_BYTES, bytes - offset);
-      const read = await readFully(this.#handle, this.#piece, 0, length, position + offset);
-      if (read < length) throw this.#unusable(`${name} ends early`);
-      write(offset, this.#piece.subarray(0, length));
-    }
+    const read = await this.#pieces.read(this.#handle, position, bytes, write);
+    if (read < bytes) throw this.#unusable(`${name} ends early`);
   }
 
   /** Idempotent. */

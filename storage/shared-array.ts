@@ -139,6 +139,16 @@ export class SharedArray<Type extends ElementType> {
     return new Uint8Array(this.#region.buffer, PAGE_BYTES, this.capacity * this.elementBytes);
   }
 
+  /**
+   * Has the page-warmer make the pages of the elements below `count`, which will be ensured step by step: two threads
+   * share the work, where asking for all of them at once would leave it to this one.
+   */
+  expect(count: number): void {
+    const bytes = Math.min(count, this.capacity) * this.elementBytes;
+    if (bytes <= this.#backedBytes) return;
+    this.#region.backAhead(PAGE_BYTES + this.#backedBytes, bytes - this.#backedBytes);
+  }
+
   /** A view of `count` ensured elements from `first`, as bytes. Not for hot loops: it allocates. */
   window(first: number, count: number): Uint8Array {
     assert(first + count <= this.#ensuredCount, 'a window lies in the ensured elements');

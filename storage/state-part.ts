@@ -49,9 +49,12 @@ export async function restoreArray(
   const bytes = source.bytesOf(array.name);
   assert(bytes % array.elementBytes === 0, 'an array has whole elements');
   const count = bytes / array.elementBytes;
-  array.ensure(count);
-  const target = array.window(0, count);
-  await source.copy(array.name, (offset, piece) => target.set(piece, offset));
+  array.expect(count);
+  const target = array.allBytes();
+  await source.copy(array.name, (offset, piece) => {
+    array.ensure(Math.ceil((offset + piece.length) / array.elementBytes));
+    target.set(piece, offset);
+  });
   return count;
 }
 

@@ -500,9 +500,36 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     return Napi::String::New(info.Env(), failure);
   }
 
-  // endRestore(): makes the table. False, and an empty index, when values do not lie one behind another
-  // as they were written.
+  // endRestore(): makes the table, in a thread of the pool, since it takes as long as reading all the rest of a
+  // checkpoint. Resolves to false, and an empty index, when values do not lie one behind another as they were
+  // written. Until then nothing else may be asked.
   Napi::Value EndRestore(const Napi::CallbackInfo& info) {
+    auto* ending = new Ending(info.Env(), this, info.This().As<Napi::Object>());
+    ending->Queue();
+    return ending->promise();
+  }
+
+  class Ending : public Napi::AsyncWorker {
+   public:
+    Ending(Napi::Env env, IdentifierIndex* index, Napi::Object self)
+        : Napi::AsyncWorker(env),
+          index_(index),
+          self_(Napi::Persistent(self)),
+          deferred_(Napi::Promise::Deferred::New(env)) {}
+    Napi::Promise promise() const { return deferred_.Promise(); }
+
+   protected:
+    void Execute() override { is_sound_ = index_->MakeTable(); }
+    void OnOK() override { deferred_.Resolve(Napi::Boolean::New(Env(), is_sound_)); }
+
+   private:
+    IdentifierIndex* const index_;
+    Napi::ObjectReference self_;  // keeps the index until it is over
+    Napi::Promise::Deferred deferred_;
+    bool is_sound_ = false;
+  };
+
+  bool MakeTable() {
     std::lock_guard<std::mutex> lock(mutex_);
     uint32_t given = 0;
     uint64_t end = 0;
@@ -517,7 +544,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     if (!sound) given = values_used_ = 0;
     count_ = given;
     FillTable();
-    return Napi::Boolean::New(info.Env(), sound);
+    return sound;
   }
 
   void FillTable() {
