@@ -172,7 +172,7 @@ export class Appliance {
         onRecoveryProgress(progress) {
           const line = describeRecovery(progress);
           server.setState({ phase: 'starting', progress: line });
-          if (progress.records > 0) options.onProgress?.(line);
+          if (progress.loadedBytes + progress.records > 0) options.onProgress?.(line);
         },
       });
       const lake = await openLakeDoor(lakeOptions, lakeStore, control);
@@ -299,6 +299,9 @@ function ratesOf(configuration: Configuration): RateLimitOptions {
   };
 }
 
-function describeRecovery({ records, events, bytes }: RecoveryProgress): string {
+function describeRecovery({ loadedBytes, records, events, bytes }: RecoveryProgress): string {
+  if (records === 0 && loadedBytes > 0) {
+    return `recovering: ${formatBytes(loadedBytes)} of a checkpoint loaded`;
+  }
   return `recovering: ${records} records, ${events} events, ${formatBytes(bytes)} of log`;
 }

@@ -1,7 +1,9 @@
 /**
- * Makes checkpoints of one tenant: when the log has grown by `logBytes` since the last one, a process of its
- * own (checkpoint-worker.ts) folds the log up to what the lake has.
+ * Makes checkpoints of one tenant: when the log has grown by `logBytes` since the last one, and by as much as the
+ * state takes, a process of its own (checkpoint-worker.ts) folds the log up to what the lake has.
  *
+ * - A checkpoint reads and writes the whole state, so a log of as many bytes lies between two: what is written
+ *   for checkpoints stays in proportion to what is logged, however large the state has grown.
  * - One process runs at a time, at the lowest priority and with bounded memory. The write path knows nothing
  *   of it.
  * - Once a checkpoint is made, what it makes unneeded goes (log-trim.ts).
@@ -24,7 +26,7 @@ export interface CheckpointerOptions {
   readonly stateBytes: () => number;
   /** Removes what a new checkpoint makes unneeded; undefined when somebody holds it. */
   readonly trim: (answer: CheckpointAnswer) => Promise<number | undefined>;
-  /** How much the log grows between two checkpoints, bytes of payloads. */
+  /** How much the log grows between two checkpoints at least, bytes of payloads. */
   readonly logBytes: number;
   /** Payload bytes behind the checkpoint of the start, and all that was logged since. */
   readonly loggedBytes: () => number;
@@ -116,8 +118,8 @@ export class Checkpointer {
   }
 
   #poll(): void {
-    const { logBytes, loggedBytes, clock, flushedSequence } = this.#options;
-    if (loggedBytes() - this.#coveredBytes < logBytes) return;
+    const { logBytes, loggedBytes, stateBytes, clock, flushedSequence } = this.#options;
+    if (loggedBytes() - this.#coveredBytes < Math.max(logBytes, stateBytes())) return;
     if (clock.monotonicMs() < this.#pausedUntilMs || flushedSequence() <= this.#sequence) return;
     void this.checkpoint();
   }

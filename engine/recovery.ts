@@ -9,10 +9,12 @@
  */
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
+import { MIB } from '../base/units.ts';
 import { parseIdentityCommand } from '../identity/identity-command.ts';
 import { native } from '../native/index.ts';
 import type { CheckpointReader } from '../storage/checkpoint-reader.ts';
 import type { FileSystem } from '../storage/file-system.ts';
+import type { StateSource } from '../storage/state-part.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE, WAL_SENDER_BYTES } from '../storage/wal-format.ts';
 import { readWal, type WalRecord, type WalRecovery } from '../storage/wal-reader.ts';
 import type { TenantCapacities } from './capacities.ts';
@@ -28,7 +30,9 @@ import type { TenantSecret } from './tenant-secret.ts';
 import { EVENT_TYPES, type Source } from './types.ts';
 
 /** Recovery shows its progress once per this many payload bytes. */
-const PROGRESS_BYTES = 16 * 1024 * 1024;
+const PROGRESS_BYTES = 16 * MIB;
+/** … and once per this many bytes of a checkpoint, a few times a second. */
+const LOAD_PROGRESS_BYTES = 256 * MIB;
 
 export interface RecoveryOptions {
   readonly id: string;
@@ -52,6 +56,8 @@ export interface RecoveryOptions {
 
 export interface RecoveryProgress {
   readonly tenantId: string;
+  /** Of the checkpoint that is loaded before, bytes; 0 without one. */
+  readonly loadedBytes: number;
   readonly records: number;
   readonly events: number;
   /** Payload bytes replayed. */
@@ -84,8 +90,9 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
   });
   try {
     if (checkpoint !== undefined) {
-      await fold.restore(checkpoint);
-      await stager.restore(checkpoint);
+      const source = watched(checkpoint, options);
+      await fold.restore(source);
+      await stager.restore(source);
     }
     const room = new IdentityRoom(fold.identity, options.capacities.identityNodes);
     const recovery = await new Replay(options, { stager, fold, room }).run();
@@ -95,6 +102,26 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
     fold.close();
     throw error;
   }
+}
+
+/** Tells the progress of loading a checkpoint. */
+function watched(
+  checkpoint: CheckpointReader,
+  { id, onRecoveryProgress }: RecoveryOptions,
+): StateSource {
+  const progress = { tenantId: id, loadedBytes: 0, records: 0, events: 0, bytes: 0 };
+  let toldBytes = 0;
+  return {
+    bytesOf: (name) => checkpoint.bytesOf(name),
+    copy: (name, write) =>
+      checkpoint.copy(name, (offset, piece) => {
+        write(offset, piece);
+        progress.loadedBytes += piece.length;
+        if (progress.loadedBytes - toldBytes < LOAD_PROGRESS_BYTES) return;
+        toldBytes = progress.loadedBytes;
+        onRecoveryProgress?.({ ...progress });
+      }),
+  };
 }
 
 class Replay {
@@ -115,7 +142,8 @@ class Replay {
     this.#room = state.room;
     this.#floors = new ReplayFloors(options.cold);
     this.#sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
-    this.#progress = { tenantId: options.id, records: 0, events: 0, bytes: 0 };
+    const loadedBytes = options.checkpoint?.bytes ?? 0;
+    this.#progress = { tenantId: options.id, loadedBytes, records: 0, events: 0, bytes: 0 };
   }
 
   async run(): Promise<WalRecovery> {
