@@ -1,20 +1,21 @@
 /**
  * Ingest as the store grows: the same rate at the last tenth of the events as at the first, with rows on
- * their way to the lake all the time, and in the end every event there once, hot and cold together.
+ * their way to the lake all the time and checkpoints made as by default, and in the end every event there once,
+ * hot and cold together.
  *
  * Events are made in slices that fit memory, and only the time of their ingest counts, with the time it waits for
- * room. While a slice is made the encoder stands still, or flushing would get time that nobody counts. What
- * comes before the end of the first flush, a twentieth of the events at most, warms up.
+ * room. While a slice is made the processes that flush and make checkpoints stand still, or they would get time
+ * that nobody counts. What comes before the end of the first flush, a twentieth of the events at most, warms up.
  */
-import { GIB, MIB } from '../base/units.ts';
+import { readdirSync } from 'node:fs';
+import { formatBytes, GIB, MIB } from '../base/units.ts';
 import type { OpenTenant } from '../engine/engine.ts';
 import { native } from '../native/index.ts';
-import type { EncodeProcess } from '../query/encode-process.ts';
 import { TableSnapshots } from '../query/table-snapshots.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { appendAll, BATCH_EVENTS, type OpenedEngine, openEngine } from './engine-run.ts';
 import { type EventBatch, generateBatches } from './event-generator.ts';
-import { cpuMicrosOf } from './processor-time.ts';
+import { childrenCpuMicrosOf, cpuMicrosOf } from './processor-time.ts';
 import { openDatabase, rowsAsPlanned } from './query-turns.ts';
 import { allocatedBytes } from './scratch.ts';
 import { median } from './statistics.ts';
@@ -26,6 +27,7 @@ const STEPS = 10;
 const SLICE_BATCHES = 2500;
 const FLUSH = { flushBytes: 512 * MIB, flushAgeMs: 900_000 };
 const HOT_BYTES_MAX = 4 * GIB;
+const CHECKPOINT_LOG_BYTES = GIB;
 /** From here on ingest waits for the flush. */
 const UNFLUSHED_BYTES_MAX = HOT_BYTES_MAX / 2;
 const WARM_UP_SHARE = 1 / 20;
@@ -37,14 +39,18 @@ export const ingestScale: Workload = {
     const { options, scratch, report } = context;
     const { seed, events = EVENTS } = options;
     const dataDirectory = scratch.makeDiskDirectory('data');
-    const settings = { flush: FLUSH, hotBytesMax: HOT_BYTES_MAX };
+    const settings = {
+      flush: FLUSH,
+      hotBytesMax: HOT_BYTES_MAX,
+      checkpointLogBytes: CHECKPOINT_LOG_BYTES,
+    };
     const hotDirectory = scratch.hotPath('hot');
     const opened = await openEngine(dataDirectory, hotDirectory, settings);
     const { engine, tenant } = opened;
     try {
       const open = engine.openTenant(tenant.id);
       const run = { seed, events, batchEvents: BATCH_EVENTS };
-      const steps = await ingestInSteps(context, opened, run);
+      const steps = await ingestInSteps(context, opened, run, { dataDirectory, hotDirectory });
       const rates = steps.map(({ eventsPerSecond }) => eventsPerSecond);
       report({ metric: 'events_per_second', value: median(rates), ...EVENTS_PER_SECOND });
       const [first, last] = [steps[0]!, steps.at(-1)!];
@@ -64,29 +70,27 @@ export const ingestScale: Workload = {
       await settleFlushes(open);
       await requireExact(context, open, events);
       const bytes = { unit: 'bytes', higherIsBetter: false };
-      const perEvent = (directory: string): number => allocatedBytes(directory) / events;
       report({
         metric: 'lake_bytes_per_event',
-        value: perEvent(`${dataDirectory}/lake`),
+        value: allocatedBytes(`${dataDirectory}/lake`) / events,
         ...bytes,
       });
-      report({
-        metric: 'log_bytes_per_event',
-        value: perEvent(`${dataDirectory}/tenants`),
-        ...bytes,
-      });
+      const { checkpoints } = open.checkpointer!.statistics;
+      report({ metric: 'checkpoints', value: checkpoints, unit: '', higherIsBetter: true });
       await engine.close();
+      report({
+        metric: 'log_and_checkpoints',
+        value: allocatedBytes(`${dataDirectory}/tenants`),
+        ...bytes,
+      });
       const startMs = performance.now();
       const again = await openEngine(dataDirectory, hotDirectory, settings);
-      const readyMs = performance.now() - startMs;
+      const readySeconds = (performance.now() - startMs) / 1000;
+      const { events: replayed } = again.tenant.recovery;
+      const { profiles } = again.tenant.identityStatistics;
       await again.engine.close();
-      context.progress(`ready again with ${again.tenant.identityStatistics.profiles} profiles`);
-      report({
-        metric: 'replayed',
-        value: perSecond(events, readyMs),
-        ...EVENTS_PER_SECOND,
-        peer: { name: 'live ingest', value: median(rates) },
-      });
+      context.progress(`ready again with ${profiles} profiles, ${replayed} events replayed`);
+      report({ metric: 'ready_again', value: readySeconds, unit: 's', higherIsBetter: false });
     } finally {
       await engine.close();
     }
@@ -104,9 +108,9 @@ async function ingestInSteps(
   { progress, report }: WorkloadContext,
   opened: OpenedEngine,
   run: Parameters<typeof generateBatches>[0],
+  directories: Directories,
 ): Promise<Step[]> {
-  const { engine, tenant, encoder } = opened;
-  const { statistics } = engine.openTenant(tenant.id).flusher;
+  const { statistics } = opened.engine.openTenant(opened.tenant.id).flusher;
   const batches = generateBatches(run);
   const steps: Step[] = [];
   let sent = 0;
@@ -115,7 +119,7 @@ async function ingestInSteps(
     let total: SliceCost = { events: 0, elapsedMs: 0, cpuMicros: 0 };
     while (sent < end) {
       const isWarmingUp = statistics.flushes === 0 && sent < run.events * WARM_UP_SHARE;
-      const slice = whileStopped(encoder, () => takeSlice(batches, end - sent));
+      const slice = whileStopped(helpersOf(opened), () => takeSlice(batches, end - sent));
       const cost = await ingestSlice(opened, slice);
       sent += cost.events;
       if (!isWarmingUp) total = sumOf(total, cost);
@@ -126,10 +130,29 @@ async function ingestInSteps(
     report({ metric: `step_${String(step).padStart(2, '0')}`, value: rate, ...EVENTS_PER_SECOND });
     const cpu = steps.at(-1)!.cpuPerEvent.toFixed(2);
     progress(
-      `${sent} events, ${Math.round(rate)} events/s, ${cpu} µs each; ${statistics.rows} rows flushed`,
+      `${sent} events, ${Math.round(rate)} events/s, ${cpu} µs each; ${describe(opened, directories)}`,
     );
   }
   return steps;
+}
+
+interface Directories {
+  readonly dataDirectory: string;
+  readonly hotDirectory: string;
+}
+
+/** What the store takes by now. */
+function describe({ engine, tenant }: OpenedEngine, directories: Directories): string {
+  const { flusher, checkpointer } = engine.openTenant(tenant.id);
+  const { checkpoints, elapsedMs } = checkpointer!.statistics;
+  const data = readdirSync(directories.dataDirectory, { recursive: true }).length;
+  return [
+    `${flusher.statistics.rows} rows flushed`,
+    `${formatBytes(allocatedBytes(directories.hotDirectory))} hot`,
+    `${formatBytes(process.memoryUsage().rss)} of memory, hot files included`,
+    `${formatBytes(allocatedBytes(directories.dataDirectory))} on disk in ${data} files`,
+    `${checkpoints} checkpoints, the last in ${(elapsedMs / 1000).toFixed(1)} s`,
+  ].join('; ');
 }
 
 interface SliceCost {
@@ -146,12 +169,10 @@ function sumOf(a: SliceCost, b: SliceCost): SliceCost {
   };
 }
 
-async function ingestSlice(
-  { engine, tenant, encoder }: OpenedEngine,
-  slice: readonly EventBatch[],
-): Promise<SliceCost> {
+async function ingestSlice(opened: OpenedEngine, slice: readonly EventBatch[]): Promise<SliceCost> {
+  const { engine, tenant } = opened;
   const { flusher } = engine.openTenant(tenant.id);
-  const cpuBefore = cpuMicrosWith(encoder);
+  const cpuBefore = cpuMicrosWith(helpersOf(opened));
   const startMs = performance.now();
   // Producers that are told 503 (hot storage is full) wait, and so do these: it is part of the time.
   while (flusher.unflushedBytes > UNFLUSHED_BYTES_MAX) {
@@ -164,22 +185,29 @@ async function ingestSlice(
   return {
     events: slice.reduce((sum, { events }) => sum + events, 0),
     elapsedMs: performance.now() - startMs,
-    cpuMicros: Math.max(0, cpuMicrosWith(encoder) - cpuBefore),
+    cpuMicros: Math.max(0, cpuMicrosWith(helpersOf(opened)) - cpuBefore),
   };
 }
 
-/** Of this process and of the encoder's, which may start and end meanwhile. */
-function cpuMicrosWith({ processIds }: EncodeProcess): number {
-  const { user, system } = process.cpuUsage();
-  return processIds.reduce((sum, id) => sum + cpuMicrosOf(id), user + system);
+/** The processes that encode and that make a checkpoint, where they run. */
+function helpersOf({ engine, tenant, encoder }: OpenedEngine): readonly number[] {
+  const id = engine.openTenant(tenant.id).checkpointer?.processId;
+  return id === undefined ? encoder.processIds : [...encoder.processIds, id];
 }
 
-function whileStopped<Result>({ processIds }: EncodeProcess, make: () => Result): Result {
-  for (const id of processIds) process.kill(id, 'SIGSTOP');
+/** Of this process, of those that helped and have ended, and of those that do. */
+function cpuMicrosWith(helpers: readonly number[]): number {
+  const { user, system } = process.cpuUsage();
+  const own = user + system + childrenCpuMicrosOf(process.pid);
+  return helpers.reduce((sum, id) => sum + cpuMicrosOf(id), own);
+}
+
+function whileStopped<Result>(helpers: readonly number[], make: () => Result): Result {
+  for (const id of helpers) process.kill(id, 'SIGSTOP');
   try {
     return make();
   } finally {
-    for (const id of processIds) process.kill(id, 'SIGCONT');
+    for (const id of helpers) process.kill(id, 'SIGCONT');
   }
 }
 

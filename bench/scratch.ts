@@ -54,12 +54,13 @@ export class Scratch {
   }
 }
 
-/** Bytes that the files below `directory` really take. */
+/** Bytes that the files below `directory` really take; files that go away meanwhile take none. */
 export function allocatedBytes(directory: string): number {
-  let bytes = 0;
+  let blocks = 0;
   for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
-    if (entry.isFile())
-      bytes += statSync(join(entry.parentPath, entry.name)).blocks * STAT_BLOCK_BYTES;
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    blocks += statSync(path, { throwIfNoEntry: false })?.blocks ?? 0;
   }
-  return bytes;
+  return blocks * STAT_BLOCK_BYTES;
 }
