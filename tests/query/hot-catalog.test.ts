@@ -113,7 +113,12 @@ test('every relation of the catalogue can be described and read', async (context
   const tables = (await rowsOf(service, 'SHOW TABLES')).flat();
   assert.deepEqual(tables, HOT_CATALOG.relations.map((relation) => relation.name).sort());
   for (const table of tables) {
-    assert.deepEqual(await rowsOf(service, `SELECT * FROM ${table}`), []);
+    const rows = await rowsOf(service, `SELECT * FROM ${table}`);
+    assert.equal(
+      rows.length > 0,
+      table === 'system_queries',
+      `${table}, which lists this statement`,
+    );
     assert.ok((await rowsOf(service, `DESCRIBE ${table}`)).length > 3);
   }
   const columns = (await rowsOf(service, 'DESCRIBE events')).map(([name]) => name);
