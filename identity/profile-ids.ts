@@ -28,6 +28,22 @@ export class ProfileIds {
     assert(isWritten, 'there is room for the ids');
   }
 
+  /**
+   * Writes a JSON array with the id, or null, of the profile that each of the `count` nodes behind `nodes[0]`
+   * leads to. @param words node-words.ts, by node. @returns its bytes.
+   */
+  writeJson(
+    nodes: Uint32Array,
+    count: number,
+    words: Int32Array,
+    profileOf: Uint32Array,
+    json: Uint8Array,
+  ): number {
+    const bytes = native.writeProfiles(nodes, count, words, profileOf, this.#secret, json);
+    assert(bytes > 0, 'there is room for the ids');
+    return bytes;
+  }
+
   /** The id of a profile, as a UUID. */
   textOf(profile: number): string {
     const id = new Uint8Array(PROFILE_ID_BYTES);

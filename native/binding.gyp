@@ -30,6 +30,7 @@
         "src/identifier_index.cc",
         "src/identifier_request.cc",
         "src/node_table.cc",
+        "src/profile_answer.cc",
         "src/profile_id_cipher.cc",
         "src/message_window.cc",
         "src/decode_stage.cc",

@@ -306,6 +306,19 @@ export interface NativeAddon {
     ids: Uint8Array,
     plainly?: boolean,
   ): boolean;
+  /**
+   * Writes a JSON array with the public id, or null, of the profile that each of the `count` nodes behind
+   * `nodes[0]` leads to by its word (identity/node-words.ts) and `profileOf`; 0 is no node.
+   * @returns its bytes; -1 when the arguments make no sense, or `answer` is shorter than 2 + 39 a node.
+   */
+  writeProfiles(
+    nodes: Uint32Array,
+    count: number,
+    words: Int32Array,
+    profileOf: Uint32Array,
+    key: Uint8Array,
+    answer: Uint8Array,
+  ): number;
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
   /** Takes an exclusive lock on `path` for the life of the process. @returns '' or the reason. */
   lockFile(path: string, text: string): string;

@@ -14,6 +14,7 @@ void InitMsgpack(Napi::Env env, Napi::Object exports);
 void InitImportRows(Napi::Env env, Napi::Object exports);
 void InitIdentifierIndex(Napi::Env env, Napi::Object exports);
 void InitProfileIds(Napi::Env env, Napi::Object exports);
+void InitProfileAnswer(Napi::Env env, Napi::Object exports);
 void InitStager(Napi::Env env, Napi::Object exports);
 void InitTextSearch(Napi::Env env, Napi::Object exports);
 void InitHotDirectory(Napi::Env env, Napi::Object exports);
@@ -30,6 +31,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitImportRows(env, exports);
   tributary::InitIdentifierIndex(env, exports);
   tributary::InitProfileIds(env, exports);
+  tributary::InitProfileAnswer(env, exports);
   tributary::InitStager(env, exports);
   tributary::InitTextSearch(env, exports);
   tributary::InitHotDirectory(env, exports);
