@@ -1,6 +1,6 @@
 /**
- * `tributary identity`: says who is who where the appliance cannot know, and reads and changes the rules,
- * or tries others on the past (what-if.ts).
+ * `tributary identity`: says who is who where the appliance cannot know, reads and changes the rules and the
+ * declared traits, and tries other rules on the past (what-if.ts).
  *
  * Identifiers are written TYPE=VALUE. What a command did, or with --dry-run would do, is printed as JSON;
  * one that found nothing to do ends with 1 and says why.
@@ -14,12 +14,16 @@ import {
   requireKnownFlags,
 } from './command-line.ts';
 import { helpFor } from './help.ts';
-import { readRulesFile } from './rules-file.ts';
+import { readJsonFile } from './json-file.ts';
 import { whatIf } from './what-if.ts';
 
 const FLAGS = ['url', 'key'];
 const VALUED_FLAGS = [...FLAGS, 'examples'];
-const RULES_PATH = '/v1/identity/rules';
+/** What is read as a whole, edited and put back. */
+const DOCUMENTS = {
+  rules: { path: '/v1/identity/rules', invalidCode: 'TRIBUTARY_IDENTITY_RULES_INVALID' },
+  traits: { path: '/v1/traits', invalidCode: 'TRIBUTARY_IDENTITY_TRAITS_INVALID' },
+} as const;
 
 /** What is asked of the appliance; `flags` are those it takes beside the common ones. */
 interface Call {
@@ -37,7 +41,7 @@ export async function identity(args: readonly string[], context: CommandContext)
     requireKnownFlags(line, VALUED_FLAGS);
     return whatIf(file, line, context);
   }
-  const call = (await rulesCall(line, context)) ?? commandCall(line);
+  const call = (await documentCall(line, context)) ?? commandCall(line);
   if (call === undefined) {
     context.stderr.write(helpFor('identity')!);
     return 2;
@@ -57,13 +61,14 @@ export async function identity(args: readonly string[], context: CommandContext)
   return 1;
 }
 
-async function rulesCall(line: CommandLine, context: CommandContext): Promise<Call | undefined> {
+async function documentCall(line: CommandLine, context: CommandContext): Promise<Call | undefined> {
   const [noun, verb, file, ...rest] = line.words;
-  if (noun !== 'rules' || rest.length > 0) return undefined;
-  if (verb === 'get' && file === undefined) return { method: 'GET', path: RULES_PATH, flags: [] };
+  if ((noun !== 'rules' && noun !== 'traits') || rest.length > 0) return undefined;
+  const { path, invalidCode } = DOCUMENTS[noun];
+  if (verb === 'get' && file === undefined) return { method: 'GET', path, flags: [] };
   if (verb !== 'set' || file === undefined) return undefined;
-  const body = await readRulesFile(file, context);
-  return { method: 'PUT', path: RULES_PATH, flags: ['dry-run'], body };
+  const body = await readJsonFile(file, context, invalidCode);
+  return { method: 'PUT', path, flags: ['dry-run'], body };
 }
 
 function commandCall({ words, flags }: CommandLine): Call | undefined {

@@ -6,8 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS } from '../base/limits.ts';
 import { ask, describeFailure, targetOf } from './client.ts';
 import { type CommandContext, type CommandLine, integerFlag } from './command-line.ts';
+import { readJsonFile } from './json-file.ts';
 import { ProgressBar } from './progress-bar.ts';
-import { readRulesFile } from './rules-file.ts';
 
 const PATH = '/v1/identity/what-if';
 const EXAMPLES = 20;
@@ -31,7 +31,8 @@ export async function whatIf(
 ): Promise<number> {
   const examples = integerFlag(line, 'examples', EXAMPLES, 1, LIMITS.whatIfExamplesMax);
   const target = targetOf(line, context, 'admin');
-  const body = JSON.stringify({ ...(await readRulesFile(file, context)), examples });
+  const rules = await readJsonFile(file, context, 'TRIBUTARY_IDENTITY_RULES_INVALID');
+  const body = JSON.stringify({ ...rules, examples });
   let response = await ask(target, 'POST', PATH, body);
   const bar = new ProgressBar(context.stderr, 1);
   for (let pauseMs = POLL_MS_MIN; ; pauseMs = Math.min(2 * pauseMs, POLL_MS_MAX)) {

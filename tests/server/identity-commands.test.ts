@@ -258,3 +258,21 @@ test('the rules go through a file, and what is written wrongly is told', async (
     assert.match(help, /^tributary identity undo MERGE/);
   }
 });
+
+test('declared traits are read, edited and put back from a shell, once', async () => {
+  const path = join(appliance.directory, 'traits.json');
+  const [, written] = await run(['identity', 'traits', 'get']);
+  const { version } = JSON.parse(written) as { readonly version: number };
+  const traits = [{ name: 'plan', path: 'plan', type: 'string' }];
+  writeFileSync(path, JSON.stringify({ version, traits }));
+  const set = ['identity', 'traits', 'set', path];
+  const [, tried] = await run([...set, '--dry-run']);
+  assert.deepEqual(JSON.parse(tried), { dry_run: true, version: version + 1 });
+  assert.deepEqual(JSON.parse((await run(set))[1]), { dry_run: false, version: version + 1 });
+  const [, now] = await run(['identity', 'traits', 'get']);
+  assert.deepEqual(JSON.parse(now), { version: version + 1, traits });
+  const [code, , outdated] = await run(set);
+  assert.equal(code, 1);
+  assert.match(outdated, /TRAITS_OUTDATED/);
+  assert.match((await run(['identity', 'traits', 'set', '-'], '[]'))[2], /TRAITS_INVALID/);
+});
