@@ -9,6 +9,8 @@
  *   knows about sanitizers. node_modules is shared through a link.
  * - Leaks are not looked for: V8 and Node keep memory to the end on purpose. The soak looks for them.
  * - Alignment is checked too; vptr is not, since the addon is built without RTTI.
+ * - Tests that start processes of the appliance are left out: those have an environment of their own and
+ *   limited memory, and neither lets a sanitizer in. What such a process runs has tests without one, too.
  *
  * Flags: --cases N and --seed N of each fuzz run; --directory DIR keeps the build there for the next time;
  * further arguments choose tests, as for `npm test`.
@@ -19,6 +21,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -38,6 +41,9 @@ const { values, positionals } = parseArgs({
     directory: { type: 'string' },
   },
 });
+
+/** Files of tests that start processes of the appliance. */
+const WITH_PROCESSES = ['engine/compaction.test.js', 'engine/file-rows.test.js'];
 
 /** Runs a program in `copy` and ends this one when it fails. */
 function run(copy, program, args, environment) {
@@ -93,8 +99,9 @@ function main(copy) {
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=1',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
     TRIBUTARY_FUZZ_CASES: '5000', // of each property test of native/
+    TRIBUTARY_TEST_TIMEOUT_MS: '1200000',
   };
-  const tests = positionals.length > 0 ? positionals : ['tests/native/', 'tests/engine/'];
+  const tests = positionals.length > 0 ? positionals : testsWithin(copy, ['native', 'engine']);
   const { cases, seed } = values;
   run(copy, process.execPath, ['dist/tests/run.js', ...tests.map(relativeToTests)], sanitized);
   // A damaged file takes ten times as long to make as a payload.
@@ -107,6 +114,13 @@ function main(copy) {
     const flags = ['--codec', codec, '--cases', count, '--seed', seed];
     run(copy, process.execPath, ['dist/tests/fuzz/run.js', ...flags], sanitized);
   }
+}
+
+function testsWithin(copy, folders) {
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(copy, 'dist/tests', folder)).map((name) => `${folder}/${name}`),
+  );
+  return files.filter((file) => file.endsWith('.test.js') && !WITH_PROCESSES.includes(file));
 }
 
 /** tests/run.ts matches paths below its own folder. */

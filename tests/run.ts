@@ -1,6 +1,7 @@
 /**
  * `npm test`: every *.test.js below dist/tests, in node's test runner, two files at a time.
  * Arguments narrow it to files whose path contains one of them: `npm test -- storage/wal`.
+ * `TRIBUTARY_TEST_TIMEOUT_MS` is how long one file may take, where the addon is a slow build.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -19,9 +20,9 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' or ')}`);
   process.exit(1);
 }
-const run = spawnSync(
-  process.execPath,
-  ['--test', '--test-concurrency=2', '--test-timeout=120000', '--enable-source-maps', ...files],
-  { stdio: 'inherit' },
-);
+const timeoutMs = process.env['TRIBUTARY_TEST_TIMEOUT_MS'] ?? '120000';
+const flags = ['--test', '--test-concurrency=2', `--test-timeout=${timeoutMs}`];
+const run = spawnSync(process.execPath, [...flags, '--enable-source-maps', ...files], {
+  stdio: 'inherit',
+});
 process.exit(run.status ?? 1);

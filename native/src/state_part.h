@@ -23,8 +23,10 @@ struct StatePart {
 inline Napi::Value ReadPart(const Napi::CallbackInfo& info, const StatePart& part) {
   uint64_t offset = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
   Napi::Uint8Array target = info[2].As<Napi::Uint8Array>();
-  bool inside = part.Holds(offset, target.ByteLength());
-  if (inside) memcpy(target.Data(), part.data + offset, target.ByteLength());
+  size_t length = target.ByteLength();
+  bool inside = part.Holds(offset, length);
+  // An empty array has no address, and memcpy takes none.
+  if (inside && length > 0) memcpy(target.Data(), part.data + offset, length);
   return Napi::Boolean::New(info.Env(), inside);
 }
 
@@ -32,8 +34,9 @@ inline Napi::Value ReadPart(const Napi::CallbackInfo& info, const StatePart& par
 inline Napi::Value WritePart(const Napi::CallbackInfo& info, const StatePart& part) {
   uint64_t offset = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
   Napi::Uint8Array source = info[2].As<Napi::Uint8Array>();
-  bool inside = part.Holds(offset, source.ByteLength());
-  if (inside) memcpy(part.data + offset, source.Data(), source.ByteLength());
+  size_t length = source.ByteLength();
+  bool inside = part.Holds(offset, length);
+  if (inside && length > 0) memcpy(part.data + offset, source.Data(), length);
   return Napi::Boolean::New(info.Env(), inside);
 }
 
