@@ -1,5 +1,8 @@
 /** The metrics of the engine and the query service: sums over tenants, read when they are scraped. */
+import type { Clock } from '../base/clock.ts';
+import { SECOND_MICROS } from '../base/units.ts';
 import type { Engine, OpenTenant } from '../engine/engine.ts';
+import { ERASURE_STATES, type Erasure, stateOf } from '../engine/erasure-ledger.ts';
 import type { Tenant } from '../engine/tenant.ts';
 import type { Metrics } from '../ingest/metrics.ts';
 import type { SqlService } from '../query/sql-service.ts';
@@ -88,6 +91,30 @@ export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
     'tributary_log_files_removed_total',
     'Files of the logs that were removed, since checkpoints made them unneeded.',
     sum(({ checkpointer }) => checkpointer?.statistics.removedLogFiles ?? 0),
+  );
+}
+
+/** How far what was erased has come on its way off the disk. */
+export function registerErasureMetrics(metrics: Metrics, engine: Engine, clock: Clock): void {
+  const all = (): readonly Erasure[] => engine.tenants.flatMap(({ erasures }) => erasures.all);
+  metrics.gauges('tributary_erasures', 'Erasures, by how far they have come.', ['state'], () => {
+    const states = all().map(stateOf);
+    return ERASURE_STATES.map((state) => ({
+      labels: { state },
+      value: states.filter((other) => other === state).length,
+    }));
+  });
+  metrics.gauge(
+    'tributary_erasure_lag_seconds',
+    'How long the oldest erasure of which a copy is left was asked for; 0 when there is none.',
+    () => {
+      const requested = all().flatMap((erasure) =>
+        stateOf(erasure) === 'gone' ? [] : [erasure.requestedAtMicros],
+      );
+      if (requested.length === 0) return 0;
+      const oldest = requested.reduce((least, time) => Math.min(least, time));
+      return (clock.nowMicros() - oldest) / SECOND_MICROS;
+    },
   );
 }
 

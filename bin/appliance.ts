@@ -35,6 +35,7 @@ import type { S3Credentials } from '../storage/lake/s3-signing.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import {
   registerEngineMetrics,
+  registerErasureMetrics,
   registerFlushMetrics,
   registerQueryMetrics,
   registerUpkeepMetrics,
@@ -194,6 +195,7 @@ export class Appliance {
       const whatIfs = new WhatIfs({ tenants, configuration, dataDirectory: data, ...ports });
       registerEngineMetrics(metrics, engine);
       registerFlushMetrics(metrics, engine);
+      registerErasureMetrics(metrics, engine, clock);
       registerQueryMetrics(metrics, queries);
       registerUpkeepMetrics(metrics, upkeep);
       const opened = engine;

@@ -52,6 +52,18 @@ export interface RewrittenFiles {
   readonly rows: number;
 }
 
+/**
+ * How far an erasure has come: no query of ours sees anything; no live file has anything; no copy is left.
+ * docs/erasure.md says what each means.
+ */
+export const ERASURE_STATES = ['hidden', 'rewritten', 'gone'] as const;
+export type ErasureState = (typeof ERASURE_STATES)[number];
+
+export function stateOf({ goneAtMicros, rewritten }: Erasure): ErasureState {
+  if (goneAtMicros !== null) return 'gone';
+  return rewritten !== null ? 'rewritten' : 'hidden';
+}
+
 /** The part of a checkpoint that has the list, as JSON. */
 const ERASURES_PART = 'erasures';
 

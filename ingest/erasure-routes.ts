@@ -12,7 +12,7 @@ import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { ErasureKeeper, ErasureSubject } from '../engine/erasure-keeper.ts';
-import type { Erasure } from '../engine/erasure-ledger.ts';
+import { type Erasure, stateOf } from '../engine/erasure-ledger.ts';
 import { type AdminContext, AdminRoutes } from './admin-routes.ts';
 import { requireReady } from './batch-intake.ts';
 import { findMentions } from './erasure-mentions.ts';
@@ -84,7 +84,7 @@ function describe(erasure: Erasure): object {
   const { deadLetters: dead_letters, ...others } = counts;
   return {
     erasure: id,
-    state: goneAtMicros !== null ? 'gone' : rewritten !== null ? 'rewritten' : 'hidden',
+    state: stateOf(erasure),
     profile,
     reason,
     sequence: erasure.sequence,

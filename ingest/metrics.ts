@@ -53,12 +53,24 @@ export class Metrics {
 
   /** A number that goes up and down. */
   gauge(name: string, help: string, read: () => number): void {
+    this.gauges(name, help, [], () => [{ labels: {}, value: read() }]);
+  }
+
+  /** Several such numbers, told apart by labels. */
+  gauges(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => readonly Sample[],
+  ): void {
     new Gauge({
       name,
       help,
+      labelNames: [...labelNames],
       registers: [this.#registry],
       collect() {
-        this.set(read());
+        this.reset();
+        for (const { labels, value } of read()) this.set({ ...labels }, value);
       },
     });
   }

@@ -97,6 +97,12 @@ test('a person is erased from every relation at once, and stays so after a resta
   assert.deepEqual(list['erasures'], [erased]);
   const [found, one] = await ask('GET', `/v1/erasures/${String(erased['erasure'])}`);
   assert.deepEqual([found, one], [200, erased]);
+  const metrics = await (await fetch(`${appliance.url}/metrics`)).text();
+  const counts = [
+    ...metrics.matchAll(/^tributary_erasures\{state="(?:hidden|rewritten|gone)"\} (\d)$/gm),
+  ];
+  assert.deepEqual(counts.map(([, count]) => count).sort(), ['0', '0', '1']);
+  assert.match(metrics, /^tributary_erasure_lag_seconds [\d.]+$/m);
 });
 
 test('what cannot be read, and nobody, are refused, and nothing happens', async () => {

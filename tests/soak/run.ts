@@ -42,6 +42,8 @@ const WARM_UP_MS = 4000;
 const PROBE_MS = 8000;
 const SAMPLE_MS = 1000;
 const QUERY_EVERY_SAMPLES = 5;
+/** A replay of the log while all lanes knock. */
+const RECOVERY_MS_MAX = 600_000;
 /** Hot bytes an event of the ledger takes (460 measured), and the share of hot storage a run may fill. */
 const HOT_BYTES_PER_EVENT = 500;
 const HOT_SHARE = 0.85;
@@ -61,6 +63,7 @@ async function main(): Promise<boolean> {
   const hotDirectory = mkdtempSync('/dev/shm/tributary-soak-');
   const appliance = await ApplianceProcess.start({
     flags: ['--hot-dir', join(hotDirectory, 'hot'), '--hot-bytes-max', `${values['hot-gib']}GiB`],
+    readyMsMax: RECOVERY_MS_MAX,
   });
   const kill = (): void => void appliance.kill();
   process.once('exit', kill);

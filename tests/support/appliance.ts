@@ -20,6 +20,8 @@ export interface ApplianceSettings {
   /** More flags of `serve`. */
   readonly flags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** How long a start may take; half a minute unless given. */
+  readonly readyMsMax?: number;
 }
 
 export interface SqlAnswer {
@@ -139,7 +141,8 @@ export class ApplianceProcess {
   }
 
   async #ready(): Promise<void> {
-    const deadline = performance.now() + READY_MS_MAX;
+    const { readyMsMax = READY_MS_MAX } = this.#settings;
+    const deadline = performance.now() + readyMsMax;
     const ended = this.#ended.then((code) => `ended with ${code}`);
     while (performance.now() < deadline) {
       const answer = fetch(`${this.url}/readyz`).then(
@@ -152,7 +155,7 @@ export class ApplianceProcess {
       await delay(20);
     }
     await this.kill();
-    throw new Error(`the appliance was not ready in ${READY_MS_MAX} ms: ${this.output}`);
+    throw new Error(`the appliance was not ready in ${readyMsMax} ms: ${this.output}`);
   }
 }
 
