@@ -177,9 +177,7 @@ describe('flush', () => {
     }
   });
 
-  it('after a crash at any operation each row is there once', {
-    timeout: 120_000,
-  }, async (context) => {
+  it('after a crash at any operation each row is there once', async (context) => {
     const seed = Number(process.env['FLUSH_SEED'] ?? 11);
     const imagesMax = Number(process.env['FLUSH_IMAGES'] ?? 8);
     context.diagnostic(`FLUSH_SEED=${seed} FLUSH_IMAGES=${imagesMax}`);

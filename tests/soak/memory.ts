@@ -42,7 +42,9 @@ export function duplicateWindowBytes(events: number): number {
 export function sampleMemory(processId: number, seconds: number, events: number): MemorySample {
   const main = residentOf(processId);
   let workersAnonymousBytes = 0;
-  for (const child of childrenOf(processId)) workersAnonymousBytes += residentOf(child).anonymous;
+  for (const child of childrenOf(processId)) {
+    if (isQueryWorker(child)) workersAnonymousBytes += residentOf(child).anonymous;
+  }
   return {
     seconds,
     events,
@@ -90,6 +92,11 @@ function childrenOf(processId: number): number[] {
       .filter((child) => child.trim() !== '')
       .map(Number),
   );
+}
+
+/** Others are there for one task, such as a checkpoint, and are gone with their memory behind it. */
+function isQueryWorker(processId: number): boolean {
+  return readOrEmpty(`/proc/${processId}/cmdline`).includes('/query/worker.js');
 }
 
 /** A process may end while it is looked at. */
