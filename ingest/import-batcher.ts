@@ -24,6 +24,7 @@ const HEAD = '{"batch":[';
 const TAIL = ']}';
 const LINE_END = 0x0a;
 const COMMA = 0x2c;
+const QUOTE = 0x22;
 const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
 /** `,{"messageId":"import-…-…",` with the longest id and row. */
@@ -54,7 +55,8 @@ export interface RowBatcher {
 
 export class ImportBatcher implements RowBatcher {
   readonly codec = 'json';
-  readonly #importId: string;
+  /** What every row begins with, up to the number in its message id. */
+  readonly #rowHead: Buffer;
   readonly #batch = Buffer.allocUnsafe(
     IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length + TAIL.length,
   );
@@ -65,7 +67,7 @@ export class ImportBatcher implements RowBatcher {
   #nextRow: number;
 
   constructor(importId: string, firstRow: number) {
-    this.#importId = importId;
+    this.#rowHead = Buffer.from(`{"messageId":"import-${importId}-`);
     this.#nextRow = firstRow;
   }
 
@@ -115,7 +117,9 @@ export class ImportBatcher implements RowBatcher {
     const first = skipSpace(held, open + 1, next);
     let at = end;
     if (!isFirst) this.#batch[at++] = COMMA;
-    at += this.#batch.write(`{"messageId":"import-${this.#importId}-${this.#nextRow}"`, at);
+    at += this.#rowHead.copy(this.#batch, at);
+    at = writeNumber(this.#batch, at, this.#nextRow);
+    this.#batch[at++] = QUOTE;
     if (held[first] !== BRACE_CLOSE) this.#batch[at++] = COMMA;
     at += held.copy(this.#batch, at, first, next);
     this.#nextRow += 1;
@@ -128,6 +132,15 @@ export class ImportBatcher implements RowBatcher {
       limitBytes: IMPORT_BATCH_BYTES,
     });
   }
+}
+
+/** Writes a whole number in decimal at `at`: a call of Node's costs more than the few bytes. @returns the end. */
+export function writeNumber(target: Uint8Array, at: number, value: number): number {
+  const digits = String(value);
+  for (let index = 0; index < digits.length; index += 1) {
+    target[at + index] = digits.charCodeAt(index);
+  }
+  return at + digits.length;
 }
 
 /** The first position in [start, end) that is no white space of JSON, or `end`. */

@@ -11,17 +11,26 @@
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { msgpackEnds } from '../engine/row-ends.ts';
-import { IMPORT_BATCH_BYTES, type ImportBatch, type RowBatcher } from './import-batcher.ts';
+import {
+  IMPORT_BATCH_BYTES,
+  type ImportBatch,
+  type RowBatcher,
+  writeNumber,
+} from './import-batcher.ts';
 import { PieceBuffer } from './piece-buffer.ts';
 
 const HEAD = Buffer.from([0x81, 0xa5, ...Buffer.from('batch'), 0xdd, 0, 0, 0, 0]);
-const MESSAGE_ID_KEY = Buffer.from([0xa9, ...Buffer.from('messageId')]);
+/** What every row begins with: a map of so many entries, and a message id of so many bytes. */
+const ROW_HEAD = Buffer.from([0xdf, 0, 0, 0, 0, 0xa9, ...Buffer.from('messageId'), 0xd9, 0]);
+const COUNT_AT = 1;
+const ID_LENGTH_AT = ROW_HEAD.length - 1;
 /** Of a map's longest header, the key, and an id of 128 bytes at most. */
 const ID_BYTES_MAX = 160;
 
 export class MsgpackBatcher implements RowBatcher {
   readonly codec = 'msgpack';
-  readonly #importId: string;
+  /** The head of a row, with its id up to the number. */
+  readonly #rowHead: Buffer;
   readonly #pieces = new PieceBuffer(2 * IMPORT_BATCH_BYTES);
   readonly #batch = Buffer.allocUnsafe(
     IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length,
@@ -31,7 +40,7 @@ export class MsgpackBatcher implements RowBatcher {
   #nextRow: number;
 
   constructor(importId: string, firstRow: number) {
-    this.#importId = importId;
+    this.#rowHead = Buffer.concat([ROW_HEAD, Buffer.from(`import-${importId}-`)]);
     this.#nextRow = firstRow;
   }
 
@@ -69,17 +78,13 @@ export class MsgpackBatcher implements RowBatcher {
   /** Writes the map [start, next) with its id at `end` of the batch. @returns the new end. */
   #addRow(held: Buffer, start: number, next: number, end: number): number {
     const [count, headerBytes] = mapHeader(held, start);
-    let at = end;
-    this.#batch[at++] = 0xdf;
-    at = this.#batch.writeUInt32BE(count + 1, at);
-    at += MESSAGE_ID_KEY.copy(this.#batch, at);
-    const id = `import-${this.#importId}-${this.#nextRow}`;
-    this.#batch[at++] = 0xd9;
-    this.#batch[at++] = id.length;
-    at += this.#batch.write(id, at, 'latin1');
-    at += held.copy(this.#batch, at, start + headerBytes, next);
+    const batch = this.#batch;
+    this.#rowHead.copy(batch, end);
+    batch.writeUInt32BE(count + 1, end + COUNT_AT);
+    const bodyStart = writeNumber(batch, end + this.#rowHead.length, this.#nextRow);
+    batch[end + ID_LENGTH_AT] = bodyStart - end - ROW_HEAD.length;
     this.#nextRow += 1;
-    return at;
+    return bodyStart + held.copy(batch, bodyStart, start + headerBytes, next);
   }
 
   #malformed(): TributaryError {

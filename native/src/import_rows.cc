@@ -30,20 +30,15 @@ const uint8_t* FindInString(const uint8_t* at, const uint8_t* end) {
   return at;
 }
 
-// What a byte outside of strings is to an array of events.
-enum class Mark : uint8_t { kNone, kQuote, kOpen, kClose, kComma, kLineEnd };
-
+// The bytes outside of strings that mean something to an array of events: between events commas do too.
 struct Marks {
-  Mark of[256];
-  constexpr Marks() : of() {
-    of[uint8_t{'"'}] = Mark::kQuote;
-    of[uint8_t{'{'}] = of[uint8_t{'['}] = Mark::kOpen;
-    of[uint8_t{'}'}] = of[uint8_t{']'}] = Mark::kClose;
-    of[uint8_t{','}] = Mark::kComma;
-    of[uint8_t{'\n'}] = Mark::kLineEnd;
+  bool is[256];
+  constexpr explicit Marks(bool is_between) : is() {
+    for (char mark : {'"', '{', '[', '}', ']', '\n'}) is[static_cast<uint8_t>(mark)] = true;
+    is[uint8_t{','}] = is_between;
   }
 };
-constexpr Marks kMarks;
+constexpr Marks kBetween(true), kWithin(false);
 
 // What is carried from piece to piece, in a Uint32Array of JavaScript's.
 enum JsonLinesState : size_t { kDepth, kIsInString, kIsEscaped, kIsOver, kStateWords };
@@ -70,28 +65,26 @@ int64_t BreakLines(uint8_t* piece, size_t length, uint32_t* state) {
       }
       continue;
     }
+    const Marks& marks = depth == 0 ? kBetween : kWithin;
+    while (at < end && !marks.is[*at]) at++;
+    if (at == end) break;
     uint8_t* byte = at++;
-    switch (kMarks.of[*byte]) {
-      case Mark::kNone:
-        break;
-      case Mark::kQuote:
-        is_in_string = true;
-        break;
-      case Mark::kOpen:
-        depth++;
-        break;
-      case Mark::kClose:
-        if (depth-- > 0) break;
-        if (*byte == '}') return -1;
-        *byte = '\n';
-        state[kIsOver] = 1;
-        return at - piece;
-      case Mark::kComma:
-        if (depth == 0) *byte = '\n';
-        break;
-      case Mark::kLineEnd:
-        *byte = ' ';
-        break;
+    if (*byte == '"') {
+      is_in_string = true;
+    } else if (*byte == ',') {
+      *byte = '\n';
+    } else if (*byte == '\n') {
+      *byte = ' ';
+    } else if (*byte == '{' || *byte == '[') {
+      depth++;
+    } else if (depth > 0) {
+      depth--;
+    } else if (*byte == '}') {
+      return -1;
+    } else {
+      *byte = '\n';
+      state[kIsOver] = 1;
+      return at - piece;
     }
   }
   state[kDepth] = depth;
