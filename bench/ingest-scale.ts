@@ -8,6 +8,7 @@
  * that nobody counts. What comes before the end of the first flush, a twentieth of the events at most, warms up.
  */
 import { readdirSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { formatBytes, GIB, MIB } from '../base/units.ts';
 import type { OpenTenant } from '../engine/engine.ts';
 import { native } from '../native/index.ts';
@@ -30,6 +31,8 @@ const HOT_BYTES_MAX = 4 * GIB;
 const CHECKPOINT_LOG_BYTES = GIB;
 /** From here on ingest waits for the flush. */
 const UNFLUSHED_BYTES_MAX = HOT_BYTES_MAX / 2;
+const FLUSH_FAILURES_MAX = 5;
+const FLUSH_RETRY_MS = 1000;
 const WARM_UP_SHARE = 1 / 20;
 
 export const ingestScale: Workload = {
@@ -174,9 +177,13 @@ async function ingestSlice(opened: OpenedEngine, slice: readonly EventBatch[]): 
   const { flusher } = engine.openTenant(tenant.id);
   const cpuBefore = cpuMicrosWith(helpersOf(opened));
   const startMs = performance.now();
-  // Producers that are told 503 (hot storage is full) wait, and so do these: it is part of the time.
+  // Producers that are told 503 (hot storage is full) wait, and so do these: it is part of the time. A flush that
+  // fails is tried again, as the flusher does; one in a while does not end a run of an hour.
   while (flusher.unflushedBytes > UNFLUSHED_BYTES_MAX) {
-    await (flusher.flushing ?? flusher.flush());
+    if (flusher.statistics.failures > FLUSH_FAILURES_MAX) {
+      throw new Error('flushes fail; the log of the run says why');
+    }
+    await (flusher.flushing ?? flusher.flush().catch(() => pause(FLUSH_RETRY_MS)));
   }
   await appendAll(
     tenant,

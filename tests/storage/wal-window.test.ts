@@ -139,7 +139,7 @@ describe('WAL window', () => {
     }
   });
 
-  // A RangeError came instead, where more than a window of the file lay behind the damage.
+  // More than 4 MiB of damage in one run ended in a RangeError.
   it('it goes back to what lies behind a damage after it has looked for more', async () => {
     const bytes = FILE.bytes.slice();
     const damaged = FILE.records[60]!;
