@@ -1,6 +1,6 @@
 /**
- * Makes checkpoints of one tenant: when the log has grown by `logBytes` since the last one, and by as much as the
- * state takes, a process of its own (checkpoint-worker.ts) folds the log up to what the lake has.
+ * Makes checkpoints of one tenant: when the log has grown by `logBytes` since the last one, and by as much as that
+ * one takes, a process of its own (checkpoint-worker.ts) folds the log up to what the lake has.
  *
  * - A checkpoint reads and writes the whole state, so a log of as many bytes lies between two: what is written
  *   for checkpoints stays in proportion to what is logged, however large the state has grown.
@@ -118,8 +118,9 @@ export class Checkpointer {
   }
 
   #poll(): void {
-    const { logBytes, loggedBytes, stateBytes, clock, flushedSequence } = this.#options;
-    if (loggedBytes() - this.#coveredBytes < Math.max(logBytes, stateBytes())) return;
+    const { logBytes, loggedBytes, clock, flushedSequence } = this.#options;
+    const dueBytes = Math.max(logBytes, this.#statistics.bytes);
+    if (loggedBytes() - this.#coveredBytes < dueBytes) return;
     if (clock.monotonicMs() < this.#pausedUntilMs || flushedSequence() <= this.#sequence) return;
     void this.checkpoint();
   }
