@@ -43,7 +43,12 @@ const { values, positionals } = parseArgs({
 });
 
 /** Files of tests that start processes of the appliance. */
-const WITH_PROCESSES = ['engine/compaction.test.js', 'engine/file-rows.test.js'];
+const WITH_PROCESSES = [
+  'engine/checkpointer.test.js',
+  'engine/compaction.test.js',
+  'engine/file-rows.test.js',
+  'engine/identity-tables.test.js',
+];
 
 /** Runs a program in `copy` and ends this one when it fails. */
 function run(copy, program, args, environment) {
