@@ -15,14 +15,7 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { type NativeIdentifierIndex, type NativeRegion, native } from '../native/index.ts';
 import { type ArrayMemory, memoryOf, SharedArray } from '../storage/shared-array.ts';
-import {
-  partOfArray,
-  partOfBytes,
-  restoreArray,
-  restoreBytes,
-  type StatePart,
-  type StateSource,
-} from '../storage/state-part.ts';
+import type { StatePart, StateSource } from '../storage/state-part.ts';
 import { BlockedValues } from './blocked-values.ts';
 import { EdgeGraph } from './edge-graph.ts';
 import type { EdgeLog } from './edge-log.ts';
@@ -35,6 +28,12 @@ import { IdentityJournal } from './identity-journal.ts';
 import { type CommandOutcome, IdentityOperator } from './identity-operator.ts';
 import { DEFAULT_RULES, type IdentityRules, typeName, typeNumber } from './identity-rules.ts';
 import { parseRules, reviseRules, rulesToJson } from './identity-rules-format.ts';
+import {
+  type IdentityStateOwners,
+  INDEX_PARTS,
+  restoreIdentity,
+  stateOfIdentity,
+} from './identity-state.ts';
 import { JoinRules } from './join-rules.ts';
 import { anchorIn, isBlocked, isOpen, NODE } from './node-words.ts';
 import type { OperatorStatement } from './operator-statement.ts';
@@ -58,10 +57,6 @@ const EDGES_PER_NODE = 3;
 const VALUE_OVERHEAD_BYTES = 1;
 /** Words of a row in what the native index writes: four, and a list of 16 nodes. */
 const ROW_WORDS_MAX = 4 + 1 + 2 * 16;
-
-/** Parts of a checkpoint: the two arrays of the native index, and the rules as a command of the log has them. */
-const INDEX_PARTS = ['node_values', 'identifier_values'] as const;
-const RULES_PART = 'identity_rules';
 
 const RULES_CHANGED: CommandOutcome = Object.freeze({
   isChanged: true,
@@ -373,62 +368,13 @@ export class IdentityGraph {
 
   /** What a checkpoint keeps. All of it was published, and nothing is being staged. */
   state(): StatePart[] {
-    const { version } = this.#rules;
-    const rules = JSON.stringify({ version, rules: rulesToJson(this.#rules) });
-    const ofIndex = INDEX_PARTS.map((name, part): StatePart => {
-      const read = (offset: number, target: Uint8Array): void => {
-        assert(this.#index.readPart(part, offset, target), 'a part is read within its length');
-      };
-      return { name, bytes: this.#index.partBytes(part), read };
-    });
-    return [
-      ...ofIndex,
-      partOfArray(this.#nodeAnchors, this.#index.count + 1),
-      ...this.profiles.state(),
-      ...this.#edges.state(this.profiles.anchorCount),
-      this.#separations.state(),
-      this.#operator.state(),
-      partOfBytes(RULES_PART, Buffer.from(rules)),
-    ];
+    return stateOfIdentity(this.#stateOwners, this.#rules);
   }
 
-  /**
-   * Takes over what {@link IdentityGraph.state} was; this is fresh.
-   * @throws TRIBUTARY_IDENTITY_NODES_FULL, TRIBUTARY_STORAGE_REGION_FULL, what `source` throws, and
-   *   TRIBUTARY_IDENTITY_RULES_INVALID for rules that a newer version wrote.
-   */
+  /** Takes over what {@link IdentityGraph.state} was; this is fresh. @throws as restoreIdentity does. */
   async restore(source: StateSource): Promise<void> {
-    await this.#restoreValues(source);
-    // Beside the rest, in a thread of its own; nothing below asks the index.
-    const ending = this.#index.endRestore();
-    const text = await this.#restoreArrays(source).finally(() => ending);
-    assert(await ending, 'the values of a checkpoint lie one behind another');
-    const { rules, version } = JSON.parse(text) as { rules: unknown; version: number };
-    this.#resolver = this.#takeRules(parseRules(rules, version));
+    this.#resolver = this.#takeRules(await restoreIdentity(this.#stateOwners, source));
     this.prepare(0, 0);
-  }
-
-  /** @returns the rules, as they are kept. */
-  async #restoreArrays(source: StateSource): Promise<string> {
-    await restoreArray(this.#nodeAnchors, source);
-    await this.profiles.restore(source);
-    await this.#edges.restore(source);
-    await this.#separations.restore(source);
-    await this.#operator.restore(source);
-    return Buffer.from(await restoreBytes(RULES_PART, source)).toString('utf8');
-  }
-
-  async #restoreValues(source: StateSource): Promise<void> {
-    const [blocks, values] = INDEX_PARTS;
-    const reason = this.#index.beginRestore(source.bytesOf(blocks), source.bytesOf(values));
-    if (reason !== '') {
-      throw new TributaryError('TRIBUTARY_IDENTITY_NODES_FULL', { count: 0, reason });
-    }
-    for (const [part, name] of INDEX_PARTS.entries()) {
-      await source.copy(name, (offset, piece) => {
-        assert(this.#index.writePart(part, offset, piece), 'a part is as long as was prepared');
-      });
-    }
   }
 
   /** Unmaps everything. Idempotent. */
@@ -465,6 +411,17 @@ export class IdentityGraph {
     const node = this.#nodeOf(type, value);
     const names = node !== 0 && !isBlocked(this.#words[node]!);
     return { node: names ? node : 0, anchor: this.#anchorOf(type, value) };
+  }
+
+  get #stateOwners(): IdentityStateOwners {
+    return {
+      index: this.#index,
+      nodeAnchors: this.#nodeAnchors,
+      profiles: this.profiles,
+      edges: this.#edges,
+      separations: this.#separations,
+      operator: this.#operator,
+    };
   }
 
   #graphParts(): GraphParts {
