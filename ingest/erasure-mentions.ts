@@ -10,6 +10,7 @@
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
 import type { ErasedPerson, Mentions } from '../engine/erasure-keeper.ts';
+import { anchorRange } from './anchor-range.ts';
 import { eventTimes } from './event-times.ts';
 import type { SqlExecutor } from './ports.ts';
 import { queryRows } from './sql-rows.ts';
@@ -25,7 +26,8 @@ const DEAD_LETTERS = `
 const WARNINGS = `
   SELECT DISTINCT sequence FROM warnings WHERE message_id IN (
     SELECT message_id FROM events WHERE anchor IN (SELECT unnest($1::UINTEGER[]))
-      AND timestamp >= $2::TIMESTAMPTZ AND timestamp <= $3::TIMESTAMPTZ)
+      AND timestamp >= $2::TIMESTAMPTZ AND timestamp <= $3::TIMESTAMPTZ
+      AND anchor BETWEEN $4::UINTEGER AND $5::UINTEGER)
   LIMIT ${LIMITS.erasureRowsMax + 1}`;
 
 const BOUNDS = { bytesMax: 16 * MIB, timeoutMs: 300_000 } as const;
@@ -44,6 +46,11 @@ export async function findMentions(
   const { since, until } = eventTimes(seen);
   return {
     deadLetters: await sequencesOf(DEAD_LETTERS, [values]),
-    warnings: await sequencesOf(WARNINGS, [`[${anchors.join(',')}]`, since, until]),
+    warnings: await sequencesOf(WARNINGS, [
+      `[${anchors.join(',')}]`,
+      since,
+      until,
+      ...anchorRange(anchors),
+    ]),
   };
 }

@@ -7,6 +7,7 @@
  * - Values pass through as the text of JSON: no integer loses a digit.
  */
 import type { KnownProfile } from '../engine/identity-keeper.ts';
+import { anchorRange } from './anchor-range.ts';
 import { eventTimes } from './event-times.ts';
 import { latestTraits } from './latest-traits.ts';
 import type { Row } from './sql-rows.ts';
@@ -20,6 +21,7 @@ const SQL = `
   WITH RECURSIVE own AS MATERIALIZED (
     SELECT sequence, timestamp, type, group_id, source, traits FROM events
     WHERE anchor IN (SELECT unnest($1::UINTEGER[]))
+      AND anchor BETWEEN $5::UINTEGER AND $6::UINTEGER
       AND timestamp >= $2::TIMESTAMPTZ AND timestamp <= $3::TIMESTAMPTZ
   ), said AS (${latestTraits('identify')}), former AS (
     SELECT loser_id AS id FROM merges WHERE survivor_id = $4::UUID
@@ -41,7 +43,9 @@ const SQL = `
 /** The query whose rows {@link profileText} takes. @param asOf leaves out what happened after it. */
 export function profileQuery(known: KnownProfile, asOf: string | undefined): ProfileQuery {
   const { since, until } = eventTimes(known.seen, asOf);
-  return { sql: SQL, params: [`[${known.anchors.join(',')}]`, since, until, known.profile] };
+  const { anchors, profile } = known;
+  const range = anchorRange(anchors);
+  return { sql: SQL, params: [`[${anchors.join(',')}]`, since, until, profile, ...range] };
 }
 
 /**

@@ -5,6 +5,7 @@
  * of then, is a set of anchors: what its anchors say, one after another, is its traits.
  */
 import type { CommandOutcome } from '../engine/identity-keeper.ts';
+import { anchorRange } from './anchor-range.ts';
 import type { EventTimes } from './event-times.ts';
 import type { Row } from './sql-rows.ts';
 
@@ -18,6 +19,7 @@ const SQL = `
     FROM events
     WHERE type = 'identify' AND anchor IN (SELECT unnest($1::UINTEGER[]))
       AND timestamp >= $2::TIMESTAMPTZ AND timestamp <= $3::TIMESTAMPTZ
+      AND anchor BETWEEN $4::UINTEGER AND $5::UINTEGER
   )
   QUALIFY row_number() OVER (
     PARTITION BY anchor, trait ORDER BY timestamp DESC, sequence DESC, place DESC) = 1
@@ -28,7 +30,7 @@ export function traitsQuery(
   anchors: readonly number[],
   { since, until }: EventTimes,
 ): { readonly sql: string; readonly params: readonly string[] } {
-  return { sql: SQL, params: [`[${anchors.join(',')}]`, since, until] };
+  return { sql: SQL, params: [`[${anchors.join(',')}]`, since, until, ...anchorRange(anchors)] };
 }
 
 /** A profile with its traits by name, as JSON. */

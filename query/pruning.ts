@@ -204,7 +204,7 @@ function boundsOfWhere(
     for (const { subject, sides, constant } of comparisons(term)) {
       const column = columns.find((bound) => isColumn(subject, reader.alias, bound.name));
       if (column === undefined) continue;
-      const expression = constantExpression(constant, parameters, column.kind);
+      const expression = constantExpression(constant, parameters);
       if (expression === null) continue;
       for (const side of sides) candidates.push({ table, column, side, expression });
     }
@@ -267,11 +267,7 @@ function comparisons(term: TreeNode): Comparison[] {
  * A copy of `node` when it is a constant we understand, else null. The copy loses the locations, whose
  * 64-bit -1 JSON.parse has rounded past what DuckDB reads back.
  */
-function constantExpression(
-  node: TreeNode,
-  parameters: readonly Parameter[],
-  kind: BoundColumn['kind'],
-): TreeNode | null {
+function constantExpression(node: TreeNode, parameters: readonly Parameter[]): TreeNode | null {
   const base = { class: node['class'], type: node['type'], alias: '', query_location: 0 };
   switch (node['class']) {
     case 'CONSTANT': {
@@ -280,11 +276,11 @@ function constantExpression(
     }
     case 'PARAMETER': {
       const position = Number(textAt(node, 'identifier'));
-      return parameterConstant(parameters[position - 1], kind);
+      return parameterConstant(parameters[position - 1]);
     }
     case 'CAST': {
       const child = nodeAt(node, 'child');
-      const inner = child === null ? null : constantExpression(child, parameters, kind);
+      const inner = child === null ? null : constantExpression(child, parameters);
       if (inner === null) return null;
       return { ...base, child: inner, cast_type: node['cast_type'], try_cast: node['try_cast'] };
     }
@@ -292,7 +288,7 @@ function constantExpression(
       if (!CONSTANT_FUNCTIONS.has(textAt(node, 'function_name').toLowerCase())) return null;
       const children: TreeNode[] = [];
       for (const child of nodesAt(node, 'children')) {
-        const inner = constantExpression(child, parameters, kind);
+        const inner = constantExpression(child, parameters);
         if (inner === null) return null;
         children.push(inner);
       }
@@ -310,14 +306,10 @@ export function isSafeConstant(value: TreeNode): boolean {
   return typeof content === 'number' && Number.isSafeInteger(content);
 }
 
-/** The literal that stands for a bound parameter: text for times, whole numbers for integers. */
-export function parameterConstant(
-  value: Parameter | undefined,
-  kind: BoundColumn['kind'],
-): TreeNode | null {
-  const fits = kind === 'timestamp' ? typeof value === 'string' : Number.isSafeInteger(value);
-  if (!fits) return null;
-  const id = kind === 'timestamp' ? 'VARCHAR' : 'BIGINT';
+/** The literal that stands for a bound parameter: a text or a whole number; null for others. */
+export function parameterConstant(value: Parameter | undefined): TreeNode | null {
+  if (typeof value !== 'string' && !Number.isSafeInteger(value)) return null;
+  const id = typeof value === 'string' ? 'VARCHAR' : 'BIGINT';
   return {
     class: 'CONSTANT',
     type: 'VALUE_CONSTANT',

@@ -155,10 +155,8 @@ function ownExpression(
       const value = nodeAt(node, 'value');
       return value !== null && isSafeConstant(value) ? { ...base, value } : null;
     }
-    case 'PARAMETER': {
-      const value = parameters[Number(textAt(node, 'identifier')) - 1];
-      return typeof value === 'string' ? parameterConstant(value, 'timestamp') : null;
-    }
+    case 'PARAMETER':
+      return parameterConstant(parameters[Number(textAt(node, 'identifier')) - 1]);
     case 'COMPARISON': {
       const parts = partsAt('left', 'right');
       return parts && { ...base, ...parts };

@@ -70,6 +70,9 @@ const PLACE_TERMS = [
   `anchor < 5000000000`,
   `anchor <= -1`,
   `anchor = NULL`,
+  `anchor BETWEEN $2::UINTEGER AND $3`,
+  `timestamp < now() - to_days($3)`,
+  `anchor > $3`,
 ] as const;
 
 test('no answer changes because files were left out', async (context) => {
@@ -91,9 +94,10 @@ test('no answer changes because files were left out', async (context) => {
   ];
   let filesSkipped = 0;
   for (const condition of conditions) {
-    const parameters = condition.includes('$1') ? ['größer'] : [];
+    const parameters = ['größer', '2', 3];
     const over = (source: string): string =>
-      `SELECT count(*), sum(sequence)::VARCHAR, count(event) FROM ${source} WHERE ${condition}`;
+      `SELECT count(*), sum(sequence)::VARCHAR, count(event), any_value(($1, $2, $3))
+       FROM ${source} WHERE ${condition}`;
     const { text, error, statistics } = await ask(tiered.service, over('events'), { parameters });
     assert.equal(error, null, `seed ${seed}: ${condition}`);
     const whole = over('(SELECT * FROM events) AS events');

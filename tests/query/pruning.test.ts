@@ -54,6 +54,11 @@ test('literals, casts, now and intervals are constants, parameters too', async (
   assert.equal(await lower('today() - 7'), 1);
   assert.equal(await lower('$1', ['2026-01-01']), 1);
   assert.equal(await lower('$1::timestamptz', ['2026-01-01']), 1);
+  assert.equal(await lower('now() - to_days($1)', [7]), 1);
+  assert.deepEqual(
+    await boundsOf('select * from events where anchor between $1::uinteger and $2', ['5', 9]),
+    ["anchor min CAST('5' AS UINTEGER)", 'anchor max 9'],
+  );
   assert.equal(await lower('$1', [null]), 0);
   assert.equal(await lower('$1', []), 0);
   assert.equal(await lower('received_at'), 0);
