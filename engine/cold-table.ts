@@ -155,6 +155,14 @@ export class ColdTable {
     });
   }
 
+  /**
+   * Finds out what became of a commit that was not heard of any more: until then `lake` may be behind what is
+   * in the lake. @throws the file system's error.
+   */
+  settle(): Promise<void> {
+    return this.#serially(() => this.#settleCommit());
+  }
+
   /** Lets go of lists that no query reads any more, and of the snapshots they hold. */
   releaseOldLists(): void {
     this.#releaseOldLists();

@@ -37,6 +37,8 @@ export async function rewriteErased(
   let files = 0;
   let rows = 0;
   for (const table of cold.tables) {
+    // A flush that failed may have brought the rows to the lake all the same.
+    await table.settle();
     for (const rewrite of await eraseRows(options, table, named[table.lake.name] ?? [])) {
       files += 1;
       rows += rewrite.rowsBefore - rewrite.rowsAfter;

@@ -19,6 +19,7 @@ import { type FileSystem, parentOf } from '../storage/file-system.ts';
 import { removeHotDirectory } from '../storage/hot-directory.ts';
 import { randomUuid } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
+import type { Checkpointer } from './checkpointer.ts';
 import type { OpenTenant } from './engine.ts';
 import { IdentityTables } from './identity-tables.ts';
 import type { IdentityWriter } from './identity-writer.ts';
@@ -33,6 +34,13 @@ export interface IdentityUpkeepOptions {
   readonly random: RandomSource;
   readonly logger: Logger;
 }
+
+/** The tenant, and what makes its checkpoints. */
+export type IdentitySource = Pick<OpenTenant, 'cold' | 'tenant'> & {
+  readonly checkpointer:
+    | { readonly order: Checkpointer['order']; checkpoint(): Promise<unknown> }
+    | undefined;
+};
 
 /** What one write did. */
 export interface IdentityWrite {
@@ -62,7 +70,7 @@ export class IdentityUpkeep {
   }
 
   /** The tables of a tenant, opened when they are first asked for. */
-  tablesOf({ tenant }: OpenTenant): Promise<IdentityTables> {
+  tablesOf({ tenant }: Pick<OpenTenant, 'tenant'>): Promise<IdentityTables> {
     const known = this.#tables.get(tenant.id);
     if (known !== undefined) return known;
     // One that was killed has left its directory.
@@ -88,7 +96,7 @@ export class IdentityUpkeep {
    * @returns undefined when they are so already.
    * @throws TRIBUTARY_ENGINE_CHECKPOINT_FAILED, TRIBUTARY_LAKE_REWRITE_FAILED, and as LakeTable.commit does.
    */
-  async write(open: OpenTenant): Promise<IdentityWrite | undefined> {
+  async write(open: IdentitySource): Promise<IdentityWrite | undefined> {
     const { id } = open.tenant;
     try {
       const write = await this.#write(open);
@@ -110,7 +118,7 @@ export class IdentityUpkeep {
     return this.#options.writer.close();
   }
 
-  async #write(open: OpenTenant): Promise<IdentityWrite | undefined> {
+  async #write(open: IdentitySource): Promise<IdentityWrite | undefined> {
     const { clock, random, store, writer } = this.#options;
     const { cold, checkpointer, tenant } = open;
     assert(checkpointer !== undefined, 'identity is written where checkpoints are made');

@@ -11,6 +11,8 @@ import { HOUR_MICROS, MIB } from '../../base/units.ts';
 import { holdLog } from '../../engine/log-trim.ts';
 import { Maintenance } from '../../engine/maintenance.ts';
 import { native } from '../../native/index.ts';
+import { FaultFileSystem } from '../../storage/fault-file-system.ts';
+import { type FileSystem, fileSystemError } from '../../storage/file-system.ts';
 import type { FileRewriter } from '../../storage/lake/file-rewriter.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
@@ -18,12 +20,34 @@ import { memoryRewriter } from '../support/memory-rewriter.ts';
 
 const MINUTE_MS = 60_000;
 
-async function openStore(context: TestContext, directory?: string) {
+/** Stores the next version of a table's metadata, and fails to say so. */
+class ForgetfulDisk extends FaultFileSystem {
+  /** In the path of the table's directory; undefined while all is well. */
+  table: string | undefined;
+  #isStored = false;
+
+  override async link(from: string, to: string): Promise<void> {
+    await super.link(from, to);
+    this.#isStored = this.table !== undefined && to.includes(this.table) && to.endsWith('.json');
+  }
+
+  override async syncDirectory(path: string): Promise<void> {
+    const fails = this.#isStored;
+    this.#isStored = false;
+    if (fails) throw fileSystemError('EIO', 'fsync', path);
+    await super.syncDirectory(path);
+  }
+}
+
+async function openStore(
+  context: TestContext,
+  directory?: string,
+  fileSystem: FileSystem = new NodeFileSystem(native),
+) {
   const data = directory ?? mkdtempSync(join(tmpdir(), 'tributary-erasure-'));
   if (directory === undefined) context.after(() => rmSync(data, { recursive: true }));
   const state = { nowMicros: NOW, monotonicMs: 0, rewritesLeft: Number.POSITIVE_INFINITY };
   const clock = { nowMicros: () => state.nowMicros, monotonicMs: () => state.monotonicMs };
-  const fileSystem = new NodeFileSystem(native);
   const engine = await TestEngine.open(context, fileSystem, {
     dataDirectory: data,
     clock,
@@ -166,6 +190,26 @@ test('rows that a flush was carrying while their person was erased are taken out
   assert.equal(await coldRows(store, 'events'), 1500);
   assert.equal(open.tenant.erasures.unwritten.length, 0);
   assert.ok(engine.tenant.hot.budget.usedBytes < 512 * MIB);
+  await store.close();
+});
+
+// Symptom: an erased person came back with the flush after a flush whose commit was made and not heard of: the files
+// of that commit were not known yet when the log said that no file has their rows.
+test('rows that a failed flush brought to the lake all the same are taken out, too', async (context) => {
+  const disk = new ForgetfulDisk(new NodeFileSystem(native), {});
+  const store = await openStore(context, undefined, disk);
+  const { engine, open, maintenance } = store;
+  const visit = (userId: string, messageId: string) => ({ type: 'page', userId, messageId });
+  await engine.send([visit('ann', 'a'), visit('ben', 'b')]);
+  disk.table = '/events-';
+  await assert.rejects(open.flusher.flush());
+  disk.table = undefined;
+  await store.erase('ann');
+  await maintenance.erase(open);
+  assert.equal(open.tenant.erasures.unwritten.length, 0);
+  await engine.send([visit('ben', 'c')]);
+  await open.flusher.flush();
+  assert.equal(await coldRows(store, 'events'), 2);
   await store.close();
 });
 

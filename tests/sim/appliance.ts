@@ -8,6 +8,7 @@ import type { RandomSource } from '../../base/random.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import type { BackupSource } from '../../engine/backup-plan.ts';
 import type { TenantCapacities } from '../../engine/capacities.ts';
+import type { Checkpointer } from '../../engine/checkpointer.ts';
 import type { ColdTable } from '../../engine/cold-table.ts';
 import type { CompactionOptions } from '../../engine/compaction.ts';
 import { ControlPlane } from '../../engine/control.ts';
@@ -15,6 +16,7 @@ import { fileControlStore } from '../../engine/control-store.ts';
 import { checkpointDirectoryOf, secretFileOf, walDirectoryOf } from '../../engine/data-files.ts';
 import { Engine, type OpenTenant } from '../../engine/engine.ts';
 import { type ErasedFiles, rewriteErased } from '../../engine/erasure-upkeep.ts';
+import { IdentityUpkeep, type IdentityWrite } from '../../engine/identity-upkeep.ts';
 import { trimLog } from '../../engine/log-trim.ts';
 import { Maintenance } from '../../engine/maintenance.ts';
 import { makeCheckpoint } from '../../engine/make-checkpoint.ts';
@@ -23,8 +25,10 @@ import type { BatchOutcome } from '../../engine/types.ts';
 import { type FileSystem, makeDirectoryDurable } from '../../storage/file-system.ts';
 import { removeHotDirectory } from '../../storage/hot-directory.ts';
 import type { CompactionLimits } from '../../storage/lake/compaction-plan.ts';
+import type { LakeTable } from '../../storage/lake/lake-table.ts';
 import type { ObjectStore } from '../../storage/lake/object-store.ts';
 import { plainEncoder } from './plain-encoder.ts';
+import { plainIdentityWriter } from './plain-identity-writer.ts';
 import { plainRewriter } from './plain-rewriter.ts';
 import type { Sabotage } from './sabotage.ts';
 import type { PlannedBatch } from './workload.ts';
@@ -70,6 +74,7 @@ interface ApplianceParts {
   readonly control: ControlPlane;
   readonly maintenance: Maintenance;
   readonly compaction: CompactionOptions;
+  readonly identity: IdentityUpkeep;
 }
 
 export class SimulatedAppliance {
@@ -79,15 +84,17 @@ export class SimulatedAppliance {
   readonly #engine: Engine;
   readonly #control: ControlPlane;
   readonly #compaction: CompactionOptions;
+  readonly #identity: IdentityUpkeep;
 
   private constructor(
     options: BootOptions,
-    { engine, control, maintenance, compaction }: ApplianceParts,
+    { engine, control, maintenance, compaction, identity }: ApplianceParts,
   ) {
     this.#options = options;
     this.#engine = engine;
     this.#control = control;
     this.#compaction = compaction;
+    this.#identity = identity;
     this.maintenance = maintenance;
     this.tenant = engine.tenant(control.tenants[0]!.id);
   }
@@ -121,8 +128,13 @@ export class SimulatedAppliance {
       random,
       limits: COMPACTION,
     };
+    const identity = new IdentityUpkeep({
+      ...{ store: engine.store, fileSystem, clock, random, logger: silentLogger },
+      writer: plainIdentityWriter(fileSystem),
+      intervalMs: 0,
+    });
     const maintenance = new Maintenance({
-      ...compaction,
+      ...{ ...compaction, identity },
       tenants: engine.openTenants,
       retention: { events: RETENTION_DAYS },
       clock,
@@ -131,7 +143,9 @@ export class SimulatedAppliance {
       // So that snapshots are forgotten after hours.
       isDiskShort: () => true,
     });
-    return new SimulatedAppliance(options, { engine, control, maintenance, compaction });
+    return new SimulatedAppliance(options, {
+      ...{ engine, control, maintenance, compaction, identity },
+    });
   }
 
   /** Whether the keys still let in, and to this tenant. */
@@ -187,21 +201,11 @@ export class SimulatedAppliance {
    */
   async checkpoint(): Promise<number> {
     const { tenant } = this;
-    const { id: tenantId } = tenant;
+    const { tenantId, checkpointDirectory, hotDirectory, walDirectory } = this.#order;
     const { fileSystem, sabotage } = this.#options;
     const sequence = this.flushedSequence;
-    const pathOf = (file: string): string => `${this.source.dataDirectory}/${file}`;
-    const walDirectory = pathOf(walDirectoryOf(tenantId));
-    const checkpointDirectory = pathOf(checkpointDirectoryOf(tenantId));
-    const hotDirectory = `${tenant.hotDirectory}-checkpoint`;
-    const { sources } = this.#control.tenants.find(({ id }) => id === tenantId)!;
     try {
-      const answer = await makeCheckpoint(fileSystem, {
-        ...{ tenantId, sources, walDirectory, checkpointDirectory, hotDirectory, sequence },
-        secretFile: pathOf(secretFileOf(tenantId)),
-        capacities: CAPACITIES,
-        acceptDataLoss: false,
-      });
+      const answer = await makeCheckpoint(fileSystem, { ...this.#order, sequence });
       const place = { fileSystem, directory: checkpointDirectory, tenantId };
       const removeLogBelow = (older: number): Promise<number> =>
         tenant.removeLogBelow(sabotage?.trimmed?.(older, answer.nextSequence) ?? older, 0);
@@ -209,6 +213,33 @@ export class SimulatedAppliance {
     } finally {
       removeHotDirectory(hotDirectory);
     }
+  }
+
+  /** The lake's tables of identity, which are made where there are none. */
+  async identityTables(): Promise<readonly LakeTable[]> {
+    return (await this.#identity.tablesOf(this.open)).lakeTables;
+  }
+
+  /** Writes them as of what is flushed. @returns undefined when they are so already. */
+  writeIdentity(): Promise<IdentityWrite | undefined> {
+    const { cold, tenant } = this.open;
+    const checkpointer = { order: this.#order, checkpoint: () => this.checkpoint() };
+    return this.#identity.write({ cold, tenant, checkpointer });
+  }
+
+  get #order(): Checkpointer['order'] {
+    const { id: tenantId } = this.tenant;
+    const pathOf = (file: string): string => `${this.source.dataDirectory}/${file}`;
+    return {
+      tenantId,
+      sources: this.#control.tenants.find(({ id }) => id === tenantId)!.sources,
+      secretFile: pathOf(secretFileOf(tenantId)),
+      walDirectory: pathOf(walDirectoryOf(tenantId)),
+      checkpointDirectory: pathOf(checkpointDirectoryOf(tenantId)),
+      hotDirectory: `${this.tenant.hotDirectory}-checkpoint`,
+      capacities: CAPACITIES,
+      acceptDataLoss: false,
+    };
   }
 
   /** Takes what was erased out of cold files, as {@link Maintenance.erase} does. @param nowMicros for its record. */

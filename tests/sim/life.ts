@@ -21,6 +21,8 @@ import type { Workload } from './workload.ts';
 /** Where making something durable begins; what was written before is still open. */
 export const SYNC_POINTS: ReadonlySet<string> = new Set(['sync', 'syncDirectory']);
 
+/** Of the checkpoints, those of which identity is written. */
+const IDENTITY_SHARE = 0.3;
 const PATIENCE_TURNS_MAX = 12;
 /** Of the moments at which a life could make one. */
 const CHECKPOINT_SHARE = 0.7;
@@ -202,7 +204,10 @@ export class Life {
       if (this.#dice.chance(0.6)) await upkeep.attempt('flush');
       await clients.erase();
       await this.#wait('the eraser');
-      if (this.#dice.chance(0.6)) await upkeep.attempt('erase');
+      // A backup reads the files one after another while they are rewritten.
+      const others = [upkeep.attempt('back up')];
+      if (this.#dice.chance(0.6)) others.push(upkeep.attempt('erase'));
+      await Promise.all(others);
     };
     await this.#scheduler.run(Promise.all([...producers, operator(), eraser(), upkeep.run()]));
   }
@@ -228,6 +233,9 @@ export class Life {
       tally.countFault('checkpoint');
       tally.countFault('log file removed', files);
       this.#trace.push(`checkpoint made, ${files} files of the log removed`);
+      if (!this.#dice.chance(IDENTITY_SHARE)) return;
+      const write = await this.#scheduler.run(appliance.writeIdentity());
+      if (write !== undefined) tally.countFault('identity written');
     } catch (error) {
       this.#noteFailure('the checkpoint', error);
     }

@@ -38,9 +38,22 @@ export const SABOTAGE: Readonly<Record<string, Sabotage>> = {
   'a compaction that loses a row': { rewritten: (rows) => rows.slice(1) },
   /** The log says that files are rewritten, and queries leave nothing out any more. */
   'a rewrite that leaves erased rows in their file': { keepsErased: true },
+  /** A backup that reads the lake before, and the log after, something was done to both. */
+  'a log that nobody can hold': { disk: (inner) => new UnheldFileSystem(inner) },
   /** Until the newest decays, and the one before has no log behind it. */
   'a log that is kept for the newest checkpoint alone': { trimmed: (_, newest) => newest },
 };
+
+/** Grants every lock to everybody. */
+class UnheldFileSystem extends FaultFileSystem {
+  constructor(inner: FileSystem) {
+    super(inner, {});
+  }
+
+  override lock(): Promise<() => Promise<void>> {
+    return Promise.resolve(() => Promise.resolve());
+  }
+}
 
 /** Passes everything on, but for `sync`: that resolves at once, and is done in its own time. */
 class EarlyFileSystem extends FaultFileSystem {

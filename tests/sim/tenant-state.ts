@@ -10,7 +10,7 @@ import type { ReferenceRow } from '../support/reference-decoder.ts';
 import type { SimulatedAppliance } from './appliance.ts';
 import type { ModelNote, ModelState } from './log-model.ts';
 import type { ShownCell, ShownRow } from './shown-rows.ts';
-import { coldSequences, danglingFiles, tieredRows } from './tiers.ts';
+import { coldSequences, danglingIn, tieredRows } from './tiers.ts';
 
 const DAY_MICROS = 86_400_000_000;
 const JSON_COLUMNS = new Set(['properties', 'traits', 'context', 'integrations', 'extra']);
@@ -42,7 +42,7 @@ export async function observe(
   const lake = { store, disk, tenantId: tenant.id, hotDirectory: tenant.hotDirectory };
   const rowsOf = (table: string): ShownRow[] => tieredRows(appliance.table(table), lake);
   const dangling: string[] = [];
-  for (const table of appliance.tables) dangling.push(...(await danglingFiles(table, lake)));
+  for (const table of appliance.tables) dangling.push(...(await danglingIn(table.lake, lake)));
   const profileIds = new Map<string, string | null>();
   for (const user of model.users.keys()) {
     profileIds.set(`user ${user}`, identity.resolveProfileId('user_id', user));

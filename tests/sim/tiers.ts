@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ColdTable } from '../../engine/cold-table.ts';
 import { type ColdList, coldListFile, parseColdList } from '../../storage/cold-list.ts';
+import type { LakeTable } from '../../storage/lake/lake-table.ts';
 import { keyOf } from '../../storage/lake/location.ts';
 import type { ObjectStore } from '../../storage/lake/object-store.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
@@ -35,14 +36,18 @@ export function tieredRows({ hot }: ColdTable, lake: Lake): ShownRow[] {
 }
 
 /** Sequences of the rows that live files of a table have, be they left out of queries or not. */
-export async function coldSequences({ lake: table }: ColdTable, lake: Lake): Promise<Set<number>> {
-  const sequences = new Set<number>();
+export async function coldSequences(table: ColdTable, lake: Lake): Promise<Set<number>> {
+  const rows = await rowsOfFiles(table.lake, lake);
+  return new Set(rows.map(({ sequence }) => Number(sequence)));
+}
+
+/** All rows of the live files of a table. */
+export async function rowsOfFiles(table: LakeTable, lake: Lake): Promise<ShownRow[]> {
+  const rows: ShownRow[] = [];
   for (const { location } of await table.liveFiles()) {
-    for (const row of decodePlain(contentOf(location, lake) ?? new Uint8Array(0))) {
-      sequences.add(Number(row['sequence']));
-    }
+    rows.push(...decodePlain(contentOf(location, lake) ?? new Uint8Array(0)));
   }
-  return sequences;
+  return rows;
 }
 
 /** The newest list is the one in force: it is written and put in force at once. */
@@ -55,10 +60,10 @@ function publishedList(table: string, hotDirectory: string): ColdList {
 }
 
 /** What the lake's metadata names and the disk does not have; empty when nothing. */
-export async function danglingFiles(table: ColdTable, lake: Lake): Promise<string[]> {
+export async function danglingIn(table: LakeTable, lake: Lake): Promise<string[]> {
   const found: string[] = [];
-  for (const { snapshotId } of table.lake.snapshots) {
-    for (const { location, fileBytes } of await table.lake.liveFiles(snapshotId)) {
+  for (const { snapshotId } of table.snapshots) {
+    for (const { location, fileBytes } of await table.liveFiles(snapshotId)) {
       const bytes = contentOf(location, lake)?.length;
       if (bytes !== fileBytes) found.push(`${location} has ${bytes} bytes, not ${fileBytes}`);
     }

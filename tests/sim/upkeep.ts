@@ -41,6 +41,7 @@ export interface UpkeepOptions {
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
+  #isBackingUp = false;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -88,8 +89,14 @@ export class Upkeep {
 
   async #backUp(): Promise<void> {
     const { appliance, backsUp, scheduler, onBackup, tally, witness } = this.#options;
-    if (!backsUp) return;
-    onBackup(await backUp(appliance, witness, scheduler));
+    // One at a time writes to a directory of backups.
+    if (!backsUp || this.#isBackingUp) return;
+    this.#isBackingUp = true;
+    try {
+      onBackup(await backUp(appliance, witness, scheduler));
+    } finally {
+      this.#isBackingUp = false;
+    }
     tally.countFault('backup');
   }
 

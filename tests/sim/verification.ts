@@ -7,6 +7,7 @@ import { seededRandomSource } from '../../base/random.ts';
 import type { FileSystem } from '../../storage/file-system.ts';
 import type { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { SimulatedAppliance } from './appliance.ts';
+import { identityTableProblems } from './identity-tables.ts';
 import type { Sabotage } from './sabotage.ts';
 import { differences, fingerprint, identityPrint, observe } from './tenant-state.ts';
 import type { Witness } from './witness.ts';
@@ -64,6 +65,7 @@ export async function judge(
   const what = `the state from day ${witness.keptFromDay}`;
   problems.push(...witness.saw(what, fingerprint(state, witness.keptFromDay)));
   problems.push(...witness.saw('identity', identityPrint(appliance.tenant)));
+  problems.push(...(await identityTableProblems(appliance, disk, witness)));
   if (!appliance.knowsItsKeys) problems.push('the keys are not known any more');
   return problems;
 }
