@@ -159,10 +159,14 @@ export class Life {
     const fileSystem = from.fileSystem.copy();
     const options = { fileSystem, hotDirectory, dedupeWindowMicros, clock: this.#scheduler };
     const witness = this.#witness.fork();
-    const { appliance, during } = await start({ ...options, randomSeed: seed }, witness);
-    await appliance.close();
-    for (const capture of this.#captures) capture.witness = during.fork();
-    this.#witness = during;
+    try {
+      const { appliance, during } = await start({ ...options, randomSeed: seed }, witness);
+      await appliance.close();
+      this.#witness = during;
+    } catch (error) {
+      this.#problems.push(`a start over a sound disk fails too: ${String(error)}`);
+    }
+    for (const capture of this.#captures) capture.witness = this.#witness.fork();
   }
 
   /** Several producers and an operator at once, each waiting for its answer before it goes on. */
