@@ -12,18 +12,22 @@ const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
 const PIECE_BYTES = MIB;
 
+/** What a caller who believes a wrong length is given memory for. */
+const PIECE_BYTES_MAX = 64 * MIB;
+
 /**
  * Standard input as an iterator that may be asked for as many bytes as the caller needs next, so that they
- * come in one piece: fewer come at the end only.
+ * come in one piece: fewer come at the end, and beyond 64 MiB.
  */
 export class StandardInput implements Iterable<Uint8Array> {
   [Symbol.iterator](): this {
     return this;
   }
 
-  /** @throws RangeError when there is no memory for `bytes`. */
+  /** @throws RangeError when there is no memory for them. */
   next(bytes?: number): IteratorResult<Uint8Array, undefined> {
-    const piece = new Uint8Array(Buffer.allocUnsafeSlow(bytes || PIECE_BYTES).buffer);
+    const wanted = Math.min(bytes || PIECE_BYTES, PIECE_BYTES_MAX);
+    const piece = new Uint8Array(Buffer.allocUnsafeSlow(wanted).buffer);
     let filled = 0;
     while (filled < piece.length) {
       const read = readSync(STANDARD_INPUT, piece, filled, piece.length - filled, null);

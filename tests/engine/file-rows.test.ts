@@ -171,6 +171,9 @@ test('what is no such file, is cut off or was damaged is refused and takes nobod
       'TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED',
       format,
     );
+    // Read as a length, this is nearly all the memory that the process may have.
+    const letters = Buffer.from('zzzz is no file'.repeat(10));
+    assert.equal(await codeOf(format, letters), 'TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED');
     const cut = await codeOf(format, whole.subarray(0, whole.length - 30));
     assert.equal(cut, 'TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED', format);
     const rows = Array.from({ length: 20_000 }, (_, index) => `user-${index * 7919}`);
