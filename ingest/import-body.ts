@@ -28,6 +28,9 @@ export class ImportBody implements AsyncIterableIterator<Uint8Array> {
   constructor(exchange: HttpExchange) {
     this.#exchange = exchange;
     exchange.onGone(() => this.#wakeUp());
+    // Also once the body is complete: what reads a file may take longer than that to its first row.
+    const keepAlive = setInterval(() => this.#keepAlive(), KEEP_ALIVE_MS);
+    exchange.onOver(() => clearInterval(keepAlive));
     exchange.response.onData((buffer, isLast) => {
       if (this.#isDropped) return;
       this.#held.push(new Uint8Array(buffer.slice(0)));
@@ -68,22 +71,22 @@ export class ImportBody implements AsyncIterableIterator<Uint8Array> {
   #more(): Promise<void> {
     return new Promise((resolve, reject) => {
       const limitMs = LIMITS.importStallMs;
-      const keepAlive = setInterval(() => {
-        this.#pause();
-        this.#resume();
-      }, KEEP_ALIVE_MS);
       const timer = setTimeout(() => {
-        clearInterval(keepAlive);
         this.#wake = undefined;
         reject(new TributaryError('TRIBUTARY_INGEST_IMPORT_STALLED', { limitMs }));
       }, limitMs);
       this.#wake = () => {
-        clearInterval(keepAlive);
         clearTimeout(timer);
         resolve();
       };
       this.#resume();
     });
+  }
+
+  #keepAlive(): void {
+    if (this.#isPaused) return;
+    this.#pause();
+    this.#resume();
   }
 
   #wakeUp(): void {
