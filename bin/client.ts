@@ -43,14 +43,22 @@ export function ask(
   });
 }
 
+/** The member `error` of an answer. */
+export interface AnsweredError {
+  readonly code: string;
+  readonly message: string;
+  readonly help?: string;
+}
+
+export function describeError({ code, message, help = '' }: AnsweredError): string {
+  return [`${code}: ${message}`, help].join(' ').trim();
+}
+
 /** What an answer says went wrong, as one line. */
 export async function describeFailure(response: Response): Promise<string> {
   const text = await response.text();
   try {
-    const { error } = JSON.parse(text) as {
-      error: { code: string; message: string; help?: string };
-    };
-    return [`${error.code}: ${error.message}`, error.help ?? ''].join(' ').trim();
+    return describeError((JSON.parse(text) as { readonly error: AnsweredError }).error);
   } catch {
     return `HTTP ${response.status}: ${text.slice(0, 200)}`;
   }

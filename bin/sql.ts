@@ -1,6 +1,12 @@
-/** `tributary sql`: runs one statement and prints its result. */
+/**
+ * `tributary sql`: runs one statement and prints its result.
+ *
+ * A result that ends early has its error at its end (docs/sql.md): it is printed to the standard error, the exit
+ * code is 1, and no table is made of a part of the rows.
+ */
 import { text } from 'node:stream/consumers';
-import { describeFailure, post, targetOf } from './client.ts';
+import { KIB } from '../base/units.ts';
+import { type AnsweredError, describeError, describeFailure, post, targetOf } from './client.ts';
 import { type CommandContext, parseCommandLine, requireKnownFlags } from './command-line.ts';
 import { helpFor } from './help.ts';
 
@@ -9,7 +15,12 @@ const FLAGS = ['url', 'key', 'format'];
 interface JsonResult {
   readonly columns: readonly { readonly name: string }[];
   readonly rows: readonly (readonly unknown[])[];
+  readonly error?: AnsweredError;
 }
+
+/** Of the end of a result, which holds its error, if it has one. */
+const END_BYTES_MAX = 16 * KIB;
+const LAST_LINE_ERROR = /^(?:\],|\{)"error":(\{"code":"TRIBUTARY_.*\})\}$/;
 
 /** @returns the exit code. */
 export async function sql(args: readonly string[], context: CommandContext): Promise<number> {
@@ -35,12 +46,29 @@ export async function sql(args: readonly string[], context: CommandContext): Pro
   }
   if (format === 'table') {
     const result = (await response.json()) as JsonResult;
+    if (result.error !== undefined) return fail(result.error, context);
     context.stdout.write(formatTable(result));
     return 0;
   }
-  for await (const piece of response.body) context.stdout.write(piece);
+  let end = Buffer.alloc(0);
+  for await (const piece of response.body) {
+    context.stdout.write(piece);
+    end = Buffer.concat([end, piece]).subarray(-END_BYTES_MAX);
+  }
   if (format === 'json') context.stdout.write('\n');
-  return 0;
+  const error = errorAt(end.toString('utf8'));
+  return error === undefined ? 0 : fail(error, context);
+}
+
+function fail(error: AnsweredError, context: CommandContext): number {
+  context.stderr.write(`${describeError(error)}\n`);
+  return 1;
+}
+
+/** The error that the last line of a result says, be it JSON or NDJSON. */
+function errorAt(end: string): AnsweredError | undefined {
+  const [, error] = LAST_LINE_ERROR.exec(end.trimEnd().split('\n').at(-1)!) ?? [];
+  return error === undefined ? undefined : (JSON.parse(error) as AnsweredError);
 }
 
 /** Numbers, booleans, null and quoted strings as JSON; anything else as the text it is. */

@@ -75,6 +75,18 @@ test('sql prints a table, JSON or NDJSON', async () => {
   assert.deepEqual(JSON.parse(rows.stdout), { one: 41, two: 'x', nothing: null });
 });
 
+// Symptom: a statement that ran out of time in the middle of its result was printed as a table, with the exit code 0.
+test('sql fails when a result ends early, in each of its formats', async () => {
+  const late = `CASE WHEN i = 900000 THEN error('late')::INTEGER ELSE i END`;
+  const statement = `SELECT ${late} FROM range(1000000) numbers(i)`;
+  for (const format of ['table', 'json', 'ndjson']) {
+    const { code, stdout, stderr } = await run(['sql', statement, '--format', format], ADMIN_KEY);
+    assert.equal(code, 1, format);
+    assert.match(stderr, /TRIBUTARY_QUERY_/);
+    assert.equal(stdout === '', format === 'table', 'of a table nothing is shown');
+  }
+});
+
 test('sql reads a statement from standard input, and fails with its error', async () => {
   const { stdout } = await run(['sql', '-'], ADMIN_KEY, 'SELECT 7 AS seven');
   assert.match(stdout, /\b7\b/);
