@@ -74,8 +74,8 @@ DecodeFailure EventDecoder::ParseMsgpack(const char* payload, uint32_t length) {
   bool is_inherited = batch_.sender != nullptr;
   DecodeFailure failure =
       msgpack_.Parse(reinterpret_cast<const uint8_t*>(payload), length, is_inherited);
-  parsed_ = msgpack_.parsed();
-  if (failure != DecodeFailure::kNone) failure_ = msgpack_.failure_text();
+  if (failure == DecodeFailure::kNone) parsed_ = msgpack_.parsed();  // else there may be no text at all
+  else failure_ = msgpack_.failure_text();
   return failure;
 }
 
