@@ -94,9 +94,11 @@ test('a person is erased from every relation at once, and stays so after a resta
   assert.deepEqual(await traces('ada'), NONE);
   assert.deepEqual(await traces('bob'), before);
   const [, list] = await ask('GET', '/v1/erasures');
-  assert.deepEqual(list['erasures'], [erased]);
+  // Upkeep may have got on with it by now.
+  const request = ({ state, rewritten, gone_at, ...asked }: Body): object => asked;
+  assert.deepEqual((list['erasures'] as readonly Body[]).map(request), [request(erased)]);
   const [found, one] = await ask('GET', `/v1/erasures/${String(erased['erasure'])}`);
-  assert.deepEqual([found, one], [200, erased]);
+  assert.deepEqual([found, request(one)], [200, request(erased)]);
   const metrics = await (await fetch(`${appliance.url}/metrics`)).text();
   const counts = [
     ...metrics.matchAll(/^tributary_erasures\{state="(?:hidden|rewritten|gone)"\} (\d)$/gm),

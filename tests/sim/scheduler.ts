@@ -5,11 +5,14 @@
  *
  * The clock stands still between two wishes, and moves a little with each.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { Dice } from './dice.ts';
 
-/** Turns of the event loop without a wish before a run counts as stuck. */
-const IDLE_TURNS_MAX = 200_000;
+/** Turns of the event loop without a wish after which a thread that may be at work is let have the processor. */
+const IDLE_TURNS = 1000;
+/** Without a wish before a run counts as stuck: threads may wait long for a processor. */
+const STUCK_MS = 60_000;
 /** Turns without a wish after which nobody wants anything. */
 const RESTING_TURNS = 3;
 /** 2026-03-01T12:00:00Z. */
@@ -77,14 +80,19 @@ export class Scheduler implements Clock {
       isSettled = true;
     };
     work.then(settle, settle);
-    for (let idleTurns = 0; idleTurns < IDLE_TURNS_MAX; idleTurns += 1) {
-      await new Promise((resolve) => setImmediate(resolve));
+    let grantedMs = performance.now();
+    for (let idleTurns = 0; ; idleTurns += 1) {
+      if (idleTurns < IDLE_TURNS) await new Promise((resolve) => setImmediate(resolve));
+      else await delay(1);
       if (isSettled) return work;
-      if (this.#waiting.length === 0 || this.isBusy()) continue;
-      idleTurns = 0;
-      this.#grantOne();
+      if (this.#waiting.length > 0 && !this.isBusy()) {
+        this.#grantOne();
+        idleTurns = 0;
+        grantedMs = performance.now();
+      } else if (idleTurns > IDLE_TURNS && performance.now() - grantedMs > STUCK_MS) {
+        throw new Error('the run is stuck: something waits for what never comes');
+      }
     }
-    throw new Error('the run is stuck: something waits for what never comes');
   }
 
   #grantOne(): void {
