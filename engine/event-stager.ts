@@ -1,5 +1,5 @@
 /**
- * The first half of the write path, in a thread of its own: payloads become staged rows of `events`,
+ * The first half of the write path, in one or two threads of its own: payloads become staged rows of `events`,
  * duplicates are hidden, identifiers become nodes. This is the side of the main thread: it hands
  * payloads over and hears of their rows, in the order of submission (native/src/stager.h is the other).
  *
@@ -8,6 +8,7 @@
  * - What is staged depends only on the bytes and the fields of their record, so replay stages the same.
  * - A payload is copied once, into the ring, and lies there until whoever submitted it has heard of it.
  */
+import { availableParallelism } from 'node:os';
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
 import { Fifo } from '../base/fifo.ts';
@@ -46,6 +47,8 @@ export interface EventStagerOptions {
   readonly dedupeWindowMicros: number;
   /** 8 bytes that stay the same for the life of the tenant. */
   readonly messageIdSecret: Uint8Array;
+  /** One or two; as many as there are processors for, unless given. */
+  readonly threads?: 1 | 2;
   /** Of the payloads under way at once; LIMITS.stagerPayloadBytesMax unless given. */
   readonly payloadBytes?: number;
 }
@@ -82,6 +85,8 @@ const WINDOW_PARTS: readonly string[] = [
     `message_fingerprints_${generation}`,
   ]),
 ];
+/** The main thread has a processor already. */
+const THREADS = availableParallelism() > 2 ? 2 : 1;
 /** Unchanged, to NativeStager.place. */
 const SAME_WINDOW = -1;
 
@@ -119,6 +124,7 @@ export class EventStager {
         windowSecret: options.messageIdSecret,
         identifiers: options.identifiers,
         nextSequence: options.nextSequence,
+        hasTwoThreads: (options.threads ?? THREADS) === 2,
         segment: options.events.activeRegion,
         payloads: this.#ring.bytes,
       },

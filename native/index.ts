@@ -219,6 +219,8 @@ export interface NativeStagerOptions {
   readonly identifiers: NativeIdentifierIndex;
   /** Of the first event. */
   readonly nextSequence: number;
+  /** Whether what follows decoding has a thread of its own. */
+  readonly hasTwoThreads: boolean;
   /** The active segment of `events`. */
   readonly segment: NativeRegion;
   /** Where all payloads lie. Reachable as long as the stager is. */
@@ -226,7 +228,7 @@ export interface NativeStagerOptions {
 }
 
 /**
- * A thread that decodes payloads, hides duplicates and finds the nodes of identifiers, in the order of
+ * Decodes payloads, hides duplicates and finds the nodes of identifiers beside the main thread, in the order of
  * submission (stager.h has the rules of ownership). Results come in that order, as words whose meaning
  * is in engine/event-stager.ts.
  */

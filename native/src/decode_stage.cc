@@ -5,9 +5,6 @@
 namespace tributary {
 
 namespace {
-// Handed over at once while there is more to decode: waking the stager costs as much as decoding a few events.
-constexpr size_t kBatchesPerHandOver = 4;
-
 const uint8_t* SenderOf(const SubmittedBatch& batch) {
   return batch.has_sender ? reinterpret_cast<const uint8_t*>(batch.payload + batch.length) : nullptr;
 }
@@ -66,7 +63,7 @@ void DecodeStage::Run() {
     // Kept until now, so that Submit() wakes this thread only when it may be asleep.
     submitted_.pop_front();
     bool is_more_coming = !submitted_.empty();
-    if (is_more_coming && ready_.size() < kBatchesPerHandOver) continue;
+    if (is_more_coming && ready_.size() < batches_per_hand_over_) continue;
     lock.unlock();
     hand_over_(&ready_, is_more_coming);
     lock.lock();

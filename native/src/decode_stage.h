@@ -1,4 +1,4 @@
-// The first of a tenant's two staging threads: payloads become rows in the tail of the active segment.
+// The first half of staging, in a thread: payloads become rows in the tail of the active segment.
 //
 // What happens here depends on the payload, its place in the order and nothing else, so it runs ahead of
 // what depends on the events before: duplicates and nodes, which are the stager's (stager.h).
@@ -58,10 +58,12 @@ class DecodeStage {
   // `is_more_coming` promises another call soon.
   using HandOver = std::function<void(std::vector<DecodedBatch>* batches, bool is_more_coming)>;
 
-  // `window_secret` keys the hashes of message ids.
+  // `window_secret` keys the hashes of message ids. While there is more to decode, so many batches are
+  // handed over at once.
   DecodeStage(const DecoderLimits& limits, uint64_t window_secret, uint64_t next_sequence,
-              HandOver hand_over)
+              size_t batches_per_hand_over, HandOver hand_over)
       : window_secret_(window_secret),
+        batches_per_hand_over_(batches_per_hand_over),
         hand_over_(std::move(hand_over)),
         decoder_(limits),
         sequence_(next_sequence) {}
@@ -95,6 +97,7 @@ class DecodeStage {
 
   // Of the thread alone.
   const uint64_t window_secret_;
+  const size_t batches_per_hand_over_;
   const HandOver hand_over_;
   EventDecoder decoder_;
   Region* segment_ = nullptr;

@@ -9,19 +9,22 @@ namespace tributary {
 namespace {
 // Results that are told of at once while there is more to stage; the last of a queue is told of anyway.
 constexpr size_t kResultsPerWake = 8;
+// Waking a thread costs as much as decoding a few events.
+constexpr size_t kBatchesPerHandOver = 4;
 }  // namespace
 
 Stager::Stager(StagerOptions options)
     : options_(std::move(options)),
       window_(options_.window_micros),
       decoding_(options_.limits, options_.window_secret, options_.next_sequence,
+                options_.has_two_threads ? kBatchesPerHandOver : 1,
                 [this](std::vector<DecodedBatch>* decoded, bool is_more_coming) {
                   TakeOver(decoded, is_more_coming);
                 }) {}
 
 std::string Stager::Start(Region* segment) {
   std::string failure = decoding_.Start(segment);
-  if (failure.empty()) thread_ = std::thread([this] { Run(); });
+  if (failure.empty() && options_.has_two_threads) thread_ = std::thread([this] { Run(); });
   return failure;
 }
 
@@ -37,9 +40,14 @@ void Stager::Stop() {
 
 void Stager::TakeOver(std::vector<DecodedBatch>* decoded, bool is_more_coming) {
   std::unique_lock<std::mutex> lock(mutex_);
+  is_more_coming_ = is_more_coming;
+  if (!options_.has_two_threads) {
+    for (const DecodedBatch& batch : *decoded) FinishOne(batch, &lock);
+    decoded->clear();
+    return;
+  }
   bool was_idle = decoded_.empty();
   for (DecodedBatch& batch : *decoded) decoded_.push_back(std::move(batch));
-  is_more_coming_ = is_more_coming;
   lock.unlock();
   decoded->clear();
   if (was_idle) work_.notify_one();
@@ -51,24 +59,27 @@ void Stager::Run() {
   for (;;) {
     work_.wait(lock, [this] { return is_stopping_ || !decoded_.empty(); });
     if (is_stopping_) return;
-    const DecodedBatch& decoded = decoded_.front();
-    StagerResult result;
-    if (!spare_.empty()) {
-      result.words = std::move(spare_.back());
-      spare_.pop_back();
-    }
-    lock.unlock();  // the front of a deque stays where it is while its end grows
-    result.words.clear();
-    Finish(decoded, &result);
-    lock.lock();
+    FinishOne(decoded_.front(), &lock);  // the front of a deque stays where it is while its end grows
     // Kept until now, so that TakeOver() wakes this thread only when it may be asleep.
     decoded_.pop_front();
-    Publish(std::move(result), &lock);
   }
 }
 
+void Stager::FinishOne(const DecodedBatch& decoded, std::unique_lock<std::mutex>* lock) {
+  StagerResult result;
+  if (!spare_.empty()) {
+    result.words = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  lock->unlock();
+  result.words.clear();
+  Finish(decoded, &result);
+  lock->lock();
+  Publish(std::move(result), lock);
+}
+
 void Stager::Publish(StagerResult result, std::unique_lock<std::mutex>* lock) {
-  bool is_last = decoded_.empty() && !is_more_coming_;
+  bool is_last = decoded_.size() < 2 && !is_more_coming_;  // the one at hand is still among them
   results_.push_back(std::move(result));
   if (is_notified_ || (!is_last && results_.size() < kResultsPerWake)) return;
   is_notified_ = true;

@@ -1,7 +1,10 @@
-// A tenant's stager: two threads that turn payloads into staged rows, in the order of the log.
+// A tenant's stager turns payloads into staged rows, in the order of the log, beside the main thread.
 //
 //   submitted --> decode into the segment's tail --> hide duplicates --> identifiers to nodes --> results
-//                 (decode_stage.h, its thread)       (here, the stager's thread)
+//                 (decode_stage.h)                   (here)
+//
+// The second half has a thread of its own where there is a processor for it. With two processors it follows
+// each batch on the decoding thread: rows are still in that processor's cache then, and nobody is woken.
 //
 // The main thread submits, takes results, logs and publishes; nothing here is visible to readers before
 // it does. Order makes it simple: one queue from thread to thread, and a sequence counted by the one who
@@ -9,12 +12,12 @@
 //
 // Ownership and threads
 // - The tail of the attached segment belongs to the decode stage; the message window and the addition of
-//   nodes belong to the stager's thread. The main thread reads rows whose result it has taken.
+//   nodes belong to the second half. The main thread reads rows whose result it has taken.
 // - A submitted payload stays where it is, with its slack, until its result was taken.
 // - A full segment stops decoding: the result kSegmentFull asks for the next one, Attach() answers.
 // - A payload that is refused leaves no row, no hash, no node and no gap in the sequence.
-// - notify() is called once for a batch of results, from the stager's thread and without a lock. Whoever
-//   hears it takes until nothing is left.
+// - notify() is called once for a batch of results, from the thread of the second half and without a lock.
+//   Whoever hears it takes until nothing is left.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -37,6 +40,7 @@ struct StagerOptions {
   uint64_t window_secret;
   RowResolver* resolver;   // outlives the stager
   uint64_t next_sequence;  // of the first event to be submitted
+  bool has_two_threads;
   std::function<void()> notify;
 };
 
@@ -97,6 +101,8 @@ class Stager {
  private:
   void TakeOver(std::vector<DecodedBatch>* decoded, bool is_more_coming);
   void Run();
+  // Makes the result of a batch and publishes it; `lock` is held, and let go meanwhile.
+  void FinishOne(const DecodedBatch& decoded, std::unique_lock<std::mutex>* lock);
   void Finish(const DecodedBatch& decoded, StagerResult* result);
   void Stage(const DecodedBatch& decoded, StagerResult* result);
   // Adds a result; `lock` is held, and let go for notify().
@@ -104,7 +110,7 @@ class Stager {
 
   const StagerOptions options_;
 
-  // Of the stager's thread alone.
+  // Of the second half alone.
   MessageWindow window_;
   std::vector<uint32_t> differing_;
 

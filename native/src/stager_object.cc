@@ -59,6 +59,7 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
         options.Get("windowMicros").ToNumber().Int64Value(), window_secret,
         RowResolver::FromValue(index_.Value()),
         static_cast<uint64_t>(options.Get("nextSequence").ToNumber().Int64Value()),
+        options.Get("hasTwoThreads").ToBoolean(),
         [wake] { napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking); }});
     std::string failure = stager_->Start(segment);
     if (!failure.empty()) {
