@@ -79,6 +79,8 @@ export class ColdTable {
   #lake: LakeTable;
   /** Rows that were erased and that live files may still have. */
   #except: readonly RowCondition[] = [];
+  /** Those of the newest list, as JSON: the list may have failed to be written. */
+  #listedExcept = '[]';
   /** Settles when the last of the waiting commits has: lake and list change together. */
   #changes: Promise<unknown> = Promise.resolve();
   /** A commit that was begun, until its list is out. */
@@ -149,9 +151,9 @@ export class ColdTable {
   /** From when this resolves, no query that begins sees cold rows that `conditions` name. */
   leaveOut(conditions: readonly RowCondition[]): Promise<void> {
     return this.#serially(async () => {
-      const isSame = JSON.stringify(conditions) === JSON.stringify(this.#except);
       this.#except = conditions;
-      if (!isSame) await this.publish(this.hot.floorRow);
+      const isListed = JSON.stringify(conditions) === this.#listedExcept;
+      if (!isListed) await this.publish(this.hot.floorRow);
     });
   }
 
@@ -203,11 +205,10 @@ export class ColdTable {
       assert(key.startsWith(prefix), 'a table lies in the namespace of its tenant');
       return coldFileOf(file, key.slice(prefix.length), columns, this.#lake.schemas);
     });
-    writeHotFile(
-      this.#pathOf(version),
-      serialiseColdList({ columns, files, except: this.#except }),
-    );
+    const except = this.#except;
+    writeHotFile(this.#pathOf(version), serialiseColdList({ columns, files, except }));
     this.hot.setCold(floorRow, version);
+    this.#listedExcept = JSON.stringify(except);
     if (previous !== undefined) previous.supersededAtMs = clock.monotonicMs();
     this.#lists.push({ version, pin, supersededAtMs: Number.POSITIVE_INFINITY });
     this.#releaseOldLists();

@@ -131,11 +131,18 @@ export class ErasureKeeper {
     return serialiseSuppressionList(this.#options.tenant.id, this.all);
   }
 
-  /** Makes queries leave out the cold rows that are still to be rewritten, and no others. */
+  /**
+   * Makes queries leave out the cold rows that are still to be rewritten, and no others.
+   * @throws the file system's error; whatever did not come to pass is done by the next call.
+   */
   async hideColdRows(): Promise<void> {
     const { cold, tenant } = this.#options;
     const rows = tenant.erasures.coldRows;
-    for (const table of cold.tables) await table.leaveOut(rows[table.lake.name] ?? []);
+    // One that cannot be read keeps no other one back.
+    const outcomes = await Promise.allSettled(
+      cold.tables.map((table) => table.leaveOut(rows[table.lake.name] ?? [])),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 }
 

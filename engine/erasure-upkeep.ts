@@ -32,6 +32,8 @@ export async function rewriteErased(
 ): Promise<ErasedFiles | undefined> {
   const ids = tenant.erasures.unwritten.map(({ id }) => id);
   if (ids.length === 0) return undefined;
+  // A disk that failed when somebody was erased may have left cold rows in sight.
+  await erasures.hideColdRows();
   await flusher.flushing;
   const named = tenant.erasures.coldRows;
   let files = 0;

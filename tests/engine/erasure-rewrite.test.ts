@@ -1,6 +1,6 @@
 /** Taking erased rows out of cold files: no byte of them is left, whatever is interrupted on the way. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -11,8 +11,9 @@ import { HOUR_MICROS, MIB } from '../../base/units.ts';
 import { holdLog } from '../../engine/log-trim.ts';
 import { Maintenance } from '../../engine/maintenance.ts';
 import { native } from '../../native/index.ts';
+import { parseColdList } from '../../storage/cold-list.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
-import { type FileSystem, fileSystemError } from '../../storage/file-system.ts';
+import { type FileHandle, type FileSystem, fileSystemError } from '../../storage/file-system.ts';
 import type { FileRewriter } from '../../storage/lake/file-rewriter.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
@@ -36,6 +37,29 @@ class ForgetfulDisk extends FaultFileSystem {
     this.#isStored = false;
     if (fails) throw fileSystemError('EIO', 'fsync', path);
     await super.syncDirectory(path);
+  }
+}
+
+/** Reads no manifest from the next commit of a table on, until it is mended. */
+class UnreadableDisk extends FaultFileSystem {
+  /** In the path of the table's directory; undefined while all is well. */
+  table: string | undefined;
+  #isUnreadable = false;
+
+  mend(): void {
+    this.table = undefined;
+    this.#isUnreadable = false;
+  }
+
+  override async link(from: string, to: string): Promise<void> {
+    await super.link(from, to);
+    const isCommit = this.table !== undefined && to.includes(this.table) && to.endsWith('.json');
+    this.#isUnreadable ||= isCommit;
+  }
+
+  override async open(...[path, ...others]: Parameters<FileSystem['open']>): Promise<FileHandle> {
+    if (this.#isUnreadable && path.endsWith('.avro')) throw fileSystemError('EIO', 'read', path);
+    return super.open(path, ...others);
   }
 }
 
@@ -230,3 +254,30 @@ test('while a backup is made, nothing is noted of files that it has of before', 
   assert.equal(open.tenant.erasures.unwritten.length, 0);
   await store.close();
 });
+
+test('cold rows that could not be hidden on a bad disk were seen until the next start', async (context) => {
+  const disk = new UnreadableDisk(new NodeFileSystem(native), {});
+  const store = await openStore(context, undefined, disk);
+  await fill(store);
+  const { engine, maintenance, open, state } = store;
+  await engine.send([{ type: 'page', userId: 'ben', messageId: 'last' }]);
+  disk.table = '/events-';
+  await assert.rejects(open.flusher.flush());
+  await assert.rejects(store.erase('ann'), /EIO/);
+  assert.equal(leavesOutEvents(store), false, 'whoever asked was told');
+  disk.mend();
+  // Hidden in the next turn of upkeep, even one that cannot rewrite a file.
+  state.rewritesLeft = 0;
+  await maintenance.poll();
+  assert.equal(open.tenant.erasures.count, 1);
+  assert.equal(leavesOutEvents(store), true);
+  await store.close();
+});
+
+/** Whether queries that begin now leave rows of `events` out. */
+function leavesOutEvents({ engine }: Store): boolean {
+  const { hotDirectory } = engine.tenant;
+  const versions = readdirSync(hotDirectory).map((name) => /^events-(\d+)\.cold$/.exec(name)?.[1]);
+  const newest = Math.max(...versions.map((version) => Number(version ?? 0)));
+  return parseColdList(readFileSync(join(hotDirectory, `events-${newest}.cold`))).except.length > 0;
+}
