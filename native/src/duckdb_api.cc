@@ -32,6 +32,22 @@ std::string Register(DuckdbDatabase database) {
 }
 
 }  // namespace
+
+bool RegisterTableFunction(DuckdbConnection connection, const char* name,
+                           const TableFunctionCallbacks& callbacks, DuckdbLogicalType parameter) {
+  DuckdbTableFunction function = duckdb.create_table_function();
+  duckdb.table_function_set_name(function, name);
+  if (parameter != nullptr) duckdb.table_function_add_parameter(function, parameter);
+  duckdb.table_function_set_bind(function, callbacks.bind);
+  duckdb.table_function_set_init(function, callbacks.init);
+  duckdb.table_function_set_local_init(function, callbacks.init_worker);
+  duckdb.table_function_set_function(function, callbacks.produce);
+  duckdb.table_function_supports_projection_pushdown(function, true);
+  bool registered = duckdb.register_table_function(connection, function) == DuckdbState::kSuccess;
+  duckdb.destroy_table_function(&function);
+  return registered;
+}
+
 }  // namespace tributary
 
 extern "C" __attribute__((visibility("default"))) bool tributary_init_c_api(

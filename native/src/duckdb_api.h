@@ -160,6 +160,23 @@ class LogicalType {
   DuckdbLogicalType handle_;
 };
 
+// ── table functions ──────────────────────────────────────────────────────────────────────────────
+
+// Rows of a chunk: DuckDB's vectors have at least as many.
+constexpr uint32_t kChunkRows = 2048;
+
+struct TableFunctionCallbacks {
+  DuckdbBindFunction bind;
+  DuckdbInitFunction init, init_worker;
+  DuckdbScanFunction produce;
+};
+
+// Registers a table function that produces the columns it is asked for. `parameter`: the type of its one
+// argument, if it has one. False when DuckDB refuses it.
+bool RegisterTableFunction(DuckdbConnection connection, const char* name,
+                           const TableFunctionCallbacks& callbacks,
+                           DuckdbLogicalType parameter = nullptr);
+
 // ── values ───────────────────────────────────────────────────────────────────────────────────────
 
 // DuckDB's string over bytes that stay where they are.

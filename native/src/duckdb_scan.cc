@@ -26,7 +26,6 @@
 namespace tributary {
 namespace {
 
-constexpr uint32_t kChunkRows = 2048;
 // Ten chunks: small enough that a hot set of one segment keeps several threads busy.
 constexpr uint32_t kUnitRows = 10 * kChunkRows;
 
@@ -459,17 +458,7 @@ bool RegisterScan(DuckdbConnection connection) {
   // Chunks are filled 2,048 rows at a time; a DuckDB built with smaller vectors is not supported.
   if (duckdb.vector_size() < kChunkRows) return false;
   LogicalType name(DuckdbType::kVarchar);
-  DuckdbTableFunction function = duckdb.create_table_function();
-  duckdb.table_function_set_name(function, "hot_scan");
-  duckdb.table_function_add_parameter(function, name.get());
-  duckdb.table_function_set_bind(function, Bind);
-  duckdb.table_function_set_init(function, Init);
-  duckdb.table_function_set_local_init(function, InitWorker);
-  duckdb.table_function_set_function(function, Produce);
-  duckdb.table_function_supports_projection_pushdown(function, true);
-  bool registered = duckdb.register_table_function(connection, function) == DuckdbState::kSuccess;
-  duckdb.destroy_table_function(&function);
-  return registered;
+  return RegisterTableFunction(connection, "hot_scan", {Bind, Init, InitWorker, Produce}, name.get());
 }
 
 }  // namespace tributary

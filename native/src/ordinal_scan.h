@@ -23,8 +23,6 @@
 
 namespace tributary {
 
-constexpr uint32_t kChunkRows = 2048;
-
 struct ResultColumn {
   const char* name;
   DuckdbType type;
@@ -34,16 +32,7 @@ template <typename Table>
 class OrdinalScan {
  public:
   static bool Register(DuckdbConnection connection) {
-    DuckdbTableFunction function = duckdb.create_table_function();
-    duckdb.table_function_set_name(function, Table::kName);
-    duckdb.table_function_set_bind(function, Bind);
-    duckdb.table_function_set_init(function, Init);
-    duckdb.table_function_set_local_init(function, InitWorker);
-    duckdb.table_function_set_function(function, Produce);
-    duckdb.table_function_supports_projection_pushdown(function, true);
-    bool registered = duckdb.register_table_function(connection, function) == DuckdbState::kSuccess;
-    duckdb.destroy_table_function(&function);
-    return registered;
+    return RegisterTableFunction(connection, Table::kName, {Bind, Init, InitWorker, Produce});
   }
 
  private:
