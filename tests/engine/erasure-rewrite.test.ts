@@ -1,6 +1,6 @@
 /** Taking erased rows out of cold files: no byte of them is left, whatever is interrupted on the way. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -11,15 +11,20 @@ import { HOUR_MICROS, MIB } from '../../base/units.ts';
 import { holdLog } from '../../engine/log-trim.ts';
 import { Maintenance } from '../../engine/maintenance.ts';
 import { native } from '../../native/index.ts';
-import { parseColdList } from '../../storage/cold-list.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import { type FileHandle, type FileSystem, fileSystemError } from '../../storage/file-system.ts';
 import type { FileRewriter } from '../../storage/lake/file-rewriter.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
 import { memoryRewriter } from '../support/memory-rewriter.ts';
+import { newestColdList } from '../support/newest-cold-list.ts';
 
 const MINUTE_MS = 60_000;
+
+/** Whether linking a file to `path` commits to the table whose directory has `table` in its path. */
+function isCommit(table: string | undefined, path: string): boolean {
+  return table !== undefined && path.includes(table) && path.endsWith('.json');
+}
 
 /** Stores the next version of a table's metadata, and fails to say so. */
 class ForgetfulDisk extends FaultFileSystem {
@@ -29,7 +34,7 @@ class ForgetfulDisk extends FaultFileSystem {
 
   override async link(from: string, to: string): Promise<void> {
     await super.link(from, to);
-    this.#isStored = this.table !== undefined && to.includes(this.table) && to.endsWith('.json');
+    this.#isStored = isCommit(this.table, to);
   }
 
   override async syncDirectory(path: string): Promise<void> {
@@ -53,8 +58,7 @@ class UnreadableDisk extends FaultFileSystem {
 
   override async link(from: string, to: string): Promise<void> {
     await super.link(from, to);
-    const isCommit = this.table !== undefined && to.includes(this.table) && to.endsWith('.json');
-    this.#isUnreadable ||= isCommit;
+    this.#isUnreadable ||= isCommit(this.table, to);
   }
 
   override async open(...[path, ...others]: Parameters<FileSystem['open']>): Promise<FileHandle> {
@@ -276,8 +280,5 @@ test('cold rows that could not be hidden on a bad disk were seen until the next 
 
 /** Whether queries that begin now leave rows of `events` out. */
 function leavesOutEvents({ engine }: Store): boolean {
-  const { hotDirectory } = engine.tenant;
-  const versions = readdirSync(hotDirectory).map((name) => /^events-(\d+)\.cold$/.exec(name)?.[1]);
-  const newest = Math.max(...versions.map((version) => Number(version ?? 0)));
-  return parseColdList(readFileSync(join(hotDirectory, `events-${newest}.cold`))).except.length > 0;
+  return newestColdList(engine.tenant.hotDirectory, 'events').except.length > 0;
 }

@@ -3,7 +3,7 @@
  * whatever is restarted, flushed or rewritten.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -11,10 +11,10 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import fc from 'fast-check';
 import type { Mentions } from '../../engine/erasure-keeper.ts';
 import type { Erasure } from '../../engine/erasure-ledger.ts';
-import { parseColdList } from '../../storage/cold-list.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
 import { openDuckDb } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
+import { newestColdList } from '../support/newest-cold-list.ts';
 import { tieredValues } from '../support/tiered-rows.ts';
 
 const nothing = (): Promise<Mentions> => Promise.resolve({ deadLetters: [], warnings: [] });
@@ -76,13 +76,7 @@ describe('erasure', () => {
       const { store } = this.engine.engine;
       const values = await tieredValues(duckdb, cold, store, column);
       const keys = await tieredValues(duckdb, cold, store, by);
-      const { hotDirectory } = this.engine.tenant;
-      const versions = readdirSync(hotDirectory)
-        .map((name) => new RegExp(`^${table}-(\\d+)\\.cold$`).exec(name)?.[1])
-        .filter((version) => version !== undefined)
-        .map(Number);
-      const list = join(hotDirectory, `${table}-${Math.max(...versions)}.cold`);
-      const { except } = parseColdList(readFileSync(list));
+      const { except } = newestColdList(this.engine.tenant.hotDirectory, table);
       const own = except.find((condition) => condition.column === by)?.values ?? [];
       return values
         .map((value, index): [string, number] => [value, Number(keys[index])])
