@@ -130,6 +130,7 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
     const rows = referenceRows(payload, sequence, receivedAtMicros, source);
     const late: ModelNote[] = [];
     let duplicates = 0;
+    window.moveTo(receivedAtMicros);
     rows.forEach((row, index) => {
       const { event, rejection } = entry.events[index]!;
       const messageId = row['message_id'] as string;
@@ -143,7 +144,7 @@ export function foldLog(entries: readonly LogEntry[], initialWindowMicros: numbe
       if (isInFuture(event, receivedAtMicros)) {
         warnings.push({ ...note, code: 'timestamp_in_future', path: 'timestamp' });
       }
-      const known = window.add(messageId, contentOf(event), receivedAtMicros);
+      const known = window.add(messageId, contentOf(event));
       if (known === 'differs') late.push({ ...note, code: 'duplicate_differs', path: '' });
       if (known !== 'new') duplicates += 1;
       events.push({ ...row, hidden: known !== 'new' });

@@ -19,16 +19,11 @@ export class ReferenceMessageWindow {
     this.#spanMicros = Math.max(1, Math.floor(windowMicros / (GENERATIONS - 1)));
   }
 
-  /** @returns what became of the id: `new`, or sent before, with the same content or another. */
-  add(messageId: string, content: string, receivedAtMicros: number): 'new' | 'same' | 'differs' {
-    this.#rotate(receivedAtMicros);
-    const known = this.#generations.find((generation) => generation.has(messageId));
-    if (known !== undefined) return known.get(messageId) === content ? 'same' : 'differs';
-    this.#generations[0]!.set(messageId, content);
-    return 'new';
-  }
-
-  #rotate(receivedAtMicros: number): void {
+  /**
+   * Time passes with each batch, also with one whose events were all refused. It matters where the window
+   * is changed after it: what was forgotten by the window of then stays so.
+   */
+  moveTo(receivedAtMicros: number): void {
     this.#spanEnds ??= receivedAtMicros + this.#spanMicros;
     for (let turns = 0; receivedAtMicros >= this.#spanEnds; turns += 1) {
       if (turns === GENERATIONS) {
@@ -39,5 +34,13 @@ export class ReferenceMessageWindow {
       this.#generations.length = Math.min(this.#generations.length, GENERATIONS);
       this.#spanEnds += this.#spanMicros;
     }
+  }
+
+  /** @returns what became of the id: `new`, or sent before, with the same content or another. */
+  add(messageId: string, content: string): 'new' | 'same' | 'differs' {
+    const known = this.#generations.find((generation) => generation.has(messageId));
+    if (known !== undefined) return known.get(messageId) === content ? 'same' : 'differs';
+    this.#generations[0]!.set(messageId, content);
+    return 'new';
   }
 }
