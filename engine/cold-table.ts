@@ -91,7 +91,7 @@ export class ColdTable {
   /** Opens the table's lake, and lists what is in it. The hot table is fresh. */
   static async open(options: ColdTableOptions): Promise<ColdTable> {
     const table = new ColdTable(options, await options.openLake());
-    await table.publish(0);
+    await table.#publish(0);
     return table;
   }
 
@@ -142,18 +142,23 @@ export class ColdTable {
       await this.#settleCommit();
       this.#unsettled = { toRow: this.hot.floorRow, sequence: this.watermark };
       const snapshot = await this.#lake.commit(commit);
-      await this.publish(this.hot.floorRow);
+      await this.#publish(this.hot.floorRow);
       this.#unsettled = undefined;
       return snapshot;
     });
   }
 
-  /** From when this resolves, no query that begins sees cold rows that `conditions` name. */
+  /**
+   * From when this resolves, no query that begins sees cold rows that `conditions` name.
+   * @throws the file system's error; then the next call does it.
+   */
   leaveOut(conditions: readonly RowCondition[]): Promise<void> {
     return this.#serially(async () => {
       this.#except = conditions;
-      const isListed = JSON.stringify(conditions) === this.#listedExcept;
-      if (!isListed) await this.publish(this.hot.floorRow);
+      if (JSON.stringify(conditions) === this.#listedExcept) return;
+      // A list of now would have the rows of a flush whose own list failed; they would still be hot, too.
+      await this.#settleCommit();
+      if (JSON.stringify(conditions) !== this.#listedExcept) await this.#publish(this.hot.floorRow);
     });
   }
 
@@ -181,7 +186,7 @@ export class ColdTable {
       const commitId = `flush-${sequence}`;
       await this.#lake.commit({ commitId, operation: 'append', add, remove: [], sequence });
     }
-    await this.publish(toRow);
+    await this.#publish(toRow);
     this.#unsettled = undefined;
     return {
       rows: encoded.reduce((sum, { rows }) => sum + rows, 0),
@@ -190,8 +195,11 @@ export class ColdTable {
     };
   }
 
-  /** Lists what is in the lake now, and takes the rows below `floorRow` to be there. */
-  async publish(floorRow: number): Promise<void> {
+  /**
+   * Lists what is in the lake now, and takes the rows below `floorRow` to be there: they must be, and no others,
+   * so a commit that is unsettled is settled before.
+   */
+  async #publish(floorRow: number): Promise<void> {
     const { store, clock } = this.#options;
     const pin = this.#lake.pin();
     const previous = this.#lists.at(-1);
@@ -231,7 +239,7 @@ export class ColdTable {
     if (this.#unsettled === undefined) return;
     const { toRow, sequence } = this.#unsettled;
     this.#lake = await this.#options.openLake();
-    if (this.watermark >= sequence) await this.publish(toRow);
+    if (this.watermark >= sequence) await this.#publish(toRow);
     this.#unsettled = undefined;
   }
 

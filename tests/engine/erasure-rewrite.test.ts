@@ -275,10 +275,19 @@ test('cold rows that could not be hidden on a bad disk were seen until the next 
   await maintenance.poll();
   assert.equal(open.tenant.erasures.count, 1);
   assert.equal(leavesOutEvents(store), true);
+  assert.equal(eventsInSight(store), 13, 'each row hot or cold, and not both');
   await store.close();
 });
 
 /** Whether queries that begin now leave rows of `events` out. */
 function leavesOutEvents({ engine }: Store): boolean {
   return newestColdList(engine.tenant.hotDirectory, 'events').except.length > 0;
+}
+
+/** How many rows of `events` a query that begins now finds in cold files and hot segments. */
+function eventsInSight({ engine, open }: Store): number {
+  const { hot } = open.cold.tables.find((candidate) => candidate.lake.name === 'events')!;
+  const { files } = newestColdList(engine.tenant.hotDirectory, 'events');
+  const cold = files.reduce((sum, { rows }) => sum + rows, 0);
+  return cold + hot.publishedRows - hot.floorRow;
 }
