@@ -15,28 +15,33 @@
 
 import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { seededRandom } from '../../base/random.ts';
 import { ApplianceProcess } from '../support/appliance.ts';
 import type { TestEvent } from '../support/engine-fixture.ts';
+import { proofFlags } from '../support/proof-flags.ts';
 import { ReferenceIdentity } from '../support/reference-identity.ts';
 
 const CONNECTIONS = 4;
 const PEOPLE = 400;
 const DEVICES = 300;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '200' },
-    seed: { type: 'string', default: '1' },
-    'rounds-per-directory': { type: 'string', default: '20' },
-    'load-ms': { type: 'string', default: '1500' },
+const {
+  rounds,
+  seed,
+  'rounds-per-directory': roundsPerDirectory,
+  'load-ms': loadMs,
+} = proofFlags(
+  'test:crash',
+  'Kills the real appliance under load, starts it again, and looks for what it acknowledged.',
+  {
+    rounds: { about: 'how many', value: 200 },
+    seed: { about: 'of the load', value: 1 },
+    'rounds-per-directory': { about: 'before a new data directory', value: 20, least: 1 },
+    'load-ms': { about: 'of load before a kill, at most', value: 1500 },
   },
-});
-const rounds = Number(values.rounds);
-const roundsPerDirectory = Number(values['rounds-per-directory']);
-const random = seededRandom(Number(values.seed));
-console.log(`crash test: ${rounds} rounds, seed ${values.seed}`);
+);
+const random = seededRandom(seed);
+console.log(`crash test: ${rounds} rounds, seed ${seed}`);
 
 /** As soon as options allow. */
 const FLAGS = ['--flush-age-seconds', '1', '--checkpoint-log-bytes', '64KiB'];
@@ -179,7 +184,7 @@ for (let round = 0; round < rounds; ) {
   try {
     for (let life = 0; life < roundsPerDirectory && round < rounds; life += 1, round += 1) {
       const loading = load(appliance, witness);
-      await delay(random() * Number(values['load-ms']));
+      await delay(random() * loadMs);
       await appliance.kill();
       await loading;
       for (const name of namesIn(appliance, 'checkpoints')) checkpoints.add(name);
@@ -190,7 +195,7 @@ for (let round = 0; round < rounds; ) {
       for (const batch of again) await deliver(appliance, witness, batch);
       const violations = await verify(appliance, witness);
       for (const violation of violations.slice(0, 5)) {
-        console.error(`round ${round + 1}, seed ${values.seed}: ${violation}`);
+        console.error(`round ${round + 1}, seed ${seed}: ${violation}`);
       }
       violationCount += violations.length;
       if ((round + 1) % 10 === 0) {

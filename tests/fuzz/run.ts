@@ -8,24 +8,22 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { proofFlags } from '../support/proof-flags.ts';
 import { fuzzArrow } from './arrow-fuzz.ts';
 import { type FuzzReport, fuzzDecoder } from './decoder-fuzz.ts';
 import { fuzzMsgpack } from './msgpack-fuzz.ts';
 import { payloadOracle } from './payload-oracle.ts';
 
-const { values } = parseArgs({
-  options: {
-    cases: { type: 'string', default: '1000000' },
-    seed: { type: 'string', default: '1' },
-    first: { type: 'string', default: '0' },
-    codec: { type: 'string', default: 'json' },
+const { cases, seed, first, codec } = proofFlags(
+  'fuzz',
+  'Decodes made-up payloads natively and by something slower, and compares.',
+  {
+    cases: { about: 'how many', value: 1_000_000 },
+    seed: { about: 'of the cases', value: 1 },
+    first: { about: 'the number of the first case', value: 0 },
+    codec: { about: 'json, msgpack or arrow', value: ['json', 'msgpack', 'arrow'] },
   },
-});
-const [cases, seed, first] = [Number(values.cases), Number(values.seed), Number(values.first)];
-const { codec } = values;
-const CODECS = ['json', 'msgpack', 'arrow'];
-if (!CODECS.includes(codec)) throw new Error(`--codec is one of ${CODECS.join(', ')}`);
+);
 console.log(`fuzz: ${cases} cases of ${codec} from ${first}, seed ${seed}`);
 
 const directory = mkdtempSync(join(tmpdir(), 'tributary-fuzz-'));

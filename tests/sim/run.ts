@@ -1,34 +1,39 @@
 /**
  * `npm run sim -- --seeds 10000 --seed 1`: the write path under every crash the seeds can think of.
  *
- * - `--share 0.03` starts over so many of the crash points, by the seed, which is what it does unless told:
- *   thirty seeds find more than one of them started over at every point. Each has all its lives.
- * - `--jobs 2` simulates so many seeds at once; as many as there are processors unless told.
+ * Few of the crash points of a seed are started over unless told (`--share`): thirty seeds find more than one of
+ * them started over at every point.
  *
  * SIGINT ends it after the seeds under way, with what it came to so far. A violation ends the run with exit
  * code 1, the shortest run of its seed that still shows it, what led to it, and the command that repeats it.
  */
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { proofFlags } from '../support/proof-flags.ts';
 import { JobProcesses } from './job-processes.ts';
 import { Tally, type TallyReport } from './tally.ts';
 
 const PROGRESS_MS = 10_000;
 const TRACE_LINES = 60;
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '100' },
-    seed: { type: 'string', default: '1' },
-    lives: { type: 'string', default: '3' },
-    batches: { type: 'string', default: '1000' },
-    share: { type: 'string', default: '0.03' },
-    jobs: { type: 'string', default: String(availableParallelism()) },
+const {
+  seeds,
+  seed: first,
+  lives,
+  batches,
+  share: judgedShare,
+  jobs,
+} = proofFlags(
+  'sim',
+  'Simulates the write path over a disk that crashes and fails, and judges every start over what is left.',
+  {
+    seeds: { about: 'how many', value: 100 },
+    seed: { about: 'the first of them', value: 1 },
+    lives: { about: 'of a seed, at most', value: 3, least: 1 },
+    batches: { about: 'of a life, at most', value: 1000 },
+    share: { about: 'of the crash points, that are started over', value: 0.03 },
+    jobs: { about: 'seeds at once', value: availableParallelism(), least: 1 },
   },
-});
-const [seeds, first] = [Number(values.seeds), Number(values.seed)];
-const [lives, batches] = [Number(values.lives), Number(values.batches)];
-const judgedShare = Number(values.share);
+);
 const startedAt = performance.now();
 const tally = new Tally();
 const processes = new JobProcesses();
@@ -80,8 +85,8 @@ async function reportShortest(seed: number): Promise<void> {
 process.once('SIGINT', () => {
   isStopped = true;
 });
-console.log(`simulation: ${seeds} seeds from ${first}, ${values.jobs} at once`);
-await Promise.all(Array.from({ length: Number(values.jobs) }, takeSeeds));
+console.log(`simulation: ${seeds} seeds from ${first}, ${jobs} at once`);
+await Promise.all(Array.from({ length: jobs }, takeSeeds));
 console.log(tally.describe());
 console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
 const failed = tally.violations[0];

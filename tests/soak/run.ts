@@ -14,10 +14,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { seededRandom } from '../../base/random.ts';
 import { GIB, MIB } from '../../base/units.ts';
 import { ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
+import { proofFlags } from '../support/proof-flags.ts';
 import {
   cuttingHttpLane,
   importLane,
@@ -48,21 +48,25 @@ const RECOVERY_MS_MAX = 600_000;
 const HOT_BYTES_PER_EVENT = 500;
 const HOT_SHARE = 0.85;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '10' },
-    seed: { type: 'string', default: '1' },
-    'hot-gib': { type: 'string', default: '12' },
+const {
+  minutes,
+  seed,
+  'hot-gib': hotGib,
+} = proofFlags(
+  'soak',
+  'Loads the real appliance at 80 % of what it takes, with garbage, stalls and a kill -9, and counts.',
+  {
+    minutes: { about: 'of load', value: 10 },
+    seed: { about: 'of what is sent', value: 1 },
+    'hot-gib': { about: 'GiB of memory for hot data', value: 12, least: 1 },
   },
-});
-const minutes = Number(values.minutes);
-const seed = Number(values.seed);
-const hotBytes = Number(values['hot-gib']) * GIB;
+);
+const hotBytes = hotGib * GIB;
 
 async function main(): Promise<boolean> {
   const hotDirectory = mkdtempSync('/dev/shm/tributary-soak-');
   const appliance = await ApplianceProcess.start({
-    flags: ['--hot-dir', join(hotDirectory, 'hot'), '--hot-bytes-max', `${values['hot-gib']}GiB`],
+    flags: ['--hot-dir', join(hotDirectory, 'hot'), '--hot-bytes-max', `${hotGib}GiB`],
     readyMsMax: RECOVERY_MS_MAX,
   });
   const kill = (): void => void appliance.kill();
