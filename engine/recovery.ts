@@ -29,6 +29,11 @@ import { parseConfiguration } from './tenant-configuration.ts';
 import type { TenantSecret } from './tenant-secret.ts';
 import { EVENT_TYPES, type Source } from './types.ts';
 
+/**
+ * What the stager is given ahead: enough for the time of a read. Identity makes room for the worst that it
+ * could hold, whose pages the fold would have to wait for.
+ */
+const PENDING_BYTES_MAX = 4 * MIB;
 /** Recovery shows its progress once per this many payload bytes. */
 const PROGRESS_BYTES = 16 * MIB;
 /** … and once per this many bytes of a checkpoint, a few times a second. */
@@ -228,7 +233,7 @@ class Replay {
     }
     const bodyBytes = record.hasSender ? length - WAL_SENDER_BYTES : length;
     const again = (): Promise<void> => this.#stager.progress().then(() => this.#submit(record));
-    if (!this.#takeRoom(length)) return again();
+    if (this.#stager.pendingBytes >= PENDING_BYTES_MAX || !this.#takeRoom(length)) return again();
     this.#stager.continueAt(sequence);
     const isTaken = this.#stager.submit(
       {
