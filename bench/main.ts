@@ -68,6 +68,11 @@ ${WORKLOADS.map(({ name, summary }) => `  ${name.padEnd(20)}${summary}`).join('\
   --no-peers          without the engines of bench/peers
 `;
 
+/** What a shell says of a program that SIGINT ended. */
+const INTERRUPTED = 130;
+const stopping = new AbortController();
+let running: Workload | undefined;
+
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -96,7 +101,10 @@ async function main(args: readonly string[]): Promise<number> {
   const print = (figure: Figure): void => {
     process.stdout.write(`${values.json ? jsonLine(figure) : tableLine(figure)}\n`);
   };
-  for (const workload of chosen) await runWorkload(workload, options, values.directory, print);
+  for (const workload of chosen) {
+    await runWorkload(workload, options, values.directory, print);
+    if (stopping.signal.aborted) return INTERRUPTED;
+  }
   return 0;
 }
 
@@ -109,10 +117,12 @@ async function runWorkload(
   const scratch = new Scratch(directory);
   const cleanUp = (): void => scratch.close();
   process.on('exit', cleanUp);
+  running = workload;
   try {
     await workload.run({
       options,
       scratch,
+      stopping: stopping.signal,
       report: (figure) => print({ workload: workload.name, ...figure }),
       progress: (text) => process.stderr.write(`${workload.name}: ${text}\n`),
     });
@@ -132,7 +142,14 @@ function wholeNumber(flag: string, written: string, minimum: number): number {
   throw new Error(`--${flag} is ${written}; expected a whole number from ${minimum}`);
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+/** The first signal asks a workload that can to stop in order; any other ends the process at once. */
+function interrupt(): void {
+  if (running?.stopsInOrder !== true || stopping.signal.aborted) process.exit(INTERRUPTED);
+  process.stderr.write(`${running.name}: stopping; once more to stop at once\n`);
+  stopping.abort();
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
 
 try {
   process.exitCode = await main(process.argv.slice(2));

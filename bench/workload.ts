@@ -19,6 +19,8 @@ export interface BenchOptions {
 export interface WorkloadContext {
   readonly options: BenchOptions;
   readonly scratch: Scratch;
+  /** Aborted by the first signal, for workloads that stop in order. */
+  readonly stopping: AbortSignal;
   report(figure: Omit<Figure, 'workload'>): void;
   /** A line for people who wait. */
   progress(text: string): void;
@@ -27,6 +29,8 @@ export interface WorkloadContext {
 export interface Workload {
   readonly name: string;
   readonly summary: string;
+  /** It ends soon after `stopping`, with what it has measured; others are ended at once. */
+  readonly stopsInOrder?: true;
   run(context: WorkloadContext): Promise<void>;
 }
 
