@@ -77,6 +77,11 @@ export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
     'Checkpoints that could not be made; those before stayed.',
     sum(({ checkpointer }) => checkpointer?.statistics.failures ?? 0),
   );
+  metrics.counter(
+    'tributary_checkpoints_overtaken_total',
+    'Checkpoints that the log overtook, and that were begun again at full priority.',
+    sum(({ checkpointer }) => checkpointer?.statistics.overtaken ?? 0),
+  );
   metrics.gauge(
     'tributary_checkpoint_bytes',
     'Size of the last checkpoints that were made, of all tenants.',

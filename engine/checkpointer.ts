@@ -4,21 +4,25 @@
  *
  * - A checkpoint reads and writes the whole state, so a log of as many bytes lies between two: what is written
  *   for checkpoints stays in proportion to what is logged, however large the state has grown.
- * - One process runs at a time, at the lowest priority and with bounded memory. The write path knows nothing
- *   of it.
+ * - One process runs at a time, with bounded memory. The write path knows nothing of it.
+ * - It has the lowest priority while that is enough. Beside ingest that never rests it would get nothing: one
+ *   that the log overtakes, by as much again as made it due, is ended and begun again at the priority
+ *   of the write path, and so are those that follow, until the load lets up. So a start replays little
+ *   more than twice what lies between two checkpoints, whatever the load.
  * - Once a checkpoint is made, what it makes unneeded goes (log-trim.ts).
  *
  * Failure: logged, and tried again after a growing pause. The checkpoints there are stay, and so does the log.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { setPriority } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
-import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { GIB } from '../base/units.ts';
 import { removeHotDirectory } from '../storage/hot-directory.ts';
 import type { CheckpointAnswer, CheckpointOrder } from './checkpoint-order.ts';
+import {
+  type CheckpointRun,
+  type StartCheckpoint,
+  startCheckpointProcess,
+} from './checkpoint-process.ts';
 
 export interface CheckpointerOptions {
   readonly order: Omit<CheckpointOrder, 'sequence' | 'dataBytesMax'>;
@@ -34,12 +38,16 @@ export interface CheckpointerOptions {
   readonly flushedSequence: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** {@link startCheckpointProcess} unless given. */
+  readonly startProcess?: StartCheckpoint;
 }
 
 /** Totals since the start. */
 export interface CheckpointStatistics {
   readonly checkpoints: number;
   readonly failures: number;
+  /** How often one was ended because the log had overtaken it, and begun again. */
+  readonly overtaken: number;
   /** Files of the log that were removed. */
   readonly removedLogFiles: number;
   /** Of the last one that was made, bytes; 0 before. */
@@ -47,29 +55,44 @@ export interface CheckpointStatistics {
   readonly elapsedMs: number;
 }
 
-const PROGRAM = fileURLToPath(new URL('./checkpoint-worker.js', import.meta.url));
-const HEAP_MEBIBYTES_MAX = 256;
-/** RLIMIT_DATA: the heap, buffers, stacks and code, and tables that double: the old one beside the new. */
+/** RLIMIT_DATA: the heap, buffers, stacks and code, and tables that grow with the log that is replayed. */
 const DATA_BYTES = GIB;
 const DATA_BYTES_PER_STATE_BYTE = 3;
-const PRIORITY_LOWEST = 19;
+const NICENESS_MAX = 19;
+/**
+ * The load has let up when the log grows by less than this share of what makes a checkpoint due while one is
+ * made at full priority. At the lowest it would take longer, and not be overtaken even so.
+ */
+const CALM_SHARE = 1 / 8;
 const POLL_MS = 1000;
 const RETRY_MS = 60_000;
 const RETRY_MS_MAX = 3_600_000;
-const LAST_WORDS_CHARACTERS_MAX = 500;
+
+/** A checkpoint that is being made at the lowest priority, or at that of the write path. */
+interface Attempt {
+  readonly run: CheckpointRun;
+  readonly niceness: number;
+  /** Of `flushedSequence` and `loggedBytes`, when it was begun. */
+  readonly sequence: number;
+  readonly coveredBytes: number;
+  isOvertaken: boolean;
+}
 
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
   readonly #statistics = {
     checkpoints: 0,
     failures: 0,
+    overtaken: 0,
     removedLogFiles: 0,
     bytes: 0,
     elapsedMs: 0,
   };
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
-  #worker: ChildProcess | undefined;
+  #attempt: Attempt | undefined;
+  /** Whether checkpoints are made at the priority of the write path. */
+  #isHurried = false;
   /** Of `loggedBytes`, when the last checkpoint was begun. */
   #coveredBytes = 0;
   #sequence = 0;
@@ -92,12 +115,17 @@ export class Checkpointer {
 
   /** The process that works; undefined while none does. */
   get processId(): number | undefined {
-    return this.#worker?.pid;
+    return this.#attempt?.run.processId;
+  }
+
+  /** Settles when the checkpoint that is being made has ended, however it did; undefined while none is. */
+  get checkpointing(): Promise<void> | undefined {
+    return this.#running;
   }
 
   /** From now on makes a checkpoint when it is due. */
   start(): void {
-    this.#timer = setInterval(() => this.#poll(), POLL_MS);
+    this.#timer = setInterval(() => this.poll(), POLL_MS);
     this.#timer.unref();
   }
 
@@ -113,32 +141,43 @@ export class Checkpointer {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#pausedUntilMs = Number.POSITIVE_INFINITY;
-    this.#worker?.kill('SIGKILL');
+    this.#attempt?.run.end();
     await this.#running;
   }
 
-  #poll(): void {
-    const { logBytes, loggedBytes, clock, flushedSequence } = this.#options;
-    const dueBytes = Math.max(logBytes, this.#statistics.bytes);
-    if (loggedBytes() - this.#coveredBytes < dueBytes) return;
+  /** Begins a checkpoint when it is due and none is being made, and hurries one that is overdue. */
+  poll(): void {
+    const { loggedBytes, clock, flushedSequence } = this.#options;
+    const attempt = this.#attempt;
+    if (attempt !== undefined) {
+      if (attempt.niceness > 0 && loggedBytes() - attempt.coveredBytes >= this.#dueBytes) {
+        attempt.isOvertaken = true;
+        attempt.run.end();
+      }
+      return;
+    }
+    if (loggedBytes() - this.#coveredBytes < this.#dueBytes) return;
     if (clock.monotonicMs() < this.#pausedUntilMs || flushedSequence() <= this.#sequence) return;
     void this.checkpoint();
   }
 
+  /** How much log makes a checkpoint due. */
+  get #dueBytes(): number {
+    return Math.max(this.#options.logBytes, this.#statistics.bytes);
+  }
+
   async #checkpoint(): Promise<void> {
-    const { order, stateBytes, loggedBytes, flushedSequence, clock, logger } = this.#options;
+    const { order, loggedBytes, clock, logger } = this.#options;
     const tenant = order.tenantId;
     const startMs = clock.monotonicMs();
-    const sequence = flushedSequence();
-    const covered = loggedBytes();
     try {
-      const dataBytesMax = DATA_BYTES + DATA_BYTES_PER_STATE_BYTE * stateBytes();
-      const answer = await this.#run({ ...order, sequence, dataBytesMax });
-      this.#coveredBytes = covered;
+      const { sequence, coveredBytes, answer } = await this.#make();
+      this.#coveredBytes = coveredBytes;
       this.#sequence = sequence;
       this.#failuresInRow = 0;
       this.#statistics.checkpoints += 1;
       this.#statistics.bytes = answer.bytes;
+      if (loggedBytes() - coveredBytes < CALM_SHARE * this.#dueBytes) this.#isHurried = false;
       logger.log('info', 'a checkpoint was made', { tenant, sequence, ...answer });
       await this.#trim(answer);
     } catch (error) {
@@ -146,11 +185,42 @@ export class Checkpointer {
       const pauseMs = Math.min(RETRY_MS * 2 ** this.#failuresInRow, RETRY_MS_MAX);
       this.#pausedUntilMs = Math.max(this.#pausedUntilMs, clock.monotonicMs() + pauseMs);
       this.#failuresInRow += 1;
-      const isClosing = this.#pausedUntilMs === Number.POSITIVE_INFINITY;
-      if (!isClosing) logger.log('error', 'a checkpoint could not be made', { tenant, error });
+      if (!this.#isClosing)
+        logger.log('error', 'a checkpoint could not be made', { tenant, error });
     } finally {
-      removeHotDirectory(order.hotDirectory);
       this.#statistics.elapsedMs += clock.monotonicMs() - startMs;
+    }
+  }
+
+  get #isClosing(): boolean {
+    return this.#pausedUntilMs === Number.POSITIVE_INFINITY;
+  }
+
+  /** Begins again when the log overtakes it; at full priority that is left to go on. */
+  async #make(): Promise<
+    Pick<Attempt, 'sequence' | 'coveredBytes'> & { answer: CheckpointAnswer }
+  > {
+    const { order, stateBytes, loggedBytes, flushedSequence, logger } = this.#options;
+    for (;;) {
+      const [sequence, coveredBytes] = [flushedSequence(), loggedBytes()];
+      const dataBytesMax = DATA_BYTES + DATA_BYTES_PER_STATE_BYTE * stateBytes();
+      const niceness = this.#isHurried ? 0 : NICENESS_MAX;
+      const startProcess = this.#options.startProcess ?? startCheckpointProcess;
+      const run = startProcess({ ...order, sequence, dataBytesMax }, niceness);
+      const attempt = { run, niceness, sequence, coveredBytes, isOvertaken: false };
+      this.#attempt = attempt;
+      try {
+        return { sequence, coveredBytes, answer: await run.answer };
+      } catch (error) {
+        if (!attempt.isOvertaken || this.#isClosing) throw error;
+        this.#isHurried = true;
+        this.#statistics.overtaken += 1;
+        const words = 'the log has overtaken a checkpoint, which is begun again at full priority';
+        logger.log('info', words, { tenant: order.tenantId });
+      } finally {
+        this.#attempt = undefined;
+        removeHotDirectory(order.hotDirectory);
+      }
     }
   }
 
@@ -166,48 +236,4 @@ export class Checkpointer {
       logger.log('warn', 'log below a checkpoint could not be removed', { tenant, error });
     }
   }
-
-  async #run(order: CheckpointOrder): Promise<CheckpointAnswer> {
-    const worker = spawn(
-      process.execPath,
-      [`--max-old-space-size=${HEAP_MEBIBYTES_MAX}`, PROGRAM],
-      { stdio: ['pipe', 'pipe', 'pipe'], env: {} },
-    );
-    this.#worker = worker;
-    try {
-      if (worker.pid !== undefined) setPriority(worker.pid, PRIORITY_LOWEST);
-    } catch {
-      // It is gone already; its end tells.
-    }
-    worker.stdin.on('error', () => {}); // Its end tells.
-    worker.stdin.write(`${JSON.stringify(order)}\n`);
-    try {
-      return JSON.parse(await outputOf(worker)) as CheckpointAnswer;
-    } finally {
-      this.#worker = undefined;
-    }
-  }
-}
-
-/** What the process wrote. @throws TRIBUTARY_ENGINE_CHECKPOINT_FAILED when it did not end well. */
-function outputOf(worker: ChildProcess): Promise<string> {
-  let output = '';
-  let words = '';
-  worker.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  worker.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    words = (words + text).slice(-LAST_WORDS_CHARACTERS_MAX);
-  });
-  return new Promise((resolve, reject) => {
-    const fail = (how: string): void => {
-      const reason = words.trim() === '' ? how : words.trim();
-      reject(new TributaryError('TRIBUTARY_ENGINE_CHECKPOINT_FAILED', { reason }));
-    };
-    worker.on('error', ({ message }) => fail(message));
-    worker.on('close', (code, signal) => {
-      if (code === 0) resolve(output);
-      else fail(signal ?? `code ${code}`);
-    });
-  });
 }
