@@ -80,10 +80,7 @@ const NO_TEXTS = Buffer.alloc(0);
 /** Parts of a checkpoint, by their numbers in the addon: the head of the duplicate window, then its tables. */
 const WINDOW_PARTS: readonly string[] = [
   'message_window',
-  ...[1, 2, 3, 4].flatMap((generation) => [
-    `message_hashes_${generation}`,
-    `message_fingerprints_${generation}`,
-  ]),
+  ...[1, 2, 3, 4].map((generation) => `message_window_${generation}`),
 ];
 /** The main thread has a processor already. */
 const THREADS = availableParallelism() > 2 ? 2 : 1;

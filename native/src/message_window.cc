@@ -86,7 +86,7 @@ void MessageWindow::NoteMemory() {
 MessageWindow::Head MessageWindow::head() const {
   Head head{span_micros_, span_ends_, current_, {}, {}};
   for (uint32_t i = 0; i < kGenerations; i++) {
-    head.slots[i] = generations_[i].slots();
+    head.groups[i] = generations_[i].groups();
     head.counts[i] = generations_[i].count();
   }
   return head;
@@ -95,7 +95,7 @@ MessageWindow::Head MessageWindow::head() const {
 bool MessageWindow::Restore(const Head& head) {
   if (head.current >= kGenerations || head.span_micros < 1) return false;
   for (uint32_t i = 0; i < kGenerations; i++) {
-    if (!generations_[i].Restore(head.slots[i], head.counts[i])) return false;
+    if (!generations_[i].Restore(head.groups[i], head.counts[i])) return false;
   }
   span_micros_ = head.span_micros;
   span_ends_ = head.span_ends;
@@ -104,10 +104,9 @@ bool MessageWindow::Restore(const Head& head) {
   return true;
 }
 
-StatePart MessageWindow::TablePart(uint32_t part) {
-  if (part < 1 || part >= kStateParts) return {};
-  FingerprintMap& generation = generations_[(part - 1) / 2];
-  return part % 2 == 1 ? generation.hash_part() : generation.fingerprint_part();
+StatePart MessageWindow::TablePart(uint32_t generation) const {
+  if (generation < 1 || generation > kGenerations) return {};
+  return generations_[generation - 1].part();
 }
 
 const uint32_t* MessageWindow::Find(uint64_t hash) const {
@@ -127,7 +126,7 @@ void MessageWindow::RotateTo(int64_t received_at) {
       break;
     }
     current_ = (current_ + 1) % kGenerations;
-    generations_[current_] = FingerprintMap();
+    generations_[current_].Clear();
     span_ends_ += span_micros_;
   }
 }

@@ -42,18 +42,17 @@ class MessageWindow {
   uint32_t HideDuplicates(SegmentRows* rows, uint32_t first, const std::vector<MessageKey>& keys,
                           int64_t received_at, std::vector<uint32_t>* differing);
 
-  // What a checkpoint keeps of the window, at rest: a head, and two tables of each generation.
+  // What a checkpoint keeps of the window, at rest: a head, and the table of each generation.
   static constexpr uint32_t kGenerations = 4;
-  static constexpr uint32_t kStateParts = 1 + 2 * kGenerations;
   struct Head {
     int64_t span_micros, span_ends;
-    uint64_t current, slots[kGenerations], counts[kGenerations];
+    uint64_t current, groups[kGenerations], counts[kGenerations];
   };
   Head head() const;
   // Makes tables of the sizes in `head`, whose content follows through TablePart(). False for what no window can have.
   bool Restore(const Head& head);
-  // Of a table, from 1; nothing for another number.
-  StatePart TablePart(uint32_t part);
+  // Of the table of a generation, from 1; nothing for another number.
+  StatePart TablePart(uint32_t generation) const;
 
   uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
 

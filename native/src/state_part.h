@@ -15,7 +15,7 @@ struct StatePart {
   uint64_t bytes = 0;
 
   bool Holds(uint64_t offset, uint64_t length) const {
-    return data != nullptr && offset <= bytes && length <= bytes - offset;
+    return offset <= bytes && length <= bytes - offset;
   }
 };
 

@@ -1,63 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { TributaryError } from '../../base/errors.ts';
-import { HOUR_MICROS, MIB } from '../../base/units.ts';
-import { EventStager } from '../../engine/event-stager.ts';
-import { HotStore } from '../../engine/hot-store.ts';
+import { MIB } from '../../base/units.ts';
 import type { StagedRows } from '../../engine/staged-rows.ts';
-import { EVENT_TYPES } from '../../engine/types.ts';
-import { IdentityGraph } from '../../identity/identity-graph.ts';
-import { temporaryHotDirectory } from '../support/hot-fixture.ts';
 import { readRows } from '../support/read-rows.ts';
-
-const RECEIVED_AT = Date.parse('2026-03-01T12:00:00.000Z') * 1000;
-
-interface Staging {
-  readonly hot: HotStore;
-  readonly stager: EventStager;
-  /** In the order they were told: rows, or the code of a refusal. */
-  readonly told: (StagedRows | string)[];
-  submit(payload: string): boolean;
-}
-
-function openWith(threads: 1 | 2, context: TestContext, bytesMax = 512 * MIB): Staging {
-  const directory = temporaryHotDirectory(context);
-  const hot = new HotStore(directory, bytesMax);
-  const identity = new IdentityGraph({
-    directory,
-    secret: new Uint8Array(16),
-    edges: { append() {}, appendMerge() {} },
-    nodesMax: 2_000_000,
-  });
-  const stager = new EventStager({
-    events: hot.events,
-    identifiers: identity.identifiers,
-    nextSequence: 1,
-    dedupeWindowMicros: 24 * HOUR_MICROS,
-    messageIdSecret: new Uint8Array(8),
-    threads,
-  });
-  context.after(() => {
-    stager.close();
-    identity.close();
-    hot.close();
-  });
-  identity.prepare(200_000, 8 * MIB);
-  const told: Staging['told'] = [];
-  const submit = (payload: string): boolean =>
-    stager.submit(
-      {
-        codec: 'json',
-        bytes: Buffer.from(payload),
-        receivedAtMicros: RECEIVED_AT,
-        sourceName: 'web',
-        typeOfPath: EVENT_TYPES.length,
-        senderAddress: undefined,
-      },
-      (result) => told.push(result instanceof TributaryError ? result.code : result),
-    );
-  return { hot, stager, told, submit };
-}
+import { openStaging, type Staging } from '../support/staging-fixture.ts';
 
 const batchOf = (messageIds: readonly string[], more = {}): string =>
   JSON.stringify({
@@ -76,7 +22,8 @@ for (const threads of [1, 2] as const) {
 }
 
 function stagerSuite(threads: 1 | 2): void {
-  const open = openWith.bind(undefined, threads);
+  const open = (context: TestContext, hotBytesMax?: number): Staging =>
+    openStaging(context, hotBytesMax === undefined ? { threads } : { threads, hotBytesMax });
 
   test('batches are told of in the order they were submitted, never before submit returned', async (context) => {
     const { stager, told, submit, hot } = open(context);
