@@ -1,8 +1,8 @@
 /**
  * Where the rows of an import end, in an array of JSON and in msgpack: for those who cut imports into
- * batches. Every byte has to be looked at, so it is done natively (native/src/import_rows.cc).
+ * batches. Every byte has to be looked at, so it is done natively (native/src/import_json.cc, import_msgpack.cc).
  */
-import { native } from '../native/index.ts';
+import { type NativeMsgpackRecords, native } from '../native/index.ts';
 
 /** In the state of `breakLines`: whether the array has ended. */
 const IS_OVER = 3;
@@ -29,7 +29,7 @@ export class ArrayLines {
 
 /**
  * Writes to `ends` the positions behind the msgpack values in `bytes`, one behind the other, that end within
- * `bytesMax`, as many as fit. msgpackr's records are no values here.
+ * `bytesMax`, as many as fit. msgpackr's records are no values here: see {@link ExpandedRows}.
  */
 export function msgpackEnds(
   bytes: Uint8Array,
@@ -40,4 +40,36 @@ export function msgpackEnds(
   return found < 0
     ? { count: -1 - found, isMalformed: true }
     : { count: found, isMalformed: false };
+}
+
+/** In what `expand` returns. */
+const EXPAND_ENDS = 4;
+const EXPAND_PROBLEMS = [undefined, 'malformed', 'too large'] as const;
+
+/** The rows of an import that has msgpackr's records in it, as maps. */
+export class ExpandedRows {
+  /** The maps of the last {@link expand}, one behind the other. */
+  readonly bytes: Buffer;
+  /** Of each row the position behind it in what was expanded, and in `bytes`. */
+  readonly ends: Uint32Array;
+  readonly #records: NativeMsgpackRecords = new native.MsgpackRecords();
+
+  constructor(bytesMax: number, rowsMax: number) {
+    this.bytes = Buffer.allocUnsafe(bytesMax);
+    this.ends = new Uint32Array(2 * rowsMax);
+  }
+
+  /**
+   * Expands as many rows as are whole, as fit, and no more than the limits. Records that they define are known to
+   * the rows behind them.
+   * @returns their number, and what the next row is when it is none.
+   */
+  expand(bytes: Uint8Array): {
+    readonly count: number;
+    readonly problem: (typeof EXPAND_PROBLEMS)[number];
+  } {
+    const found = this.#records.expand(bytes, this.bytes, this.ends);
+    const problem = EXPAND_PROBLEMS[found % EXPAND_ENDS];
+    return { count: Math.floor(found / EXPAND_ENDS), problem };
+  }
 }

@@ -137,6 +137,18 @@ export interface MsgpackLimits {
   readonly msgpackTextBytesMax: number;
 }
 
+/** Writes msgpackr's records as maps (msgpack_records.cc). */
+export interface NativeMsgpackRecords {
+  /**
+   * Writes the values that follow one another in `bytes` to `out`, records as the maps that they stand for, and
+   * to `ends` two positions for each: behind it in `bytes`, and in `out`. It stops where `ends` or `out` is full,
+   * or a value is cut off. What a value defines holds for those behind it, of later calls too.
+   * @returns four times their number; 1 more when what follows can be no value, 2 when it does not fit `out`
+   *   by itself.
+   */
+  expand(bytes: Uint8Array, out: Uint8Array, ends: Uint32Array): number;
+}
+
 /** Turns msgpack into the JSON text the decoder keeps of it (msgpack_parser.cc). */
 export interface NativeMsgpackTranscoder {
   /**
@@ -331,6 +343,7 @@ export interface NativeAddon {
 
   readonly Decoder: new (limits: DecoderLimits) => NativeDecoder;
   readonly ColumnRows: new () => NativeColumnRows;
+  readonly MsgpackRecords: new () => NativeMsgpackRecords;
   readonly MsgpackTranscoder: new (limits: MsgpackLimits) => NativeMsgpackTranscoder;
   readonly IdentifierIndex: new (
     directory: string,
@@ -356,7 +369,7 @@ export interface NativeAddon {
   ): number;
 
   /**
-   * Makes lines of what is within a JSON array of events, in place (import_rows.cc): commas between events and
+   * Makes lines of what is within a JSON array of events, in place (import_json.cc): commas between events and
    * the bracket at its end become line ends, and line ends become spaces. `state` is carried from piece to
    * piece, 0 at first: [depth, isInString, isEscaped, isOver].
    * @returns the position behind what was changed: the array's end, or the piece's; -1 when a brace ends it.
@@ -364,7 +377,7 @@ export interface NativeAddon {
   breakLines(piece: Uint8Array, state: Uint32Array): number;
   /**
    * Writes to `ends` the positions behind the msgpack values in `bytes`, one behind the other, that end within
-   * `bytesMax`, as many as fit (import_rows.cc). Records of msgpackr are no values here.
+   * `bytesMax`, as many as fit (import_msgpack.cc). Records of msgpackr are no values here.
    * @returns how many; or -1 less their number when something that is no value follows them.
    */
   msgpackEnds(bytes: Uint8Array, ends: Uint32Array, bytesMax: number): number;

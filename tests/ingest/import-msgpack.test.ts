@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Packr, unpack } from 'msgpackr';
 import { TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { msgpackEnds } from '../../engine/row-ends.ts';
+import { ExpandedRows, msgpackEnds } from '../../engine/row-ends.ts';
 import { IMPORT_BATCH_BYTES, type ImportBatch } from '../../ingest/import-batcher.ts';
 import { MsgpackBatcher } from '../../ingest/import-msgpack.ts';
 import { endOfValue, MALFORMED } from '../support/reference-import-rows.ts';
@@ -94,7 +94,115 @@ test('a batch has at most so many rows and bytes', () => {
   assert.equal(codeOf(beyond), 'TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE');
 });
 
-test('what is no map, is cut off, or is a record is refused', () => {
+/** As a stream of msgpackr's writes them: what was defined once is known to the end. */
+function packSequence(rows: readonly object[], options = {}): Buffer {
+  const sequence = new Packr({ sequential: true, ...options });
+  return Buffer.concat(rows.map((row) => Buffer.from(sequence.pack(row))));
+}
+
+const recordRow = fc.dictionary(
+  fc.constantFrom(...'abcdefgh', 'a longer key that takes more than thirty-one bytes'),
+  fc.oneof(
+    { maxDepth: 3 },
+    fc.integer({ min: 0, max: 200 }),
+    fc.string({ maxLength: 40 }),
+    fc.constantFrom(null, true, 1.5, new Date(0), [1, [64, { a: 65 }]]),
+    fc.dictionary(fc.constantFrom('x', 'y', 'z'), fc.constantFrom(64, 127, 'x', { a: 1, b: [] }), {
+      noNullPrototype: true,
+    }),
+  ),
+  { noNullPrototype: true },
+);
+
+test('rows that are records are the rows that msgpackr packed, however they are cut', () => {
+  fc.assert(
+    fc.property(
+      fc.array(recordRow),
+      fc.integer({ min: 1, max: 700 }),
+      fc.constantFrom('sequence', 'each by itself', 'wide ids'),
+      (rows, size, way) => {
+        const each = new Packr();
+        const body =
+          way === 'each by itself'
+            ? Buffer.concat(rows.map((row) => Buffer.from(each.pack(row))))
+            : packSequence(rows, way === 'wide ids' ? { maxSharedStructures: 0 } : {});
+        const taken = read(body, size);
+        const expected = rows.map((row, index) => ({ messageId: `import-x-${index}`, ...row }));
+        assert.deepEqual(taken.rows, expected);
+        assert.equal(taken.importBytes, body.length);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test('records of thousands of shapes, over many batches', () => {
+  const rows = Array.from({ length: 30_000 }, (_, index) => ({
+    type: 'track',
+    [`only ${index % 5000}`]: index,
+    properties: { n: index % 128, text: 'x'.repeat(60) },
+  }));
+  const { batches, rows: read_ } = read(packSequence(rows), 65_536);
+  assert.ok(batches > 3);
+  read_.forEach((row, index) => {
+    assert.deepEqual(row, { messageId: `import-x-${index}`, ...rows[index] });
+  });
+});
+
+test('a row whose keys make it larger than a row may be is refused', () => {
+  const key = 'k'.repeat(600_000);
+  const record = packSequence([{ [key]: 1 }, { [key]: { [key]: 2 } }]);
+  assert.equal(codeOf(record), 'TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE');
+});
+
+test('records that cannot be are refused, and a cut-off row defines nothing', () => {
+  for (const bytes of [
+    [0xd4, 0x72, 0x40, 0x91, 0x01, 0x01], // a key that is no text
+    [0xd4, 0x72, 0x40, 0x80], // keys that are no array
+    [0xd5, 0x72, 0x41, 0x00, 0x91, 0xa1, 0x61, 0x01], // an id of two bytes that is too low
+    [0xd6, 0x72, 0x40, 0, 0, 0, 0x90], // an id of four bytes
+    [0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61], // its value is missing
+    [0xd5, 0x72, 0x60, 0x00, 0x91, 0xa1, 0x61, 0x01, 0x60, 0x09, 0x01], // never defined
+    [0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 0xc1],
+    [0xd4, 0x72, 0x40, 0xdd, 0xff, 0xff, 0xff, 0xff],
+    [0x40], // an integer where nothing was defined
+  ]) {
+    const body = Buffer.from(bytes);
+    assert.equal(codeOf(body), 'TRIBUTARY_INGEST_IMPORT_MSGPACK_MALFORMED', body.toString('hex'));
+  }
+  // The first try sees half of a row whose 64 comes before the definition of that id.
+  const rows = new ExpandedRows(1000, 10);
+  const body = Buffer.from([0x82, 0xa1, 0x61, 0x40, 0xa1, 0x62, ...packSequence([{ c: 1 }])]);
+  assert.equal(rows.expand(body.subarray(0, -1)).count, 0);
+  assert.equal(rows.expand(body).count, 1);
+  assert.deepEqual(unpack(rows.bytes.subarray(0, rows.ends[1])), { a: 64, b: { c: 1 } });
+});
+
+test('whatever the bytes, no more is read or written than there is', () => {
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(
+      fc.array(recordRow, { maxLength: 6 }),
+      damage,
+      fc.nat(400),
+      (rows, damaged, room) => {
+        const body = packSequence(rows);
+        for (const [at, byte] of damaged) if (body.length > 0) body[at % body.length] = byte;
+        const expanded = new ExpandedRows(room, 4);
+        const { count } = expanded.expand(body);
+        let [before, written] = [0, 0];
+        for (let row = 0; row < count; row += 1) {
+          const [end, until] = expanded.ends.subarray(2 * row, 2 * row + 2) as unknown as number[];
+          assert.ok(end! > before && end! <= body.length && until! > written && until! <= room);
+          [before, written] = [end!, until!];
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test('what is no map or is cut off is refused', () => {
   assert.equal(read(Buffer.alloc(0)).rows.length, 0);
   const map = packr.pack({ a: [1, 2, 3] });
   for (const body of [
@@ -104,7 +212,6 @@ test('what is no map, is cut off, or is a record is refused', () => {
     Buffer.concat([map, Buffer.from([0xc1])]),
     Buffer.from([0x81, 0xa1, 0x61, 0xc1]),
     Buffer.from([0xdf, 0xff, 0xff, 0xff, 0xff]),
-    new Packr({ useRecords: true }).pack({ a: 1 }),
     packr.pack({ a: 1 }).subarray(0, 1),
   ]) {
     assert.equal(codeOf(body), 'TRIBUTARY_INGEST_IMPORT_MSGPACK_MALFORMED', body.toString('hex'));

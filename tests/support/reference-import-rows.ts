@@ -1,5 +1,6 @@
 /**
- * Where the rows of an import end, found byte by byte: the slow twin of native/src/import_rows.cc.
+ * Where the rows of an import end, found byte by byte: the slow twin of native/src/import_json.cc and
+ * import_msgpack.cc.
  */
 
 const RECORD_EXTENSION = 0x72;
