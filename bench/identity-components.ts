@@ -22,8 +22,9 @@ const WARM_UP_RUNS = 3;
 const PERSON_IDENTIFIERS_MAX = 12;
 const EDGES_PER_IDENTIFIER = 1.5;
 const EXTERNAL_ID = 5;
-/** Room is made for so many at once, as for a batch of events. */
 const BATCH_EDGES = 1024;
+/** Room is made for so many at once: a few mebibytes. */
+const ROOM_EDGES = 256 * BATCH_EDGES;
 const ZERO = 0x30;
 
 export interface RandomEdges {
@@ -91,16 +92,19 @@ export function graphComponents(
   nodes: number,
   edgesPath: string,
 ): GraphComponents {
-  const profiles = new ProfileStore({ directory, secret: Buffer.alloc(16), anchorsMax: nodes });
-  const edges = new EdgeGraph({ directory, anchorsMax: nodes });
+  const anchorsMax = nodes + ROOM_EDGES;
+  const profiles = new ProfileStore({ directory, secret: Buffer.alloc(16), anchorsMax });
+  const edges = new EdgeGraph({ directory, anchorsMax });
   const journal = new IdentityJournal({ append() {}, appendMerge() {} }, edges, profiles);
   try {
     const startMs = performance.now();
     profiles.prepare(nodes, 1);
     for (let node = 1; node <= nodes; node += 1) profiles.addProfile(node, EXTERNAL_ID, 0);
     const csv = new PairReader(readFileSync(edgesPath));
+    let room = 0;
     for (let count = csv.next(); count > 0; count = csv.next()) {
-      edges.prepare(nodes + 1, count, 1);
+      if (room < count) edges.prepare(nodes + 1, ROOM_EDGES, 1);
+      room = (room < count ? ROOM_EDGES : room) - count;
       takeEdges(csv.pairs, count, profiles, edges, journal);
     }
     const components = profiles.profileOf.slice(0, nodes + 1);

@@ -40,6 +40,8 @@ const JOINS = 4;
 /** In the word itself: the edge made one profile of two. It stays when the edge is retracted. */
 const MERGED_BIT = 2 ** 31;
 const STATE_MASK = 7;
+/** Here because V8 makes a constant of it. */
+const SEARCHED_MAX = LIMITS.anchorEdgesMax;
 
 export interface EdgeGraphOptions {
   readonly directory: string;
@@ -184,7 +186,7 @@ export class EdgeGraph {
   between(anchor: number, other: number): number {
     const links = this.#links.values;
     let edge = this.#heads.values[anchor]!;
-    for (let depth = 0; edge !== 0 && depth < LIMITS.anchorEdgesMax; depth += 1) {
+    for (let depth = 0; edge !== 0 && depth < SEARCHED_MAX; depth += 1) {
       const at = edge * LINK_WORDS;
       const a = links[at + A]! & ANCHOR_MASK;
       const isA = a === anchor;
@@ -198,8 +200,8 @@ export class EdgeGraph {
   isCrowded(anchor: number): boolean {
     let edge = this.first(anchor);
     let depth = 0;
-    for (; edge !== 0 && depth < LIMITS.anchorEdgesMax; depth += 1) edge = this.after(edge, anchor);
-    return depth === LIMITS.anchorEdgesMax;
+    for (; edge !== 0 && depth < SEARCHED_MAX; depth += 1) edge = this.after(edge, anchor);
+    return depth === SEARCHED_MAX;
   }
 
   /** The listed edges of an anchor, oldest first. */

@@ -38,22 +38,24 @@ import { USER_ID } from './identity-rules.ts';
 import { MinuteMarks } from './minute-marks.ts';
 import { PROFILE_ID_BYTES, ProfileIds } from './profile-ids.ts';
 
+// Of this module alone: V8 makes constants of these, and reads what is exported anew at each use.
 /** Words of an anchor in {@link ProfileStore.records}. */
-export const RECORD_WORDS = 3;
-export const RECORD = Object.freeze({
-  /** Events attributed to it. */
-  events: 0,
-  /** The next anchor of its ring; above that the high bits of its type's number. */
-  next: 1,
-  /** The identifier it stands for; above that the low bits of its type's number. */
-  node: 2,
-});
+const WORDS = 3;
+/** Events attributed to it. */
+const EVENTS = 0;
+/** The next anchor of its ring; above that the high bits of its type's number. */
+const NEXT = 1;
+/** The identifier it stands for; above that the low bits of its type's number. */
+const NODE = 2;
+export const RECORD_WORDS = WORDS;
+export const RECORD = Object.freeze({ events: EVENTS, next: NEXT, node: NODE });
 
 /** Ordinals of anchors, nodes and edges stay below 2^28; the bits above hold what else is known. */
 const ORDINAL_BITS = 28;
 const ORDINAL_MASK = 2 ** ORDINAL_BITS - 1;
 const TYPE_LOW_MASK = 15;
 const SIZE_MANY = 15;
+const USER = USER_ID;
 
 export interface ProfileStoreOptions {
   /** The hot directory, which exists. */
@@ -74,7 +76,7 @@ interface StoreArray {
 export class ProfileStore {
   // Hot loops index these directly; they are valid below the ensured count.
   readonly profileOf: Uint32Array;
-  /** RECORD_WORDS a anchor. */
+  /** RECORD_WORDS an anchor. */
   readonly records: Uint32Array;
   /** Four words an anchor: first seen, last seen, each low word first. */
   readonly times: Int32Array;
@@ -113,7 +115,7 @@ export class ProfileStore {
     this.ids = new ProfileIds(secret);
     this.#profileOf = make('anchor', 'profile_of', 'u32');
     this.profileOf = this.#profileOf.values;
-    this.records = ofAnchors('anchor_records', RECORD_WORDS);
+    this.records = ofAnchors('anchor_records', WORDS);
     const times = ofAnchors('anchor_times', 4);
     this.times = new Int32Array(times.buffer, times.byteOffset, times.length);
     this.#openings = new MinuteMarks(directory, 'anchor_minutes', anchorsMax);
@@ -173,7 +175,7 @@ export class ProfileStore {
     const head = this.headOf(profile);
     this.#setNext(anchor, this.next(head));
     this.#setNext(head, anchor);
-    const isUser = type === USER_ID && !this.isUser(head);
+    const isUser = type === USER && !this.isUser(head);
     this.#setHead(profile, isUser ? anchor : head, this.#sizeClass(profile) + 1);
     return anchor;
   }
@@ -196,11 +198,11 @@ export class ProfileStore {
     let anchor = ring;
     do {
       profileOf[anchor] = survivor;
-      anchor = records[anchor * RECORD_WORDS + RECORD.next]! & ORDINAL_MASK;
+      anchor = records[anchor * WORDS + NEXT]! & ORDINAL_MASK;
     } while (anchor !== ring);
     // Exchanging two successors joins two rings into one.
-    const headAt = head * RECORD_WORDS + RECORD.next;
-    const ringAt = ring * RECORD_WORDS + RECORD.next;
+    const headAt = head * WORDS + NEXT;
+    const ringAt = ring * WORDS + NEXT;
     const next = records[headAt]!;
     records[headAt] = withOrdinal(next, records[ringAt]!);
     records[ringAt] = withOrdinal(records[ringAt]!, next);
@@ -238,7 +240,7 @@ export class ProfileStore {
     }
     for (const anchor of anchors) {
       this.profileOf[anchor] = 0;
-      this.records.fill(0, anchor * RECORD_WORDS, (anchor + 1) * RECORD_WORDS);
+      this.records.fill(0, anchor * WORDS, (anchor + 1) * WORDS);
       this.times.fill(0, anchor * 4, anchor * 4 + 4);
     }
   }
@@ -249,23 +251,27 @@ export class ProfileStore {
   }
 
   next(anchor: number): number {
-    return this.records[anchor * RECORD_WORDS + RECORD.next]! & ORDINAL_MASK;
+    return this.records[anchor * WORDS + NEXT]! & ORDINAL_MASK;
   }
 
   nodeOf(anchor: number): number {
-    return this.records[anchor * RECORD_WORDS + RECORD.node]! & ORDINAL_MASK;
+    return this.records[anchor * WORDS + NODE]! & ORDINAL_MASK;
   }
 
   typeOf(anchor: number): number {
     const { records } = this;
-    const at = anchor * RECORD_WORDS;
-    const high = records[at + RECORD.next]! >>> ORDINAL_BITS;
-    return (high << 4) | (records[at + RECORD.node]! >>> ORDINAL_BITS);
+    const at = anchor * WORDS;
+    const high = records[at + NEXT]! >>> ORDINAL_BITS;
+    return (high << 4) | (records[at + NODE]! >>> ORDINAL_BITS);
   }
 
-  /** Whether an anchor is that of a user_id. */
+  /** Whether an anchor is that of a user_id: asked of every edge, and told by one word mostly. */
   isUser(anchor: number): boolean {
-    return this.typeOf(anchor) === USER_ID;
+    const { records } = this;
+    const at = anchor * WORDS;
+    return (
+      records[at + NODE]! >>> ORDINAL_BITS === USER && records[at + NEXT]! >>> ORDINAL_BITS === 0
+    );
   }
 
   /** Seconds since 1970, by the arrival of the event that brought it; to the minute. */
@@ -335,7 +341,7 @@ export class ProfileStore {
   countEvent(anchor: number, low: number, high: number): void {
     const { records, times } = this;
     const at = anchor * 4;
-    const events = anchor * RECORD_WORDS + RECORD.events;
+    const events = anchor * WORDS + EVENTS;
     if (records[events] === 0) {
       times[at] = times[at + 2] = low;
       times[at + 1] = times[at + 3] = high;
@@ -354,7 +360,7 @@ export class ProfileStore {
 
   /** Events that are attributed to `anchors`. */
   eventsOf(anchors: readonly number[]): number {
-    const eventsAt = (anchor: number): number => this.records[anchor * RECORD_WORDS]!;
+    const eventsAt = (anchor: number): number => this.records[anchor * WORDS]!;
     return anchors.reduce((sum, anchor) => sum + eventsAt(anchor), 0);
   }
 
@@ -362,7 +368,7 @@ export class ProfileStore {
   seenMicros(anchors: readonly number[]): { firstMicros: number; lastMicros: number } | null {
     const { records, times } = this;
     const micros = (word: number): number => times[word + 1]! * 2 ** 32 + (times[word]! >>> 0);
-    const used = anchors.filter((anchor) => records[anchor * RECORD_WORDS + RECORD.events]! > 0);
+    const used = anchors.filter((anchor) => records[anchor * WORDS + EVENTS]! > 0);
     if (used.length === 0) return null;
     return {
       firstMicros: Math.min(...used.map((anchor) => micros(anchor * 4))),
@@ -419,15 +425,15 @@ export class ProfileStore {
 
   #addAnchor(node: number, type: number, openedSeconds: number): number {
     const anchor = ++this.#anchorCount;
-    const at = anchor * RECORD_WORDS;
-    this.records[at + RECORD.next] = (type >>> 4) << ORDINAL_BITS;
-    this.records[at + RECORD.node] = ((type & TYPE_LOW_MASK) << ORDINAL_BITS) | node;
+    const at = anchor * WORDS;
+    this.records[at + NEXT] = (type >>> 4) << ORDINAL_BITS;
+    this.records[at + NODE] = ((type & TYPE_LOW_MASK) << ORDINAL_BITS) | node;
     this.#openings.note(anchor, openedSeconds);
     return anchor;
   }
 
   #setNext(anchor: number, next: number): void {
-    const at = anchor * RECORD_WORDS + RECORD.next;
+    const at = anchor * WORDS + NEXT;
     this.records[at] = withOrdinal(this.records[at]!, next);
   }
 

@@ -299,8 +299,16 @@ export interface HeldTable {
 }
 
 export interface NativeAddon {
-  /** Creates `path`, in place of an old file, reserves `reservedBytes` of address space, backs the start. */
-  createRegion(path: string, reservedBytes: number, backedBytes: number): NativeRegion | string;
+  /**
+   * Creates `path`, in place of an old file, reserves `reservedBytes` of address space, backs the start.
+   * @param hugePages for what is read at random: used where 2 MiB or more are backed ahead (huge_pages.h).
+   */
+  createRegion(
+    path: string,
+    reservedBytes: number,
+    backedBytes: number,
+    hugePages?: boolean,
+  ): NativeRegion | string;
   /**
    * A file of `bytes` in memory, without a name; its length is fixed, and it is not passed on to processes
    * that are not given it. @returns its descriptor, the caller's to close, or why there is none.

@@ -11,7 +11,7 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
-import { alignUp, GIB, MIB } from '../base/units.ts';
+import { alignUp, GIB, KIB, MIB } from '../base/units.ts';
 import { type NativeRegion, native } from '../native/index.ts';
 import { type FileSystem, readFully } from './file-system.ts';
 import { arrayFile, FORMAT_VERSION, PAGE_BYTES, writeText } from './segment-format.ts';
@@ -23,7 +23,10 @@ export const ARRAY_HEADER = Object.freeze({
   publishedCount: 16,
   bytes: 24,
 });
-const STEP_BYTES = MIB;
+/** What an array grows by: a thirty-second of its file at most, in powers of two between these. */
+const STEP_BYTES_MIN = 64 * KIB;
+/** A huge page (native/src/huge_pages.h). */
+const STEP_BYTES_MAX = 2 * MIB;
 
 export type ElementType = 'u32' | 'i64' | 'u64' | 'bytes';
 
@@ -65,7 +68,7 @@ export class SharedArray<Type extends ElementType> {
   readonly #region: NativeRegion;
   readonly #header: BigUint64Array;
   #ensuredCount = 0;
-  #backedBytes = 0;
+  #backedBytes = PAGE_BYTES;
   #publishedCount = 0;
 
   /** Creates the file, replacing an old one. @throws TRIBUTARY_STORAGE_REGION_FULL */
@@ -74,7 +77,7 @@ export class SharedArray<Type extends ElementType> {
     const path = join(options.directory, arrayFile(options.name));
     const reservedBytes = alignUp(PAGE_BYTES + options.capacity * elementBytes, PAGE_BYTES);
     assert(reservedBytes <= 4 * GIB, 'a shared array is at most 4 GiB long');
-    const region = native.createRegion(path, reservedBytes, PAGE_BYTES);
+    const region = native.createRegion(path, reservedBytes, PAGE_BYTES, true);
     if (typeof region === 'string') throw regionFull(path, PAGE_BYTES, region);
     return new SharedArray(path, region, options, elementBytes);
   }
@@ -107,9 +110,9 @@ export class SharedArray<Type extends ElementType> {
     return this.#publishedCount;
   }
 
-  /** Memory the array takes. */
+  /** Memory the array takes, its header included. */
   get backedBytes(): number {
-    return PAGE_BYTES + this.#backedBytes;
+    return this.#backedBytes;
   }
 
   /**
@@ -118,35 +121,25 @@ export class SharedArray<Type extends ElementType> {
    */
   ensure(count: number): void {
     if (count <= this.#ensuredCount) return;
-    const neededBytes = count * this.elementBytes;
-    const capacityBytes = this.capacity * this.elementBytes;
-    if (neededBytes > capacityBytes) {
+    const neededBytes = PAGE_BYTES + count * this.elementBytes;
+    const fileBytesMax = PAGE_BYTES + this.capacity * this.elementBytes;
+    if (neededBytes > fileBytesMax) {
       throw regionFull(this.#path, neededBytes, `its capacity is ${this.capacity} elements`);
     }
     if (neededBytes > this.#backedBytes) {
-      const until = Math.min(alignUp(neededBytes, STEP_BYTES), capacityBytes);
-      const reason = this.#region.back(PAGE_BYTES + this.#backedBytes, until - this.#backedBytes);
-      if (reason !== '') throw regionFull(this.#path, PAGE_BYTES + until, reason);
+      const step = stepOf(neededBytes);
+      const until = Math.min(alignUp(neededBytes, step), fileBytesMax);
+      const reason = this.#region.back(this.#backedBytes, until - this.#backedBytes);
+      if (reason !== '') throw regionFull(this.#path, until, reason);
       this.#backedBytes = until;
-      const ahead = Math.min(STEP_BYTES, capacityBytes - until);
-      this.#region.backAhead(PAGE_BYTES + until, ahead);
+      this.#region.backAhead(until, Math.min(step, fileBytesMax - until));
     }
-    this.#ensuredCount = Math.floor(this.#backedBytes / this.elementBytes);
+    this.#ensuredCount = Math.floor((this.#backedBytes - PAGE_BYTES) / this.elementBytes);
   }
 
   /** All bytes up to the capacity, for hot loops; only those of ensured elements may be touched. */
   allBytes(): Uint8Array {
     return new Uint8Array(this.#region.buffer, PAGE_BYTES, this.capacity * this.elementBytes);
-  }
-
-  /**
-   * Has the page-warmer make the pages of the elements below `count`, which will be ensured step by step: two threads
-   * share the work, where asking for all of them at once would leave it to this one.
-   */
-  expect(count: number): void {
-    const bytes = Math.min(count, this.capacity) * this.elementBytes;
-    if (bytes <= this.#backedBytes) return;
-    this.#region.backAhead(PAGE_BYTES + this.#backedBytes, bytes - this.#backedBytes);
   }
 
   /** A view of `count` ensured elements from `first`, as bytes. Not for hot loops: it allocates. */
@@ -190,6 +183,12 @@ export async function readSharedWords(
   } finally {
     await handle.close();
   }
+}
+
+function stepOf(fileBytes: number): number {
+  let step = STEP_BYTES_MAX;
+  while (step > STEP_BYTES_MIN && step > fileBytes / 32) step /= 2;
+  return step;
 }
 
 function elementBytesOf(type: ElementType, bytes: number): number {

@@ -11,7 +11,8 @@ class ArrayFile {
  public:
   // Returns "" or the reason.
   std::string Create(const std::string& path, uint32_t element_bytes, uint64_t count_max);
-  // Makes elements [0, count) safe to touch; grows in steps of 1 MiB. Returns "" or the reason.
+  // Makes elements [0, count) safe to touch; grows in steps as storage/shared-array.ts does. Returns "" or the
+  // reason.
   std::string Ensure(uint64_t count);
   // Raises what readers may look at.
   void Publish(uint64_t count) {
@@ -26,10 +27,12 @@ class ArrayFile {
   uint64_t backed_bytes() const { return region_.backed_bytes(); }
 
  private:
+  uint64_t FileBytes(uint64_t count) const { return kPageBytes + element_bytes_ * count; }
+
   Region region_;
   uint32_t element_bytes_ = 0;
   uint64_t count_max_ = 0;
-  uint64_t bytes_backed_ = 0;  // of the elements
+  uint64_t file_bytes_ = 0;  // backed, header included
 };
 
 }  // namespace tributary

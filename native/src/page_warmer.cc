@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <iterator>
 
+#include "huge_pages.h"
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -17,6 +19,8 @@ namespace {
 constexpr size_t kQueueMax = 1024;
 // Served in small steps, so that Forget() never waits long.
 constexpr uint64_t kStepBytes = 256 * 1024;
+// Huge pages are made faster than that, but each call waits for all processors.
+constexpr uint64_t kHugeStepBytes = 16 << 20;
 }  // namespace
 
 int PopulatePages(uint8_t* start, uint64_t bytes) {
@@ -34,10 +38,10 @@ PageWarmer& PageWarmer::Instance() {
   return *warmer;
 }
 
-void PageWarmer::Add(uint8_t* start, uint64_t bytes) {
+void PageWarmer::Add(uint8_t* start, uint64_t bytes, bool huge) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (queue_.size() >= kQueueMax) return;
-  queue_.push_back({start, bytes});
+  queue_.push_back({start, bytes, huge});
   if (!started_) {
     started_ = true;
     std::thread([this] { Run(); }).detach();
@@ -80,16 +84,17 @@ void PageWarmer::Run() {
   for (;;) {
     changed_.wait(lock, [&] { return !queue_.empty(); });
     Range& next = queue_.front();
-    serving_ = {next.start, std::min(next.bytes, kStepBytes)};
+    serving_ = {next.start, std::min(next.bytes, next.huge ? kHugeStepBytes : kStepBytes), next.huge};
     next.start += serving_.bytes;
     next.bytes -= serving_.bytes;
     if (next.bytes == 0) queue_.pop_front();
     Range step = serving_;
     lock.unlock();
+    if (step.huge) MakeHugePages(step.start, step.bytes);
     bool populated = PopulatePages(step.start, step.bytes) == 0;
     lock.lock();
     if (populated) NoteServed(step.start, step.bytes);
-    serving_ = {nullptr, 0};
+    serving_ = {nullptr, 0, false};
     changed_.notify_all();
   }
 }

@@ -20,7 +20,8 @@ int PopulatePages(uint8_t* start, uint64_t bytes);
 class PageWarmer {
  public:
   static PageWarmer& Instance();
-  void Add(uint8_t* start, uint64_t bytes);
+  // `huge`: of 2 MiB where the range has whole blocks of them (huge_pages.h).
+  void Add(uint8_t* start, uint64_t bytes, bool huge);
   // Whether all pages of a range were allocated by hints, so that nothing is left to do.
   bool Served(const uint8_t* start, uint64_t bytes);
   // Drops the hints inside a range and waits for one that is being served: call before unmapping.
@@ -30,6 +31,7 @@ class PageWarmer {
   struct Range {
     uint8_t* start;
     uint64_t bytes;
+    bool huge;
     bool Within(const uint8_t* from, uint64_t length) const {
       return start >= from && start < from + length;
     }
@@ -41,7 +43,7 @@ class PageWarmer {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Range> queue_;
-  Range serving_{nullptr, 0};
+  Range serving_{nullptr, 0, false};
   std::map<const uint8_t*, const uint8_t*> served_;  // start to end, disjoint and not adjacent
   bool started_ = false;
 };

@@ -10,6 +10,7 @@
 
 #include "addon_data.h"
 #include "borrowed_buffer.h"
+#include "huge_pages.h"
 #include "page_warmer.h"
 
 namespace tributary {
@@ -17,12 +18,16 @@ namespace tributary {
 namespace {
 
 constexpr uint64_t kPage = 4096;
+// Asked for at once, that many bytes are worth the wait for huge pages (huge_pages.h).
+constexpr uint64_t kHugeAtOnceBytes = 2 * kHugePage;
+constexpr int kWritable = PROT_READ | PROT_WRITE, kShared = MAP_SHARED | MAP_NORESERVE;
 
 }  // namespace
 
 Region::~Region() { Close(); }
 
-std::string Region::Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes) {
+std::string Region::Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes,
+                           bool huge) {
   // A reader may still map an old file of this name: cutting that one off would be its SIGBUS.
   unlink(path.c_str());
   fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -31,11 +36,29 @@ std::string Region::Create(const std::string& path, uint64_t reserved_bytes, uin
   if (ftruncate(fd_, static_cast<off_t>(reserved_bytes_)) != 0) {
     return std::string("ftruncate: ") + strerror(errno);
   }
+  huge_ = huge;
   void* address =
-      mmap(nullptr, reserved_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+      huge ? MapAligned() : mmap(nullptr, reserved_bytes_, kWritable, kShared, fd_, 0);
   if (address == MAP_FAILED) return std::string("mmap: ") + strerror(errno);
   base_ = static_cast<uint8_t*>(address);
   return Back(0, backed_bytes);
+}
+
+void* Region::MapAligned() {
+  uint64_t room = reserved_bytes_ + kHugePage;
+  void* found = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (found == MAP_FAILED) return found;
+  uint64_t begin = reinterpret_cast<uint64_t>(found);
+  uint64_t base = (begin + kHugePage - 1) / kHugePage * kHugePage;
+  void* address = mmap(reinterpret_cast<void*>(base), reserved_bytes_, kWritable, kShared | MAP_FIXED, fd_, 0);
+  if (address == MAP_FAILED) {
+    munmap(found, room);
+    return address;
+  }
+  uint64_t end = base + reserved_bytes_;
+  if (base > begin) munmap(found, base - begin);
+  munmap(reinterpret_cast<void*>(end), begin + room - end);
+  return address;
 }
 
 std::string Region::Back(uint64_t offset, uint64_t bytes) {
@@ -47,6 +70,11 @@ std::string Region::Back(uint64_t offset, uint64_t bytes) {
   uint64_t start = offset / kPage * kPage;
   uint64_t length = (offset + bytes + kPage - 1) / kPage * kPage - start;
   bool served = PageWarmer::Instance().Served(base_ + start, length);
+  if (!served && huge_ && length >= kHugeAtOnceBytes) {
+    // Of the first block no more than a header may be there.
+    uint64_t from = start < kHugePage ? 0 : start;
+    MakeHugePages(base_ + from, start + length - from);
+  }
   int failed = served ? 0 : PopulatePages(base_ + start, length);
   if (failed == EINVAL) {
     do {
@@ -62,7 +90,7 @@ void Region::BackAhead(uint64_t offset, uint64_t bytes) {
   if (base_ == nullptr || bytes == 0 || offset >= reserved_bytes_) return;
   uint64_t start = offset / kPage * kPage;
   uint64_t end = std::min((offset + bytes + kPage - 1) / kPage * kPage, reserved_bytes_);
-  PageWarmer::Instance().Add(base_ + start, end - start);
+  PageWarmer::Instance().Add(base_ + start, end - start, huge_);
 }
 
 void Region::Close() {
@@ -178,13 +206,13 @@ Napi::Value RegionObject::Close(const Napi::CallbackInfo& info) {
 
 namespace {
 
-// createRegion(path, reservedBytes, backedBytes): a Region, or the reason as a string.
+// createRegion(path, reservedBytes, backedBytes, hugePages): a Region, or the reason as a string.
 Napi::Value CreateRegion(const Napi::CallbackInfo& info) {
   Napi::Object object = AddonData::Of(info.Env())->region_constructor.New({});
   Region* region = RegionObject::FromValue(object);
   std::string failure =
       region->Create(info[0].ToString(), static_cast<uint64_t>(info[1].ToNumber().Int64Value()),
-                     static_cast<uint64_t>(info[2].ToNumber().Int64Value()));
+                     static_cast<uint64_t>(info[2].ToNumber().Int64Value()), info[3].ToBoolean());
   if (!failure.empty()) {
     region->Close();
     return Napi::String::New(info.Env(), failure);

@@ -23,7 +23,9 @@ class Region {
   Region& operator=(const Region&) = delete;
 
   // Creates the file, in place of one of that name. Returns "" or the reason. The first `backed_bytes` are backed.
-  std::string Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes);
+  // `huge`: what is asked for in whole blocks of 2 MiB, ahead or many at once, is put on huge pages.
+  std::string Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes,
+                     bool huge = false);
   // Makes [offset, offset + bytes) safe to touch. Returns "" or the reason. Idempotent, and cheap
   // enough to call once per megabyte, not once per row.
   std::string Back(uint64_t offset, uint64_t bytes);
@@ -38,9 +40,13 @@ class Region {
   uint64_t backed_bytes() const { return backed_bytes_.load(std::memory_order_relaxed); }
 
  private:
+  // Maps the file where blocks of it lie on blocks of memory. Returns MAP_FAILED where that fails.
+  void* MapAligned();
+
   int fd_ = -1;
   uint8_t* base_ = nullptr;
   uint64_t reserved_bytes_ = 0;
+  bool huge_ = false;
   std::atomic<uint64_t> backed_bytes_{0};
 };
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { GIB, MIB } from '../../base/units.ts';
+import { alignUp, GIB, KIB, MIB } from '../../base/units.ts';
 import { PAGE_BYTES } from '../../storage/segment-format.ts';
 import { ARRAY_HEADER, SharedArray } from '../../storage/shared-array.ts';
 
@@ -27,18 +27,20 @@ describe('SharedArray', () => {
     array.close();
   });
 
-  it('growing keeps addresses and elements, and takes memory by the mebibyte', () => {
+  it('growing keeps addresses and elements, in steps of a thirty-second, 64 KiB at least', () => {
     const capacity = 100_000_000;
     const array = SharedArray.create({ directory, name: 'times', type: 'i64', capacity });
     const view = array.values;
     array.ensure(1);
-    assert.equal(array.backedBytes, PAGE_BYTES + MIB);
+    assert.equal(array.backedBytes, 64 * KIB);
     view[0] = -5n;
     array.ensure(300_000);
     view[299_999] = 6n;
     assert.equal(array.values, view);
     assert.deepEqual([view[0], view[299_999]], [-5n, 6n]);
-    assert.equal(array.backedBytes, PAGE_BYTES + 3 * MIB);
+    assert.equal(array.backedBytes, alignUp(PAGE_BYTES + 300_000 * 8, 64 * KIB));
+    array.ensure(10_000_000);
+    assert.equal(array.backedBytes, alignUp(PAGE_BYTES + 10_000_000 * 8, 2 * MIB));
     array.close();
   });
 

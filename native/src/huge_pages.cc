@@ -1,0 +1,50 @@
+#include "huge_pages.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+namespace tributary {
+
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPagesPerBlock = kHugePage / kPage;
+// Used pages are copied, which soon takes longer than making the small pages that are left.
+constexpr int64_t kUsedPagesMax = 64;
+
+bool IsLittleUsed(uint8_t* block) {
+  unsigned char resident[kPagesPerBlock];
+  if (mincore(block, kHugePage, resident) != 0) return false;
+  return std::count_if(resident, resident + kPagesPerBlock,
+                       [](unsigned char page) { return (page & 1) != 0; }) <= kUsedPagesMax;
+}
+
+}  // namespace
+
+void MakeHugePages(uint8_t* start, uint64_t bytes) {
+  uint64_t first = (reinterpret_cast<uint64_t>(start) + kHugePage - 1) / kHugePage * kHugePage;
+  uint64_t end = reinterpret_cast<uint64_t>(start + bytes) / kHugePage * kHugePage;
+  uint64_t run = first;
+  // One call for neighbours, since each waits for all processors.
+  auto make = [](uint64_t from, uint64_t until) {
+    if (from < until) madvise(reinterpret_cast<void*>(from), until - from, MADV_COLLAPSE);
+  };
+  for (uint64_t at = first; at < end; at += kHugePage) {
+    auto* block = reinterpret_cast<uint8_t*>(at);
+    // A block that has no page at all is no file's to the kernel, and stays as it is.
+    if (IsLittleUsed(block) && madvise(block, kPage, MADV_POPULATE_WRITE) == 0) continue;
+    make(run, at);
+    run = at + kHugePage;
+  }
+  make(run, end);
+}
+
+}  // namespace tributary
