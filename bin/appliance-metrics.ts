@@ -39,6 +39,16 @@ export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
     sum(({ tenant }) => tenant.hot.budget.usedBytes),
   );
   metrics.gauge(
+    'tributary_hot_spare_bytes',
+    'The part of it that flushed segments left for those to come.',
+    sum(({ tenant }) => tenant.hot.spareBytes),
+  );
+  metrics.counter(
+    'tributary_hot_segments_reused_total',
+    'Segments made of the memory of flushed ones.',
+    sum(({ tenant }) => tenant.hot.segmentsReused),
+  );
+  metrics.gauge(
     'tributary_flush_waiting_bytes',
     'Memory of hot rows that are not in the lake yet.',
     sum(({ flusher }) => flusher.unflushedBytes),

@@ -9,6 +9,7 @@
  *
  * - It is due when unflushed rows take `flushBytes`, or some have waited for `flushAgeMs`.
  * - A flush that begins late is urgent: encoding then takes its full share of the processors.
+ * - Files that flushed segments left behind, and that nobody needed for long, are given up (SpareSegments).
  * - One flush runs at a time. The write path goes on meanwhile; encoding has a process of its own.
  *
  * Failure: rows stay hot, the error is logged, and the next attempt comes after a growing pause. While hot
@@ -104,6 +105,7 @@ export class Flusher {
   poll(): void {
     const { clock, flushBytes, flushAgeMs, logger, tenantId } = this.#options;
     const nowMs = clock.monotonicMs();
+    for (const { hot } of this.#options.tables) hot.spares.giveUpIdle(nowMs);
     if (!this.#hasRows()) this.#waitingSinceMs = undefined;
     else this.#waitingSinceMs ??= nowMs;
     if (this.#stopped || this.#running !== undefined || nowMs < this.#pausedUntilMs) return;

@@ -52,6 +52,16 @@ export class HotStore {
     this.tables = [this.edges, this.merges, this.deadLetters, this.warnings, this.events];
   }
 
+  /** Memory of files that wait to be segments again. */
+  get spareBytes(): number {
+    return this.tables.reduce((sum, { spares }) => sum + spares.bytes, 0);
+  }
+
+  /** Files that were used again. */
+  get segmentsReused(): number {
+    return this.tables.reduce((sum, { spares }) => sum + spares.reusedCount, 0);
+  }
+
   /** Unmaps everything; the files stay for readers. Idempotent. */
   close(): void {
     for (const table of this.tables) table.close();

@@ -19,8 +19,23 @@ export interface NativeRegion {
    * used with every batch there is `window`.
    */
   readonly buffer: ArrayBuffer;
+  /** What was backed in this life of the file. */
   readonly backedBytes: number;
-  /** Makes the range [offset, offset + bytes) safe to touch. @returns '' or why it could not. */
+  /** What was backed in any: the memory that the file takes. */
+  readonly memoryBytes: number;
+  /** Takes the buffers away that were made so far: a late access to one finds it empty. */
+  detach(): void;
+  /**
+   * Begins another life of the file, as `path`: as if it was made anew, but for its pages, which are there
+   * already. Nobody can map it until `admitReaders`.
+   * @returns '', or why it stays what it was: a reader maps it, or it cannot be renamed.
+   */
+  reuse(path: string, backedBytes: number): string;
+  admitReaders(): void;
+  /**
+   * Makes the range [offset, offset + bytes) safe to touch, and zero what was not backed before.
+   * @returns '' or why it could not.
+   */
   back(offset: number, bytes: number): string;
   /** Asks the background thread to allocate what `back` will be asked for soon. Only a hint. */
   backAhead(offset: number, bytes: number): void;

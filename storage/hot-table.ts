@@ -7,7 +7,8 @@
  *
  * - floor ≤ published ≤ staged, and none goes back. Rows below the floor are in cold files.
  * - The active segment exists from the start and is never dropped, so a table always has a schema.
- * - A segment is listed in the registry before it gets rows and until it is dropped.
+ * - A segment is listed in the registry before it gets rows and until it is dropped. Its file may become
+ *   that of a later segment ({@link SpareSegments}).
  * - Refusals (full budget, full file system) leave the table as it was.
  */
 import { join } from 'node:path';
@@ -20,6 +21,7 @@ import { eachNamedRow, type RowCondition } from './row-condition.ts';
 import { fixedBytes, SegmentFile } from './segment-file.ts';
 import { type SegmentPlan, segmentFile } from './segment-format.ts';
 import { SegmentRowWriter } from './segment-row-writer.ts';
+import { type SparePages, SpareSegments } from './spare-segments.ts';
 import type { TableRegistry } from './table-registry.ts';
 
 export interface HotTableOptions {
@@ -35,6 +37,7 @@ export interface HotTableOptions {
 
 export class HotTable {
   readonly plan: SegmentPlan;
+  readonly spares: SpareSegments;
   readonly #directory: string;
   readonly #registry: TableRegistry;
   readonly #budget: HotBudget;
@@ -45,11 +48,13 @@ export class HotTable {
   readonly #charged = new Map<SegmentFile, number>();
   #active: SegmentFile;
   /** The file of the segment after the active one, its first pages already allocated. */
-  #prepared: NativeRegion | undefined;
+  #prepared: SparePages | undefined;
   #rowWriter: SegmentRowWriter | undefined;
   #floorRow = 0;
   #publishedRows = 0;
   #nextSegmentId = 1;
+  /** Files of older segments are not kept. */
+  #oldestToKeep = 1;
 
   /** Registers the table and makes its first segment. */
   constructor(options: HotTableOptions) {
@@ -58,6 +63,7 @@ export class HotTable {
     this.#registry = options.registry;
     this.#budget = options.budget;
     this.#removeFile = options.removeFile;
+    this.spares = new SpareSegments(this.#budget, this.#removeFile);
     this.#slot = this.#registry.addTable(this.plan.schema.name, this.plan.schema.schemaId);
     this.#active = this.#addSegment(0);
   }
@@ -159,12 +165,15 @@ export class HotTable {
   }
 
   /**
-   * Hides the rows below `tableRow` that a condition names, of those that are not cold.
+   * Hides the rows below `tableRow` that a condition names, of those that are not cold. Their bytes, and
+   * what may be left of others like them, go when the segments of today are dropped.
    * @returns how many were visible.
    */
   hideNamed(conditions: readonly RowCondition[], tableRow: number): number {
     assert(tableRow <= this.stagedRows, 'only staged rows are hidden');
     this.#rowWriter?.flushCounters();
+    this.spares.giveUp(this.spares.bytes);
+    this.#oldestToKeep = this.#nextSegmentId + 1;
     let count = 0;
     for (const segment of this.#segments) {
       const { firstRow } = segment;
@@ -208,11 +217,15 @@ export class HotTable {
   /** Unmaps all segments and leaves their files. Idempotent. */
   close(): void {
     for (const segment of this.#segments.splice(0)) this.#close(segment);
-    this.#prepared?.close();
-    this.#prepared = undefined;
+    if (this.#prepared !== undefined) {
+      this.#budget.release(this.#prepared.chargedBytes);
+      this.#prepared.region.close();
+      this.#prepared = undefined;
+    }
+    this.spares.close();
   }
 
-  /** Drops the sealed segments below the floor, and removes their files. */
+  /** Drops the sealed segments below the floor, and keeps or removes their files. */
   #dropColdSegments(): void {
     let count = 0;
     while (
@@ -224,20 +237,29 @@ export class HotTable {
     if (count === 0) return;
     this.#registry.removeOldestSegments(this.#slot, count);
     for (const segment of this.#segments.splice(0, count)) {
-      this.#close(segment);
-      this.#removeFile(segment.path);
+      if (segment.segmentId >= this.#oldestToKeep) {
+        this.#settle(segment);
+        this.#charged.delete(segment);
+        this.spares.keep(segment);
+      } else {
+        this.#close(segment);
+        this.#removeFile(segment.path);
+      }
     }
   }
 
   /**
-   * Once a quarter of the active segment is used, makes the file of the next one. Where that fails,
-   * rotation will fail too, and say so.
+   * Once a quarter of the active segment is used, finds or makes the file of the next one. Where that
+   * fails, rotation will fail too, and say so.
    */
   #prepareNext(): void {
     const { stagedRows, plan } = this.#active;
     if (this.#prepared !== undefined || stagedRows * 4 < plan.rowCapacity) return;
-    const prepared = SegmentFile.prepare(this.#pathOf(this.#nextSegmentId), this.plan);
-    if (typeof prepared !== 'string') this.#prepared = prepared;
+    const path = this.#pathOf(this.#nextSegmentId);
+    this.#prepared = this.spares.take(path);
+    if (this.#prepared !== undefined) return;
+    const region = SegmentFile.prepare(path, this.plan);
+    if (typeof region !== 'string') this.#prepared = { region, chargedBytes: 0 };
   }
 
   #pathOf(segmentId: number): string {
@@ -251,20 +273,15 @@ export class HotTable {
         limitBytes: this.#budget.limitBytes,
       });
     }
-    this.#budget.require(fixedBytes(this.plan));
     const segmentId = this.#nextSegmentId;
-    const segment = SegmentFile.create(
-      this.#pathOf(segmentId),
-      this.plan,
-      segmentId,
-      firstRow,
-      this.#prepared,
-    );
-    this.#prepared = undefined;
+    this.#prepared ??= this.spares.take(this.#pathOf(segmentId));
+    const isCharged = (this.#prepared?.chargedBytes ?? 0) > 0;
+    if (!isCharged) this.#budget.require(fixedBytes(this.plan));
+    const segment = this.#createSegment(segmentId, firstRow);
     try {
       this.#registry.addSegment(this.#slot, { segmentId, firstRow });
     } catch (failure) {
-      segment.close();
+      this.#close(segment);
       throw failure;
     }
     this.#nextSegmentId += 1;
@@ -273,9 +290,24 @@ export class HotTable {
     return segment;
   }
 
+  /** Of the prepared file, if there is one. */
+  #createSegment(segmentId: number, firstRow: number): SegmentFile {
+    const { region, chargedBytes } = this.#prepared ?? { region: undefined, chargedBytes: 0 };
+    this.#prepared = undefined;
+    const path = this.#pathOf(segmentId);
+    try {
+      const segment = SegmentFile.create(path, this.plan, segmentId, firstRow, region);
+      this.#charged.set(segment, chargedBytes);
+      return segment;
+    } catch (failure) {
+      this.#budget.release(chargedBytes);
+      throw failure;
+    }
+  }
+
   /** Charges the budget for what a segment took since the last time. */
   #settle(segment: SegmentFile): void {
-    const bytes = segment.usedBytes;
+    const bytes = segment.memoryBytes;
     this.#budget.charge(bytes - (this.#charged.get(segment) ?? 0));
     this.#charged.set(segment, bytes);
   }

@@ -61,7 +61,7 @@ export class SegmentFile {
   }
 
   /**
-   * @param prepared what `prepare` made for this path, if it did.
+   * @param prepared what `prepare` or `reuseFile` made for this path, if one did.
    * @throws TRIBUTARY_STORAGE_REGION_FULL when the file system has no room.
    */
   static create(
@@ -105,6 +105,7 @@ export class SegmentFile {
     const header = new Uint8Array(descriptorOffset(plan.columns.length));
     writeSegmentHeader(header.buffer, plan, segmentId, firstRow);
     region.write(0, header);
+    region.admitReaders();
   }
 
   /**
@@ -142,9 +143,14 @@ export class SegmentFile {
     return free;
   }
 
-  /** Memory the segment takes: what was backed, by whoever fills it. Rounded up, never down. */
+  /** Memory that the segment's rows take: what was backed, by whoever fills it. Rounded up, never down. */
   get usedBytes(): number {
     return this.region.backedBytes;
+  }
+
+  /** Memory of the file: more than `usedBytes` while it was a longer segment before. */
+  get memoryBytes(): number {
+    return this.region.memoryBytes;
   }
 
   /** Makes [offset, offset + bytes) safe to touch. @throws TRIBUTARY_STORAGE_REGION_FULL */
@@ -196,9 +202,16 @@ export class SegmentFile {
     this.region.store32(SEGMENT_HEADER.sealed, 1);
   }
 
+  /** Ends the use of its columns by this process; the file stays mapped. */
+  detach(): void {
+    this.#u32Columns.clear();
+    this.#words = undefined;
+    this.region.detach();
+  }
+
   /** Unmaps the file and leaves it where it is. Idempotent. */
   close(): void {
-    this.#u32Columns.clear();
+    this.detach();
     this.region.close();
   }
 
@@ -211,6 +224,14 @@ export class SegmentFile {
 /** The file with its header backed; why there is none, when there is none. */
 function makeFile(path: string, plan: SegmentPlan): NativeRegion | string {
   return native.createRegion(path, plan.fileBytes, descriptorOffset(plan.columns.length));
+}
+
+/**
+ * Makes the file of a segment that is used no more the file of one to come, as `path`, for `create`.
+ * @returns false, and nothing has changed, while a reader maps it.
+ */
+export function reuseFile({ region, plan }: SegmentFile, path: string): boolean {
+  return region.reuse(path, descriptorOffset(plan.columns.length)) === '';
 }
 
 /** What an empty segment takes: the least room the hot budget must have for a new one. */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <napi.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,6 +70,25 @@ std::shared_ptr<const Mapping> Mapping::Open(const std::string& path, int* error
     *error_number = errno;
     return nullptr;
   }
+  return MapAndClose(fd, error_number);
+}
+
+std::shared_ptr<const Mapping> Mapping::OpenLocked(const std::string& path, int* error_number) {
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat opened, named;
+  bool is_locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0;
+  if (is_locked && fstat(fd, &opened) == 0 && stat(path.c_str(), &named) == 0) {
+    if (opened.st_ino == named.st_ino && opened.st_dev == named.st_dev) {
+      return MapAndClose(fd, error_number);
+    }
+    errno = ENOENT;
+  }
+  *error_number = errno == EWOULDBLOCK ? ENOENT : errno;
+  if (fd >= 0) close(fd);
+  return nullptr;
+}
+
+std::shared_ptr<const Mapping> Mapping::MapAndClose(int fd, int* error_number) {
   struct stat status;
   void* data = MAP_FAILED;
   errno = EINVAL;
@@ -101,7 +121,7 @@ int Segment::Find(const std::string& name) const {
 
 std::shared_ptr<const Segment> Segment::Open(const std::string& path, std::string* failure) {
   int error_number = 0;
-  std::shared_ptr<const Mapping> mapping = Mapping::Open(path, &error_number);
+  std::shared_ptr<const Mapping> mapping = Mapping::OpenLocked(path, &error_number);
   if (!mapping) {
     *failure = error_number == ENOENT ? "" : strerror(error_number);
     return nullptr;

@@ -7,6 +7,7 @@
 //   or a count; a file that does not hold together is an error of the query, never a crash.
 // - A mapping lives as long as somebody shares it: a scan keeps its segments although the writer has
 //   removed their files meanwhile.
+// - A mapped segment is locked (a shared flock), so that the writer does not use its file again (region.h).
 // - Counters that the writer moves on (staged_rows, null_count, …) are read after published_rows, so
 //   they cover every row that a snapshot shows.
 #pragma once
@@ -27,6 +28,11 @@ class Mapping {
  public:
   // nullptr when the file cannot be mapped; *error_number says why.
   static std::shared_ptr<const Mapping> Open(const std::string& path, int* error_number);
+  // As Open, and holds a shared flock for as long as the mapping: the kernel ends it with the last reference
+  // to the opened file, of which the mapping is one. ENOENT also when the writer takes or took the file for
+  // another life (region.h): what it takes is renamed under the exclusive lock, so a file that is locked
+  // here and still has its name is the one that was asked for.
+  static std::shared_ptr<const Mapping> OpenLocked(const std::string& path, int* error_number);
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -40,6 +46,7 @@ class Mapping {
 
  private:
   Mapping(const uint8_t* data, uint64_t bytes) : data_(data), bytes_(bytes) {}
+  static std::shared_ptr<const Mapping> MapAndClose(int fd, int* error_number);
   const uint8_t* data_;
   uint64_t bytes_;
 };

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 
 #include "huge_pages.h"
 
@@ -21,6 +20,8 @@ constexpr size_t kQueueMax = 1024;
 constexpr uint64_t kStepBytes = 256 * 1024;
 // Huge pages are made faster than that, but each call waits for all processors.
 constexpr uint64_t kHugeStepBytes = 16 << 20;
+
+uint64_t AddressOf(const uint8_t* byte) { return reinterpret_cast<uintptr_t>(byte); }
 }  // namespace
 
 int PopulatePages(uint8_t* start, uint64_t bytes) {
@@ -55,27 +56,12 @@ void PageWarmer::Forget(uint8_t* start, uint64_t bytes) {
                               [&](const Range& range) { return range.Within(start, bytes); }),
                queue_.end());
   changed_.wait(lock, [&] { return !serving_.Within(start, bytes); });
-  served_.erase(served_.lower_bound(start), served_.lower_bound(start + bytes));
+  served_.Remove(AddressOf(start), AddressOf(start) + bytes);
 }
 
 bool PageWarmer::Served(const uint8_t* start, uint64_t bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
-  auto after = served_.upper_bound(start);
-  return after != served_.begin() && std::prev(after)->second >= start + bytes;
-}
-
-void PageWarmer::NoteServed(const uint8_t* start, uint64_t bytes) {
-  const uint8_t* end = start + bytes;
-  auto after = served_.upper_bound(start);
-  if (after != served_.end() && after->first == end) {
-    end = after->second;
-    after = served_.erase(after);
-  }
-  if (after != served_.begin() && std::prev(after)->second == start) {
-    std::prev(after)->second = end;
-  } else {
-    served_.emplace(start, end);
-  }
+  return served_.Contains(AddressOf(start), AddressOf(start) + bytes);
 }
 
 void PageWarmer::Run() {
@@ -93,7 +79,7 @@ void PageWarmer::Run() {
     if (step.huge) MakeHugePages(step.start, step.bytes);
     bool populated = PopulatePages(step.start, step.bytes) == 0;
     lock.lock();
-    if (populated) NoteServed(step.start, step.bytes);
+    if (populated) served_.Add(AddressOf(step.start), AddressOf(step.start) + step.bytes);
     serving_ = {nullptr, 0, false};
     changed_.notify_all();
   }

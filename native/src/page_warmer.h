@@ -7,9 +7,10 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <mutex>
 #include <thread>
+
+#include "page_ranges.h"
 
 namespace tributary {
 
@@ -38,13 +39,12 @@ class PageWarmer {
   };
 
   void Run();
-  void NoteServed(const uint8_t* start, uint64_t bytes);
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Range> queue_;
   Range serving_{nullptr, 0, false};
-  std::map<const uint8_t*, const uint8_t*> served_;  // start to end, disjoint and not adjacent
+  PageRanges served_;  // of addresses
   bool started_ = false;
 };
 

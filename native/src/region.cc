@@ -1,11 +1,13 @@
 #include "region.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "addon_data.h"
@@ -41,6 +43,7 @@ std::string Region::Create(const std::string& path, uint64_t reserved_bytes, uin
       huge ? MapAligned() : mmap(nullptr, reserved_bytes_, kWritable, kShared, fd_, 0);
   if (address == MAP_FAILED) return std::string("mmap: ") + strerror(errno);
   base_ = static_cast<uint8_t*>(address);
+  path_ = path;
   return Back(0, backed_bytes);
 }
 
@@ -61,35 +64,77 @@ void* Region::MapAligned() {
   return address;
 }
 
-std::string Region::Back(uint64_t offset, uint64_t bytes) {
+std::string Region::Reuse(const std::string& path, uint64_t backed_bytes) {
+  if (base_ == nullptr) return "the region is closed";
+  if (flock(fd_, LOCK_EX | LOCK_NB) != 0) return std::string("flock: ") + strerror(errno);
+  if (rename(path_.c_str(), path.c_str()) != 0) {
+    std::string failure = std::string("rename: ") + strerror(errno);
+    AdmitReaders();
+    return failure;
+  }
+  path_ = path;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    backed_.Clear();
+    backed_bytes_.store(0, std::memory_order_relaxed);
+  }
+  return Back(0, backed_bytes);
+}
+
+void Region::AdmitReaders() { flock(fd_, LOCK_UN); }
+
+std::string Region::Back(uint64_t offset, uint64_t bytes, Contents contents) {
   if (base_ == nullptr) return "the region is closed";
   if (bytes == 0) return "";
   if (offset > reserved_bytes_ || bytes > reserved_bytes_ - offset) {
     return "the reserved length of " + std::to_string(reserved_bytes_) + " bytes is used up";
   }
   uint64_t start = offset / kPage * kPage;
-  uint64_t length = (offset + bytes + kPage - 1) / kPage * kPage - start;
-  bool served = PageWarmer::Instance().Served(base_ + start, length);
-  if (!served && huge_ && length >= kHugeAtOnceBytes) {
-    // Of the first block no more than a header may be there.
-    uint64_t from = start < kHugePage ? 0 : start;
-    MakeHugePages(base_ + from, start + length - from);
-  }
-  int failed = served ? 0 : PopulatePages(base_ + start, length);
-  if (failed == EINVAL) {
-    do {
-      failed = posix_fallocate(fd_, static_cast<off_t>(start), static_cast<off_t>(length));
-    } while (failed == EINTR);
-  }
+  uint64_t end = (offset + bytes + kPage - 1) / kPage * kPage;
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::string failure;
+  backed_.Split(start, end, [&](uint64_t from, uint64_t to, bool is_backed) {
+    if (!is_backed && failure.empty()) failure = MakeReady(from, to, contents);
+  });
+  if (failure.empty()) backed_bytes_.fetch_add(backed_.Add(start, end), std::memory_order_relaxed);
+  return failure;
+}
+
+std::string Region::MakeReady(uint64_t from, uint64_t to, Contents contents) {
+  int failed = 0;
+  made_.Split(from, to, [&](uint64_t part, uint64_t part_end, bool is_made) {
+    if (is_made && contents == Contents::kZero) memset(base_ + part, 0, part_end - part);
+    if (!is_made && failed == 0) failed = AllocatePages(part, part_end);
+  });
   if (failed != 0) return strerror(failed);
-  backed_bytes_.fetch_add(length, std::memory_order_relaxed);
+  memory_bytes_.fetch_add(made_.Add(from, to), std::memory_order_relaxed);
   return "";
+}
+
+int Region::AllocatePages(uint64_t from, uint64_t to) {
+  uint8_t* start = base_ + from;
+  if (PageWarmer::Instance().Served(start, to - from)) return 0;
+  if (huge_ && to - from >= kHugeAtOnceBytes) {
+    // Of the first block no more than a header may be there.
+    uint64_t huge_from = from < kHugePage ? 0 : from;
+    MakeHugePages(base_ + huge_from, to - huge_from);
+  }
+  int failed = PopulatePages(start, to - from);
+  if (failed != EINVAL) return failed;
+  do {
+    failed = posix_fallocate(fd_, static_cast<off_t>(from), static_cast<off_t>(to - from));
+  } while (failed == EINTR);
+  return failed;
 }
 
 void Region::BackAhead(uint64_t offset, uint64_t bytes) {
   if (base_ == nullptr || bytes == 0 || offset >= reserved_bytes_) return;
   uint64_t start = offset / kPage * kPage;
   uint64_t end = std::min((offset + bytes + kPage - 1) / kPage * kPage, reserved_bytes_);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (made_.Contains(start, end)) return;
+  }
   PageWarmer::Instance().Add(base_ + start, end - start, huge_);
 }
 
@@ -107,6 +152,10 @@ Napi::Function RegionObject::Define(Napi::Env env) {
   return DefineClass(env, "Region",
                      {InstanceAccessor<&RegionObject::Buffer>("buffer"),
                       InstanceAccessor<&RegionObject::BackedBytes>("backedBytes"),
+                      InstanceAccessor<&RegionObject::MemoryBytes>("memoryBytes"),
+                      InstanceMethod<&RegionObject::Detach>("detach"),
+                      InstanceMethod<&RegionObject::Reuse>("reuse"),
+                      InstanceMethod<&RegionObject::AdmitReaders>("admitReaders"),
                       InstanceMethod<&RegionObject::Back>("back"),
                       InstanceMethod<&RegionObject::BackAhead>("backAhead"),
                       InstanceMethod<&RegionObject::Window>("window"),
@@ -139,6 +188,26 @@ Napi::Value RegionObject::Buffer(const Napi::CallbackInfo& info) {
 
 Napi::Value RegionObject::BackedBytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(region_.backed_bytes()));
+}
+
+Napi::Value RegionObject::MemoryBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(region_.memory_bytes()));
+}
+
+Napi::Value RegionObject::Detach(const Napi::CallbackInfo& info) {
+  DetachBuffers();
+  return info.Env().Undefined();
+}
+
+// reuse(path, backedBytes): "" or why not.
+Napi::Value RegionObject::Reuse(const Napi::CallbackInfo& info) {
+  uint64_t backed_bytes = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
+  return Napi::String::New(info.Env(), region_.Reuse(info[0].ToString(), backed_bytes));
+}
+
+Napi::Value RegionObject::AdmitReaders(const Napi::CallbackInfo& info) {
+  region_.AdmitReaders();
+  return info.Env().Undefined();
 }
 
 Napi::Value RegionObject::Back(const Napi::CallbackInfo& info) {
@@ -192,14 +261,16 @@ Napi::Value RegionObject::Write(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value RegionObject::Close(const Napi::CallbackInfo& info) {
+void RegionObject::DetachBuffers() {
   for (const auto& window : windows_) window.Value().Detach();
   windows_.clear();
-  if (!buffer_.IsEmpty()) {
-    // Detached, so that a late access throws instead of touching unmapped memory.
-    buffer_.Value().Detach();
-    buffer_.Reset();
-  }
+  if (buffer_.IsEmpty()) return;
+  buffer_.Value().Detach();
+  buffer_.Reset();
+}
+
+Napi::Value RegionObject::Close(const Napi::CallbackInfo& info) {
+  DetachBuffers();
   region_.Close();
   return info.Env().Undefined();
 }

@@ -137,7 +137,7 @@ std::string SegmentWriter::BackFor(uint32_t rows, uint64_t heap_bytes) {
     uint64_t step = HeapStep(d->heap_used);
     goal = std::min((goal + step - 1) / step * step, d->heap_capacity);
     std::string failure =
-        region_->Back(d->heap_offset + column.heap_backed, goal - column.heap_backed);
+        region_->Back(d->heap_offset + column.heap_backed, goal - column.heap_backed, Contents::kAnything);
     if (!failure.empty()) return failure;
     column.heap_backed = goal;
     if (d->heap_used > 0) {
