@@ -31,7 +31,7 @@ uint64_t EndOfValue(const uint8_t* bytes, uint64_t length, uint64_t at) {
     } else if (token < 0xc0) {
       at += token & 0x1fu;
     } else {
-      const Token& described = kMsgpackTokens[token - 0xc0];
+      const MsgpackToken& described = kMsgpackTokens[token - 0xc0];
       if (described.kind == TokenKind::kNever) return kMalformed;
       if (described.length_bytes > length - at) return kCutOff;
       uint64_t count = 0;

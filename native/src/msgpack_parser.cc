@@ -4,17 +4,12 @@
 #include <cmath>
 #include <cstring>
 
+#include "msgpack_tokens.h"
 #include "simdjson.h"
 
 namespace tributary {
 
 namespace {
-
-// msgpackr's record ids: kRecordIdMin to 0x7f in one byte; the upper half of them may go on in a second byte,
-// which counts in steps of 32.
-constexpr uint32_t kRecordIdMask = 0x3f;
-constexpr uint32_t kSecondByteIdMin = 32;
-constexpr uint32_t kSecondByteStep = 32;
 
 // Doubles from here on are written with an exponent, as ECMA-262 has it.
 constexpr double kExponentFrom = 1e21;
@@ -22,7 +17,6 @@ constexpr double kUint64End = 0x1p64;
 constexpr double kInt64Min = -0x1p63;
 
 constexpr uint8_t kExtensionUndefined = 0x00;
-constexpr uint8_t kExtensionRecord = 0x72;
 constexpr uint8_t kExtensionTimestamp = 0xff;
 
 bool IsStringToken(uint8_t token) {
@@ -371,7 +365,7 @@ bool MsgpackParser::ScalarKey(bool is_first, uint32_t depth) {
 MsgpackParser::Outcome MsgpackParser::Extension(uint32_t length, uint32_t depth, bool is_walked) {
   uint8_t type;
   if (!in_.ReadByte(&type)) return CutOff();
-  if (type == kExtensionRecord) return RecordDefinition(length, depth, is_walked);
+  if (type == kRecordExtension) return RecordDefinition(length, depth, is_walked);
   const uint8_t* bytes;
   if (!in_.Take(length, &bytes)) return CutOff();
   if (type == kExtensionUndefined) return Outcome::kUndefined;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "json_builder.h"
+#include "msgpack_tokens.h"
 #include "payload_walker.h"
 
 namespace tributary {
@@ -16,8 +17,6 @@ namespace tributary {
 constexpr size_t kPlainMemberBytesMax = 128;
 constexpr size_t kPlainKeyBytesMax = 31;
 constexpr uint32_t kPlainStringBytesMax = 64;
-// msgpackr's record ids begin here; below are small numbers in any case.
-constexpr uint8_t kRecordIdMin = 0x40;
 
 inline bool IsPlainStringToken(uint8_t token) { return (token & 0xe0) == 0xa0 || token == 0xd9; }
 

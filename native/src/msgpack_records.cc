@@ -9,9 +9,6 @@ namespace tributary {
 
 namespace {
 
-constexpr uint8_t kIdMin = 0x40, kIdMax = 0x7f, kIdMask = 0x3f;
-// The upper half of the ids may go on in a second byte, which counts in steps of 32.
-constexpr uint32_t kSecondByteIdMin = 32, kSecondByteStep = 32;
 constexpr uint64_t kKeyBytesMax = 4 << 20;
 
 }  // namespace
@@ -63,9 +60,9 @@ RecordsOutcome MsgpackRecords::Value() {
   now_.left--;
   if (from_.at >= from_.length) return RecordsOutcome::kCutOff;
   uint8_t token = from_.bytes[from_.at];
-  if (token >= kIdMin && token <= kIdMax && IsDefined(token & kIdMask)) {
+  if (token >= kRecordIdMin && token < kRecordIdEnd && IsDefined(token & kRecordIdMask)) {
     from_.at++;
-    return Reference(token & kIdMask);
+    return Reference(token & kRecordIdMask);
   }
   return Token(token);
 }
@@ -79,7 +76,7 @@ RecordsOutcome MsgpackRecords::Token(uint8_t token) {
     return Copy(start, 0);
   }
   if (token < 0xc0) return Copy(start, token & 0x1fu);
-  const tributary::Token& described = kMsgpackTokens[token - 0xc0];
+  const MsgpackToken& described = kMsgpackTokens[token - 0xc0];
   if (described.kind == TokenKind::kNever) return RecordsOutcome::kMalformed;
   uint64_t count;
   if (!ReadLength(described.length_bytes, &count)) return RecordsOutcome::kCutOff;
@@ -107,7 +104,7 @@ RecordsOutcome MsgpackRecords::Token(uint8_t token) {
 RecordsOutcome MsgpackRecords::Definition(uint32_t id_bytes) {
   if (from_.length - from_.at <= id_bytes) return RecordsOutcome::kCutOff;
   const uint8_t* id = from_.bytes + from_.at;
-  uint32_t index = id[0] & kIdMask;
+  uint32_t index = id[0] & kRecordIdMask;
   if (id_bytes == 2) {
     if (index < kSecondByteIdMin) return RecordsOutcome::kMalformed;
     index += id[1] * kSecondByteStep;

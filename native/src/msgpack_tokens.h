@@ -1,4 +1,5 @@
-// How long the tokens of msgpack are: what it takes to pass over values without reading them.
+// How long the tokens of msgpack are, which is what it takes to pass over values without reading them; and the
+// ids of msgpackr's records.
 #pragma once
 #include <cstdint>
 
@@ -6,19 +7,25 @@ namespace tributary {
 
 // The extension under which msgpackr writes records: an id, an array of keys, and the values of the first.
 constexpr uint8_t kRecordExtension = 0x72;
+// Ids are bytes from kRecordIdMin to 0x7f, known by what the mask leaves; the upper half of them may go on in a
+// second byte, which counts in steps of 32.
+constexpr uint8_t kRecordIdMin = 0x40, kRecordIdEnd = 0x80;
+constexpr uint32_t kRecordIdMask = 0x3f;
+constexpr uint32_t kSecondByteIdMin = 32;
+constexpr uint32_t kSecondByteStep = 32;
 
 enum class TokenKind : uint8_t { kPlain, kExtension, kArray, kMap, kNever };
 
 // A token: bytes behind it whatever it says, and those of a length (big-endian): of bytes behind it, or of
 // the values of an array or the pairs of a map.
-struct Token {
+struct MsgpackToken {
   uint8_t fixed_bytes, length_bytes;
   TokenKind kind;
 };
 
 // Those from 0xc0 to 0xdf. All below are their own length: integers, maps, arrays and strings of a few; those
 // above are integers.
-inline constexpr Token kMsgpackTokens[32] = {
+inline constexpr MsgpackToken kMsgpackTokens[32] = {
     {0, 0, TokenKind::kPlain},      {0, 0, TokenKind::kNever},  // nil; 0xc1
     {0, 0, TokenKind::kPlain},      {0, 0, TokenKind::kPlain},  // false, true
     {0, 1, TokenKind::kPlain},      {0, 2, TokenKind::kPlain},      {0, 4, TokenKind::kPlain},  // bin
