@@ -162,6 +162,10 @@ export const LIMITS = Object.freeze({
   erasureReasonCharactersMax: 500,
   /** Traits of people that one tenant can declare as columns. */
   declaredTraitsMax: 100,
+  /** Values of declared traits that are kept for one tenant: an anchor's newest of a key each. */
+  traitValuesMax: 500_000_000,
+  /** Bytes of those among them that are longer than 8 bytes as JSON. */
+  traitTextBytesMax: 32 * GIB,
   /** Bytes of identifier values per tenant. */
   identityValuesBytesMax: 32 * GIB,
 

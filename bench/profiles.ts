@@ -2,13 +2,15 @@
  * The relations of people, as an analyst's statement finds them, against DuckDB's own in-memory table with
  * the same rows; both in one database with two threads, in turns.
  *
- * One identify call makes each profile. `profiles` is read from identity's arrays; `profile_traits` and a
- * declared column are computed from the calls at each use, and the peer's table has them ready: that ratio
- * says what is paid for having nothing to keep.
+ * One identify call makes each profile. `profiles` is read from identity's arrays, and its declared column from
+ * what is kept of traits; `profile_traits`, and the column where it is not kept, are computed from the
+ * calls at each use, and the peer's table has them ready: that ratio says what keeping is worth.
  */
+import { systemClock } from '../base/clock.ts';
 import { HOT_CATALOG, selectOver } from '../query/catalog.ts';
 import { hotSource } from '../query/cold-source.ts';
 import { withDeclaredTraits } from '../query/declared-columns.ts';
+import type { ReadTrait } from '../query/trait-value.ts';
 import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
 import { openDatabase, type Query, requireSameRows, timeInTurns } from './query-turns.ts';
 import { perSecond, type Workload } from './workload.ts';
@@ -18,10 +20,19 @@ const DECLARED = [{ name: 'plan', path: 'plan', type: 'string' }] as const;
 const PLANS = ['free', 'pro', 'team'];
 /** A statement that looks at the declared column. */
 const READS_PLAN = { column_names: ['plan'] };
+/** Relations of the catalogue, `computed` where no trait is kept, and the peer's table of the same rows. */
+const RELATIONS = {
+  profiles: 'profiles',
+  computed: 'profiles',
+  profile_traits: 'profile_traits',
+} as const;
 
 interface ProfileQuery extends Query {
-  readonly relation: 'profiles' | 'profile_traits';
+  readonly relation: keyof typeof RELATIONS;
 }
+
+const groupByPlan = (relation: string): string =>
+  `SELECT plan, count(*) FROM ${relation} GROUP BY plan ORDER BY plan`;
 
 const QUERIES: readonly ProfileQuery[] = [
   {
@@ -45,6 +56,8 @@ const QUERIES: readonly ProfileQuery[] = [
     relation: 'profiles',
     sql: (relation) => `SELECT count(*) FROM ${relation} WHERE plan = 'pro'`,
   },
+  { metric: 'declared_group', relation: 'profiles', sql: groupByPlan },
+  { metric: 'computed_group', relation: 'computed', sql: groupByPlan },
   {
     metric: 'traits_group',
     relation: 'profile_traits',
@@ -60,6 +73,7 @@ export const profiles: Workload = {
     const data = scratch.makeDiskDirectory('data');
     const { engine, tenant } = await openEngine(data, scratch.hotPath('hot'));
     try {
+      await tenant.commands.declareTraits(DECLARED, undefined, systemClock.nowMicros());
       progress(`making ${count} profiles`);
       await appendAll(tenant, payloads(count));
       const database = await openDatabase(tenant.hotDirectory);
@@ -68,17 +82,17 @@ export const profiles: Workload = {
         progress("copying the rows into DuckDB's own tables");
         for (const relation of ['profiles', 'profile_traits'] as const) {
           await connection.run(
-            `CREATE TABLE ${ownTable(relation)} AS FROM ${ours(relation, true)}`,
+            `CREATE TABLE ${ownTable(relation)} AS FROM ${ours(relation, tenant.readTraits)}`,
           );
         }
         const oursOf = (query: ProfileQuery): string =>
-          query.sql(ours(query.relation, query.metric === 'declared_filter'));
+          query.sql(ours(query.relation, tenant.readTraits));
         const run = (sql: string): Promise<unknown[][]> => connection.rows(sql);
         const relationOf = new Map(QUERIES.map((query) => [query.metric, query]));
         const ask = (query: Query): Promise<unknown[][]> =>
           run(oursOf(relationOf.get(query.metric)!));
         const askPeer = (query: Query): Promise<unknown[][]> =>
-          run(query.sql(ownTable(relationOf.get(query.metric)!.relation)));
+          run(query.sql(ownTable(RELATIONS[relationOf.get(query.metric)!.relation])));
         await requireSameRows(QUERIES, ask, askPeer);
         progress('timing the queries');
         const times = await timeInTurns(QUERIES, options, { ours: ask, own: askPeer });
@@ -103,11 +117,12 @@ function ownTable(relation: string): string {
   return `own_${relation}`;
 }
 
-/** A relation of the catalogue in parentheses, as its view has it. */
-function ours(name: string, readsPlan: boolean): string {
-  const catalog = withDeclaredTraits(HOT_CATALOG, DECLARED, readsPlan ? READS_PLAN : {});
-  const relation = catalog.relations.find((candidate) => candidate.name === name)!;
-  return `(${selectOver(relation, hotSource)})`;
+/** A relation of the catalogue in parentheses, as its view has it in a statement about plans. */
+function ours(relation: keyof typeof RELATIONS, kept: readonly ReadTrait[]): string {
+  const traits = relation === 'computed' ? DECLARED : kept;
+  const catalog = withDeclaredTraits(HOT_CATALOG, traits, READS_PLAN);
+  const found = catalog.relations.find(({ name }) => name === RELATIONS[relation])!;
+  return `(${selectOver(found, hotSource)})`;
 }
 
 function* payloads(count: number): Generator<Buffer> {

@@ -105,7 +105,7 @@ function openService(
       },
       workerCount: configuration.query_workers,
       timeoutMs: configuration.query_timeout_ms,
-      declaredTraits: () => tenant.declarations.traits,
+      declaredTraits: () => tenant.readTraits,
     },
     options,
   );

@@ -48,6 +48,16 @@ export function parseDeclaredTraits(value: unknown): readonly DeclaredTrait[] {
   return traits;
 }
 
+/** The first key of a path: calls replace its value as a whole. */
+export function traitKey({ path }: DeclaredTrait): string {
+  return path.split('.')[0]!;
+}
+
+/** The keys of which values are kept. */
+export function traitKeys(traits: readonly DeclaredTrait[]): string[] {
+  return [...new Set(traits.map(traitKey))];
+}
+
 function parseTrait(value: unknown): DeclaredTrait {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return refuse('a trait is a JSON object');

@@ -3,12 +3,13 @@
  * replayed ones take the same way, in commit order; that is what makes recovery exact.
  *
  * Duplicates were hidden and nodes found while the rows were staged. Per batch: attribute the visible
- * rows to anchors and profiles, keep what was noted. Per group: publish identity, edges, quarantine and rows, in that order, so that a reader who sees a row sees whose it is.
+ * rows to anchors and profiles, keep what their traits say and what was noted. Per group: publish identity, edges, quarantine and rows, in that order, so that a reader who sees a row sees whose it is.
  */
 import { assert } from '../base/assert.ts';
 import type { IdentityCommand } from '../identity/identity-command.ts';
 import { IdentityGraph } from '../identity/identity-graph.ts';
 import type { CommandOutcome } from '../identity/identity-operator.ts';
+import { TraitStore } from '../identity/trait-store.ts';
 import type { HotTable } from '../storage/hot-table.ts';
 import type { SegmentFile } from '../storage/segment-file.ts';
 import {
@@ -17,6 +18,7 @@ import {
   type StatePart,
   type StateSource,
 } from '../storage/state-part.ts';
+import { traitKeys } from './declared-traits.ts';
 import { EdgeTable } from './edge-table.ts';
 import { namedRowsOf } from './erased-rows.ts';
 import { type Erasure, ErasureLedger } from './erasure-ledger.ts';
@@ -51,6 +53,8 @@ interface SegmentViews {
 
 export class EventFold {
   readonly identity: IdentityGraph;
+  /** Values of the traits that are declared. */
+  readonly traits: TraitStore;
   readonly erasures = new ErasureLedger();
   readonly #tables: readonly HotTable[];
   readonly #events: HotTable;
@@ -74,6 +78,7 @@ export class EventFold {
       edges: this.#edges,
       nodesMax,
     });
+    this.traits = new TraitStore(hot.directory, nodesMax);
   }
 
   /** Rows of `events` that were applied, table-wide. */
@@ -89,6 +94,8 @@ export class EventFold {
   /** Takes a configuration over, from the next batch on. */
   configure(configuration: TenantConfiguration): void {
     this.#configuration = configuration;
+    const isFirst = this.identity.profiles.anchorCount === 0;
+    this.traits.keep(traitKeys(configuration.declarations.traits), isFirst);
   }
 
   /** Applies the next staged rows. */
@@ -112,6 +119,7 @@ export class EventFold {
       },
       rows.nodes,
     );
+    this.traits.fold(segment.region, row, count, sequence);
     this.#appliedRows += count;
     this.#appliedNodes = rows.nodeCount;
     this.#quarantine.keep(rows);
@@ -129,6 +137,7 @@ export class EventFold {
   erase(command: EraseCommand, sequence: number, receivedAtMicros: number): Erasure {
     const { id, profile, reason, deadLetters, warnings } = command;
     const erased = this.identity.erase(command.anchors, this.#appliedNodes);
+    this.traits.forget(erased.anchors);
     const rows = namedRowsOf(erased, command);
     for (const table of this.#tables) {
       const end = table === this.#events ? this.#appliedRows : table.stagedRows;
@@ -183,6 +192,7 @@ export class EventFold {
     const configuration = serialiseConfiguration(this.#configuration);
     return [
       ...this.identity.state(),
+      this.traits.state(),
       this.erasures.state(),
       partOfBytes(CONFIGURATION_PART, configuration),
     ];
@@ -195,14 +205,17 @@ export class EventFold {
   async restore(source: StateSource): Promise<void> {
     this.#configuration = parseConfiguration(await restoreBytes(CONFIGURATION_PART, source));
     await this.identity.restore(source);
+    await this.traits.restore(source);
+    this.configure(this.#configuration);
     await this.erasures.restore(source);
     this.#appliedNodes = this.identity.nodeCount;
     this.publish();
   }
 
-  /** Unmaps identity. Idempotent. */
+  /** Unmaps identity and traits. Idempotent. */
   close(): void {
     this.identity.close();
+    this.traits.close();
   }
 
   #viewsOf(segment: SegmentFile): SegmentViews {

@@ -117,6 +117,7 @@ function watched(
   const progress = { tenantId: id, loadedBytes: 0, records: 0, events: 0, bytes: 0 };
   let toldBytes = 0;
   return {
+    has: (name) => checkpoint.has(name),
     bytesOf: (name) => checkpoint.bytesOf(name),
     copy: (name, write) =>
       checkpoint.copy(name, (offset, piece) => {

@@ -20,7 +20,7 @@ import { native } from '../native/index.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import type { WalRecovery } from '../storage/wal-reader.ts';
 import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
-import type { TraitDeclarations } from './declared-traits.ts';
+import { type DeclaredTrait, type TraitDeclarations, traitKey } from './declared-traits.ts';
 import type { ErasureLedger } from './erasure-ledger.ts';
 import type { EventFold } from './event-fold.ts';
 import { type EventStager, payloadBytes } from './event-stager.ts';
@@ -211,13 +211,27 @@ export class Tenant {
       nodes: identity.nodeCount,
       anchors: identity.profiles.anchorCount,
       profiles: identity.profiles.profileCount,
-      bytes: identity.memoryBytes + this.#stager.windowBytes,
+      bytes: identity.memoryBytes + this.#fold.traits.memoryBytes + this.#stager.windowBytes,
     };
   }
 
   /** The traits that are declared now. */
   get declarations(): TraitDeclarations {
     return this.#fold.configuration.declarations;
+  }
+
+  /** The traits that are declared, each with the slot by which SQL reads its key, if that is kept. */
+  get readTraits(): readonly (DeclaredTrait & { readonly slot: number })[] {
+    const { traits, configuration } = this.#fold;
+    return configuration.declarations.traits.map((trait) => ({
+      ...trait,
+      slot: traits.slotOf(traitKey(trait)),
+    }));
+  }
+
+  /** What is kept of them. */
+  get traits(): EventFold['traits'] {
+    return this.#fold.traits;
   }
 
   /** Read-only: for look-ups and tests. */

@@ -46,6 +46,11 @@
         "src/duckdb_functions.cc",
         "src/duckdb_anchors.cc",
         "src/duckdb_profiles.cc",
+        "src/duckdb_traits.cc",
+        "src/trait_store.cc",
+        "src/trait_texts.cc",
+        "src/trait_state.cc",
+        "src/trait_store_object.cc",
         "src/trusted_json.cc",
         "../node_modules/simdjson/simdjson/src/simdjson.cpp"
       ],

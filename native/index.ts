@@ -236,6 +236,31 @@ export interface NativeIdentifierIndex {
   memoryOf(part: number): number;
 }
 
+/** Keeps the newest values of declared traits by anchor and key (trait_store.h). */
+export interface NativeTraitStore {
+  /** Keeps these keys and no others; new ones are complete, or are said to be later. */
+  keep(keys: readonly string[], isComplete: boolean): void;
+  complete(key: string): void;
+  /** The number by which SQL reads a complete key; 0 for another, and once nothing is kept. */
+  slotOf(key: string): number;
+  /** Takes rows of `events` whose anchors are known. @returns false when these are none. */
+  fold(segment: NativeRegion, row: number, count: number, sequence: number): boolean;
+  /** Keeps a value, as JSON, unless there is a newer one. */
+  put(anchor: number, key: string, micros: number, sequence: number, value: string): void;
+  forget(anchors: Uint32Array): void;
+  /** Length of the stream of what is kept by now, which `readState` copies from. */
+  readonly stateBytes: number;
+  readState(offset: number, target: Uint8Array): boolean;
+  /** Takes the next piece of such a stream; nothing was kept before. @returns whether it is one. */
+  writeState(piece: Uint8Array): boolean;
+  /** Whether the stream was whole. */
+  endRestore(): boolean;
+  /** Why nothing is kept any more; '' while all is well. */
+  readonly failure: string;
+  readonly memoryBytes: number;
+  close(): void;
+}
+
 /** What a {@link NativeStager} begins with. */
 export interface NativeStagerOptions {
   readonly limits: DecoderLimits;
@@ -373,6 +398,13 @@ export interface NativeAddon {
     nodesMax: number,
     valuesBytesMax: number,
   ) => NativeIdentifierIndex;
+  /** Throws when its files cannot be made. */
+  readonly TraitStore: new (
+    directory: string,
+    anchorsMax: number,
+    valuesMax: number,
+    textBytesMax: number,
+  ) => NativeTraitStore;
   /** `onResults` is called when there are results, once for several; it takes until there is none. */
   readonly Stager: new (
     options: NativeStagerOptions,

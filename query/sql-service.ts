@@ -9,13 +9,13 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Logger } from '../base/log.ts';
 import type { RandomSource } from '../base/random.ts';
-import type { DeclaredTrait } from '../engine/declared-traits.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { newQueryId } from './query-id.ts';
 import { QueryLog } from './query-log.ts';
 import { CONTENT_TYPES, type QueryStatistics } from './result-formats.ts';
 import type { SqlRequest } from './sql-request.ts';
 import { mayReadQueries } from './system-queries.ts';
+import type { ReadTrait } from './trait-value.ts';
 import { type FailedBody, type PooledQuery, WorkerPool } from './worker-pool.ts';
 import type { WorkerSettings } from './worker-protocol.ts';
 
@@ -31,7 +31,7 @@ export interface SqlServiceOptions {
   readonly resultRowsMax: number;
   readonly resultBytesMax: number;
   /** The traits that are declared now; none unless given. */
-  readonly declaredTraits?: () => readonly DeclaredTrait[];
+  readonly declaredTraits?: () => readonly ReadTrait[];
 }
 
 export const SQL_SERVICE_DEFAULTS = Object.freeze({

@@ -10,12 +10,12 @@
  * - A frame above LIMITS.queryFrameBytesMax or of an unknown kind is a broken peer: the socket closes.
  */
 import { LIMITS } from '../base/limits.ts';
-import type { DeclaredTrait } from '../engine/declared-traits.ts';
 import type { Catalog } from './catalog.ts';
 import type { Parameter } from './duckdb.ts';
 import type { Failure } from './failures.ts';
 import type { RecentQuery } from './query-log.ts';
 import type { QueryStatistics, ResultFormat } from './result-formats.ts';
+import type { ReadTrait } from './trait-value.ts';
 
 export const FRAME = Object.freeze({
   /** To the worker: WorkerSettings, once, first. */
@@ -57,7 +57,7 @@ export interface ExecuteRequest {
   readonly rowsMax: number;
   readonly bytesMax: number;
   /** As they are when the statement is given; none unless given. */
-  readonly declaredTraits?: readonly DeclaredTrait[];
+  readonly declaredTraits?: readonly ReadTrait[];
   /** Only where the statement may ask for them. */
   readonly recentQueries?: readonly RecentQuery[];
 }

@@ -81,6 +81,10 @@ export class CheckpointReader implements StateSource {
     }
   }
 
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+
   bytesOf(name: string): number {
     return this.#place(name).bytes;
   }

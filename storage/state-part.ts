@@ -19,6 +19,8 @@ export interface StatePart {
 
 /** A state that was kept. */
 export interface StateSource {
+  /** Whether there is a part of the name: states of older versions lack what was not kept then. */
+  has(name: string): boolean;
   /** The length of a part. @throws when there is none of the name. */
   bytesOf(name: string): number;
   /** Hands the pieces of a part over, in order; a piece is overwritten once `write` returned. */

@@ -17,6 +17,7 @@ void InitIdentifierIndex(Napi::Env env, Napi::Object exports);
 void InitProfileIds(Napi::Env env, Napi::Object exports);
 void InitProfileAnswer(Napi::Env env, Napi::Object exports);
 void InitStager(Napi::Env env, Napi::Object exports);
+void InitTraitStore(Napi::Env env, Napi::Object exports);
 void InitTextSearch(Napi::Env env, Napi::Object exports);
 void InitHotDirectory(Napi::Env env, Napi::Object exports);
 }  // namespace tributary
@@ -35,6 +36,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitProfileIds(env, exports);
   tributary::InitProfileAnswer(env, exports);
   tributary::InitStager(env, exports);
+  tributary::InitTraitStore(env, exports);
   tributary::InitTextSearch(env, exports);
   tributary::InitHotDirectory(env, exports);
   return exports;

@@ -26,7 +26,7 @@ std::string Register(DuckdbDatabase database) {
   if (duckdb.connect(database, &connection) != DuckdbState::kSuccess) return "cannot connect";
   bool registered = RegisterScan(connection) && RegisterFunctions(connection) &&
                     RegisterAnchors(connection) && RegisterProfiles(connection) &&
-                    RegisterTrustedJson(connection);
+                    RegisterTraits(connection) && RegisterTrustedJson(connection);
   duckdb.disconnect(&connection);
   return registered ? "" : "DuckDB refused a function";
 }
@@ -45,6 +45,23 @@ bool RegisterTableFunction(DuckdbConnection connection, const char* name,
   duckdb.table_function_supports_projection_pushdown(function, true);
   bool registered = duckdb.register_table_function(connection, function) == DuckdbState::kSuccess;
   duckdb.destroy_table_function(&function);
+  return registered;
+}
+
+bool RegisterScalar(DuckdbConnection connection, const char* name, DuckdbType result,
+                    DuckdbScalarCallback callback, uint32_t parameters) {
+  LogicalType parameter_type(DuckdbType::kUinteger);
+  LogicalType result_type(result);
+  DuckdbScalarFunction function = duckdb.create_scalar_function();
+  duckdb.scalar_function_set_name(function, name);
+  for (uint32_t count = 0; count < parameters; count += 1) {
+    duckdb.scalar_function_add_parameter(function, parameter_type.get());
+  }
+  duckdb.scalar_function_set_return_type(function, result_type.get());
+  duckdb.scalar_function_set_special_handling(function);
+  duckdb.scalar_function_set_function(function, callback);
+  bool registered = duckdb.register_scalar_function(connection, function) == DuckdbState::kSuccess;
+  duckdb.destroy_scalar_function(&function);
   return registered;
 }
 

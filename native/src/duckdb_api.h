@@ -90,6 +90,7 @@ struct DuckdbExtensionAccess {
   FUNCTION(void*, vector_get_data, (DuckdbVector))                                                  \
   FUNCTION(uint64_t*, vector_get_validity, (DuckdbVector))                                          \
   FUNCTION(void, vector_ensure_validity_writable, (DuckdbVector))                                   \
+  FUNCTION(void, unsafe_vector_assign_string_element_len, (DuckdbVector, idx_t, const char*, idx_t)) \
   FUNCTION(void, vector_reference_vector, (DuckdbVector, DuckdbVector))                             \
   FUNCTION(void, slice_vector, (DuckdbVector, DuckdbSelection, idx_t))                              \
   FUNCTION(DuckdbSelection, create_selection_vector, (idx_t))                                       \
@@ -142,6 +143,7 @@ bool RegisterScan(DuckdbConnection connection);
 bool RegisterAnchors(DuckdbConnection connection);
 bool RegisterProfiles(DuckdbConnection connection);
 bool RegisterFunctions(DuckdbConnection connection);
+bool RegisterTraits(DuckdbConnection connection);
 bool RegisterTrustedJson(DuckdbConnection connection);
 
 // A logical type that is destroyed with its scope.
@@ -177,6 +179,12 @@ bool RegisterTableFunction(DuckdbConnection connection, const char* name,
                            const TableFunctionCallbacks& callbacks,
                            DuckdbLogicalType parameter = nullptr);
 
+// ── scalar functions ─────────────────────────────────────────────────────────────────────────────
+
+// Registers a function of `parameters` UINTEGERs, which is called for NULLs, too. False when DuckDB refuses it.
+bool RegisterScalar(DuckdbConnection connection, const char* name, DuckdbType result,
+                    DuckdbScalarCallback callback, uint32_t parameters = 1);
+
 // ── values ───────────────────────────────────────────────────────────────────────────────────────
 
 // DuckDB's string over bytes that stay where they are.
@@ -198,6 +206,10 @@ inline DuckdbString StringOver(const char* text, uint32_t length) {
 inline uint64_t* WritableValidity(DuckdbVector vector) {
   duckdb.vector_ensure_validity_writable(vector);
   return duckdb.vector_get_validity(vector);
+}
+
+inline bool IsSet(const uint64_t* validity, idx_t row) {
+  return validity == nullptr || (validity[row / 64] >> (row % 64) & 1) != 0;
 }
 
 inline void SetNull(uint64_t* validity, idx_t row) {

@@ -18,10 +18,6 @@
 namespace tributary {
 namespace {
 
-bool IsSet(const uint64_t* validity, idx_t row) {
-  return validity == nullptr || (validity[row / 64] >> (row % 64) & 1) != 0;
-}
-
 void ProfileOf(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) {
   MappedArray array = HotDirectory::Instance().Array("profile_of");
   uint64_t count = std::min(array.count(), array.CapacityOf(4));
@@ -94,21 +90,6 @@ void IdentifierType(DuckdbFunctionInfo, DuckdbChunk input, DuckdbVector output) 
     *name = StringOver(text, static_cast<uint32_t>(strnlen(text, kNameBytes)));
     return *text != 0;
   });
-}
-
-bool RegisterScalar(DuckdbConnection connection, const char* name, DuckdbType result,
-                    DuckdbScalarCallback callback) {
-  LogicalType parameter_type(DuckdbType::kUinteger);
-  LogicalType result_type(result);
-  DuckdbScalarFunction function = duckdb.create_scalar_function();
-  duckdb.scalar_function_set_name(function, name);
-  duckdb.scalar_function_add_parameter(function, parameter_type.get());
-  duckdb.scalar_function_set_return_type(function, result_type.get());
-  duckdb.scalar_function_set_special_handling(function);
-  duckdb.scalar_function_set_function(function, callback);
-  bool registered = duckdb.register_scalar_function(connection, function) == DuckdbState::kSuccess;
-  duckdb.destroy_scalar_function(&function);
-  return registered;
 }
 
 }  // namespace

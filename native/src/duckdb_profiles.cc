@@ -13,6 +13,7 @@
 
 #include "identity_names.h"
 #include "ordinal_scan.h"
+#include "profile_rings.h"
 
 namespace tributary {
 namespace {
@@ -26,10 +27,6 @@ enum ProfileColumn : idx_t {
   kLastSeen,
   kEventCount
 };
-
-// A ring that is being changed may lead astray for a moment, so a walk never takes more steps than a
-// profile has anchors at most, and none outside the arrays: LIMITS.profileAnchorsMax.
-constexpr uint32_t kStepsMax = 10000;
 
 class ProfileTable {
  public:
@@ -51,19 +48,15 @@ class ProfileTable {
     } activity[kChunkRows];
   };
 
-  ProfileTable()
-      : heads_(HotDirectory::Instance().Array("profile_heads")),
-        records_(HotDirectory::Instance().Array("anchor_records")),
-        times_(HotDirectory::Instance().Array("anchor_times")) {
-    count_ = std::min(heads_.count(), heads_.CapacityOf(4));
-    // Both are arrays of 32-bit words: three and four an anchor.
-    anchors_ = std::min(records_.CapacityOf(4) / 3, times_.CapacityOf(4) / 4);
+  ProfileTable() : times_(HotDirectory::Instance().Array("anchor_times")) {
+    // An array of 32-bit words, four an anchor.
+    timed_ = times_.CapacityOf(4) / 4;
   }
 
-  uint64_t count() const { return count_; }
+  uint64_t count() const { return rings_.count(); }
 
   void Take(uint32_t profile, Chunk* chunk) const {
-    if (heads_.As<uint32_t>()[profile] >> kOrdinalBits > 0) chunk->profiles[chunk->count++] = profile;
+    if (rings_.SizeOf(profile) > 0) chunk->profiles[chunk->count++] = profile;
   }
 
   void Prepare(const std::vector<idx_t>& columns, Chunk* chunk) const {
@@ -79,30 +72,20 @@ class ProfileTable {
   void FillAnchorCounts(DuckdbVector vector, const Chunk& chunk) const;
   void AddUpActivity(Chunk* chunk) const;
 
-  const AnchorRecord& RecordOf(uint32_t anchor) const { return records_.As<AnchorRecord>()[anchor]; }
-  uint32_t HeadOf(uint32_t profile) const {
-    uint32_t head = heads_.As<uint32_t>()[profile] & kOrdinalMask;
-    return head < anchors_ ? head : 0;
-  }
-  uint32_t NextOf(uint32_t anchor) const {
-    uint32_t next = RecordOf(anchor).next & kOrdinalMask;
-    return next < anchors_ ? next : 0;
-  }
-
-  MappedArray heads_, records_, times_;
+  ProfileRings rings_;
+  MappedArray times_;
   PublicIds ids_;
   IdentifierValues identifiers_;
-  uint64_t count_ = 0;    // ordinals below it are published
-  uint64_t anchors_ = 0;  // that the arrays have room for
+  uint64_t timed_ = 0;  // anchors that times_ has room for
 };
 
 void ProfileTable::FillUserIds(DuckdbVector vector, const Chunk& chunk) const {
   auto* out = static_cast<DuckdbString*>(duckdb.vector_get_data(vector));
   uint64_t* validity = WritableValidity(vector);
   for (uint32_t row = 0; row < chunk.count; row += 1) {
-    uint32_t head = HeadOf(chunk.profiles[row]);
-    bool is_user = head != 0 && TypeOf(RecordOf(head)) == kUserIdType;
-    uint32_t node = is_user ? RecordOf(head).node & kOrdinalMask : 0;
+    uint32_t head = rings_.HeadOf(chunk.profiles[row]);
+    bool is_user = head != 0 && TypeOf(rings_.RecordOf(head)) == kUserIdType;
+    uint32_t node = is_user ? rings_.RecordOf(head).node & kOrdinalMask : 0;
     if (!identifiers_.Find(node, &out[row])) SetNull(validity, row);
   }
 }
@@ -111,14 +94,10 @@ void ProfileTable::FillAnchorCounts(DuckdbVector vector, const Chunk& chunk) con
   auto* out = static_cast<uint32_t*>(duckdb.vector_get_data(vector));
   for (uint32_t row = 0; row < chunk.count; row += 1) {
     uint32_t profile = chunk.profiles[row];
-    uint32_t count = heads_.As<uint32_t>()[profile] >> kOrdinalBits;
-    uint32_t head = HeadOf(profile);
-    if (count == kSizeMany && head != 0) {
-      count = 1;
-      for (uint32_t anchor = NextOf(head); anchor != head && anchor != 0 && count < kStepsMax;
-           anchor = NextOf(anchor)) {
-        count += 1;
-      }
+    uint32_t count = rings_.SizeOf(profile);
+    if (count == kSizeMany) {
+      count = 0;
+      rings_.EachAnchor(profile, [&](uint32_t) { count += 1; });
     }
     out[row] = count;
   }
@@ -129,20 +108,15 @@ void ProfileTable::AddUpActivity(Chunk* chunk) const {
   for (uint32_t row = 0; row < chunk->count; row += 1) {
     auto& activity = chunk->activity[row];
     activity = {};
-    const uint32_t head = HeadOf(chunk->profiles[row]);
-    uint32_t anchor = head;
-    for (uint32_t steps = 0; anchor != 0 && steps < kStepsMax; steps += 1) {
-      const AnchorRecord& record = RecordOf(anchor);
+    rings_.EachAnchor(chunk->profiles[row], [&](uint32_t anchor) {
+      const uint32_t events = rings_.RecordOf(anchor).events;
+      if (events == 0 || anchor >= timed_) return;
       const AnchorTimes& times = times_.As<AnchorTimes>()[anchor];
-      if (record.events > 0) {
-        bool is_first = activity.events == 0;
-        activity.first = is_first ? times.first : std::min(activity.first, times.first);
-        activity.last = is_first ? times.last : std::max(activity.last, times.last);
-        activity.events += record.events;
-      }
-      anchor = NextOf(anchor);
-      if (anchor == head) break;
-    }
+      bool is_first = activity.events == 0;
+      activity.first = is_first ? times.first : std::min(activity.first, times.first);
+      activity.last = is_first ? times.last : std::max(activity.last, times.last);
+      activity.events += events;
+    });
   }
 }
 

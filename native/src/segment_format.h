@@ -122,6 +122,7 @@ struct ArrayHeader {             // at 0; elements start at kPageBytes
 //   node_anchors      u32   [node]    -> the anchor that takes its events, and NodeWord bits
 //   identifier_types  64 B  [type]    -> name, ended by a zero
 //   node_values, identifier_values: node_values.h
+//   trait_heads, trait_cells, trait_texts: trait_format.h
 // profile_heads publishes the count of profiles, profile_of that of anchors; a reader takes these as the
 // numbers for all profile_* and anchor_*.
 

@@ -16,6 +16,7 @@ import {
   stateParts,
 } from '../../engine/checkpoint.ts';
 import { secretFileOf, walDirectoryOf } from '../../engine/data-files.ts';
+import type { DeclaredTrait } from '../../engine/declared-traits.ts';
 import { HotStore } from '../../engine/hot-store.ts';
 import { type RecoveredState, recoverTenant } from '../../engine/recovery.ts';
 import { openTenantSecret } from '../../engine/tenant-secret.ts';
@@ -96,7 +97,8 @@ function rowsOf({ hot }: Recovered, sequence: number): Row[][] {
   );
 }
 
-type Step = readonly TestEvent[] | IdentityCommand;
+type Declaration = { readonly declare: readonly DeclaredTrait[] };
+type Step = readonly TestEvent[] | IdentityCommand | Declaration;
 
 const name = (prefix: string, count: number) =>
   fc.integer({ min: 0, max: count - 1 }).map((number) => `${prefix}${number}`);
@@ -110,7 +112,10 @@ const event: fc.Arbitrary<TestEvent> = fc.record(
     messageId: name('m', 40),
     anonymousId: name('d', 6),
     userId: name('u', 6),
-    traits: name('e', 4).map((email) => ({ email: `${email}@mail.example` })),
+    traits: fc.record({
+      email: name('e', 4).map((email) => `${email}@mail.example`),
+      plan: fc.constantFrom('pro', 'free', null, 7),
+    }),
   },
   { requiredKeys: ['type', 'anonymousId'] },
 );
@@ -131,10 +136,14 @@ const rules = (salt: number): IdentityCommand => {
   changed.types[0]!.block.push(`u${salt}`);
   return { command: 'rules', version: 0, rules: changed };
 };
+const declaration: fc.Arbitrary<Declaration> = fc
+  .subarray(['email', 'plan', 'other'])
+  .map((names) => ({ declare: names.map((name) => ({ name, path: name, type: 'string' })) }));
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.array(event, { minLength: 1, maxLength: 12 }) },
     { weight: 1, arbitrary: command },
+    { weight: 1, arbitrary: declaration },
     { weight: 1, arbitrary: fc.integer({ min: 0, max: 5 }).map(rules) },
   ),
   { minLength: 1, maxLength: 12 },
@@ -157,7 +166,9 @@ async function writeLog(
   // Steps are hours apart: generations of the duplicate window turn while the log is written.
   for (const [index, step] of log.entries()) {
     const at = NOW + index * 5 * HOUR_MICROS;
-    if ('command' in step) await engine.tenant.commands.changeIdentity(inTurn(step, engine), at);
+    if ('declare' in step) await engine.tenant.commands.declareTraits(step.declare, undefined, at);
+    else if ('command' in step)
+      await engine.tenant.commands.changeIdentity(inTurn(step, engine), at);
     else await engine.send(step, at);
     cuts.push(engine.tenant.appliedSequence + 1);
   }

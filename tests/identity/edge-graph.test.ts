@@ -20,6 +20,7 @@ function openGraph(context: TestContext): EdgeGraph {
 function sourceOf(graph: EdgeGraph): StateSource {
   const parts = new Map(graph.state(ANCHORS).map((part) => [part.name, part]));
   return {
+    has: (name) => parts.has(name),
     bytesOf: (name) => parts.get(name)!.bytes,
     async copy(name, write) {
       const piece = new Uint8Array(parts.get(name)!.bytes);

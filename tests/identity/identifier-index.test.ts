@@ -33,6 +33,7 @@ function assertKnown(identity: IdentityGraph, people: number, step: number): voi
 function sourceOf(parts: readonly StatePart[]): StateSource {
   const find = (name: string): StatePart => parts.find((part) => part.name === name)!;
   return {
+    has: (name) => parts.some((part) => part.name === name),
     bytesOf: (name) => find(name).bytes,
     async copy(name, write) {
       const { bytes, read } = find(name);
