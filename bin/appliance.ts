@@ -44,6 +44,7 @@ import { prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
 import { openLakeDoor, openLakeStore } from './lake-store.ts';
 import type { Configuration } from './options.ts';
 import { Queries } from './queries.ts';
+import { TraitFillers } from './trait-fillers.ts';
 import { retentionOf, Upkeep } from './upkeep.ts';
 import { WhatIfs } from './what-ifs.ts';
 
@@ -65,6 +66,7 @@ interface Parts {
   readonly queries: Queries;
   readonly upkeep: Upkeep;
   readonly whatIfs: WhatIfs;
+  readonly traitFillers: TraitFillers;
   readonly control: ControlPlane;
 }
 
@@ -79,6 +81,7 @@ export class Appliance {
   readonly #queries: Queries;
   readonly #upkeep: Upkeep;
   readonly #whatIfs: WhatIfs;
+  readonly #traitFillers: TraitFillers;
   readonly #shutdownTimeoutMs: number;
   #closing: Promise<void> | undefined;
 
@@ -95,6 +98,7 @@ export class Appliance {
     this.#queries = parts.queries;
     this.#upkeep = parts.upkeep;
     this.#whatIfs = parts.whatIfs;
+    this.#traitFillers = parts.traitFillers;
     this.#shutdownTimeoutMs = shutdownTimeoutMs;
   }
 
@@ -193,6 +197,7 @@ export class Appliance {
         ...ports,
       });
       const whatIfs = new WhatIfs({ tenants, configuration, dataDirectory: data, ...ports });
+      const traitFillers = new TraitFillers({ tenants, executor: queries.executor, ...ports });
       registerEngineMetrics(metrics, engine);
       registerFlushMetrics(metrics, engine);
       registerErasureMetrics(metrics, engine, clock);
@@ -232,7 +237,7 @@ export class Appliance {
           draw: drawGraph,
         },
       });
-      const parts = { server, engine, queries, upkeep, whatIfs, control };
+      const parts = { server, engine, queries, upkeep, whatIfs, traitFillers, control };
       return new Appliance(parts, { data, hot }, configuration.shutdown_timeout_ms);
     } catch (error) {
       server.close();
@@ -257,6 +262,7 @@ export class Appliance {
   async #close(): Promise<void> {
     await this.#server.drain(this.#shutdownTimeoutMs);
     await this.#whatIfs.close();
+    this.#traitFillers.close();
     await this.#upkeep.close();
     await this.#queries.close();
     await this.#engine.close();

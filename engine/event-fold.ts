@@ -34,6 +34,7 @@ import {
   type TenantConfiguration,
 } from './tenant-configuration.ts';
 import { suppressionKey, type TenantSecret } from './tenant-secret.ts';
+import type { TraitsCommand } from './trait-record.ts';
 
 export interface EventFoldOptions {
   readonly hot: HotStore;
@@ -123,6 +124,13 @@ export class EventFold {
     this.#appliedRows += count;
     this.#appliedNodes = rows.nodeCount;
     this.#quarantine.keep(rows);
+  }
+
+  /** Keeps what was said before keys were kept, unless other traits are declared by now. */
+  keepTraits({ version, keys, values, isComplete }: TraitsCommand): void {
+    if (version !== this.#configuration.declarations.version) return;
+    for (const value of values) this.traits.put(value);
+    if (isComplete) for (const key of keys) this.traits.complete(key);
   }
 
   /** Carries out what an operator said of identity, in its place in the log. */

@@ -27,6 +27,7 @@ import { type FlooredTable, ReplayFloors } from './replay-floors.ts';
 import type { StagedRows } from './staged-rows.ts';
 import { parseConfiguration } from './tenant-configuration.ts';
 import type { TenantSecret } from './tenant-secret.ts';
+import { parseTraitsCommand } from './trait-record.ts';
 import { EVENT_TYPES, type Source } from './types.ts';
 
 /**
@@ -208,6 +209,15 @@ class Replay {
         this.#passFloors(sequence);
         this.#fold.configure(configuration);
       }, configuration.dedupeWindowMicros);
+      return undefined;
+    }
+    if (record.type === WAL_RECORD_TYPE.traits) {
+      const command = parseTraitsCommand(bytes);
+      this.#stager.continueAt(sequence);
+      this.#stager.place(() => {
+        this.#passFloors(sequence);
+        this.#fold.keepTraits(command);
+      });
       return undefined;
     }
     if (record.type === WAL_RECORD_TYPE.identity) {

@@ -1,5 +1,5 @@
 /**
- * What is said to a tenant besides events: of its configuration, of identity, of erasures. Each is one record
+ * What is said to a tenant besides events: of its configuration, of identity, of erasures, of traits. Each is one record
  * of the log with a sequence of its own, in the same order as the events, and is carried out once it is durable.
  *
  * - One command is under way at a time; the others wait for their turn.
@@ -27,6 +27,7 @@ import {
   serialiseConfiguration,
   type TenantConfiguration,
 } from './tenant-configuration.ts';
+import { serialiseTraitsCommand, type TraitsCommand } from './trait-record.ts';
 
 /** A record without rows on its way to the disk. */
 export interface PendingChange {
@@ -114,6 +115,22 @@ export class TenantCommands {
       await this.#logChange({ ...record, bytes }, () =>
         this.#fold.erasures.note(command, receivedAtMicros),
       );
+    });
+  }
+
+  /**
+   * Keeps values of traits that were said before their keys were kept, but for those of anchors that were erased
+   * meanwhile; resolves when that is durable. Rejects as `Tenant.append` does.
+   */
+  keepTraits(command: TraitsCommand, receivedAtMicros: number): Promise<void> {
+    return this.#inTurn(async () => {
+      const { profiles } = this.#fold.identity;
+      const values = command.values.filter(({ anchor }) => !profiles.isErased(anchor));
+      const kept = { ...command, values };
+      const bytes = serialiseTraitsCommand(kept);
+      this.#admit(bytes.length);
+      const record = { type: WAL_RECORD_TYPE.traits, receivedAtMicros };
+      await this.#logChange({ ...record, bytes }, () => this.#fold.keepTraits(kept));
     });
   }
 

@@ -20,7 +20,12 @@ import { native } from '../native/index.ts';
 import { WAL_CODEC, WAL_RECORD_TYPE } from '../storage/wal-format.ts';
 import type { WalRecovery } from '../storage/wal-reader.ts';
 import { type WalStatistics, WalWriter } from '../storage/wal-writer.ts';
-import { type DeclaredTrait, type TraitDeclarations, traitKey } from './declared-traits.ts';
+import {
+  type DeclaredTrait,
+  type TraitDeclarations,
+  traitKey,
+  traitKeys,
+} from './declared-traits.ts';
 import type { ErasureLedger } from './erasure-ledger.ts';
 import type { EventFold } from './event-fold.ts';
 import { type EventStager, payloadBytes } from './event-stager.ts';
@@ -227,6 +232,13 @@ export class Tenant {
       ...trait,
       slot: traits.slotOf(traitKey(trait)),
     }));
+  }
+
+  /** Keys of declared traits whose values are not all kept; none where nothing can be. */
+  get missingTraitKeys(): readonly string[] {
+    const { traits, configuration } = this.#fold;
+    if (traits.failure !== '') return [];
+    return traitKeys(configuration.declarations.traits).filter((key) => traits.slotOf(key) === 0);
   }
 
   /** What is kept of them. */

@@ -31,9 +31,10 @@ export const WAL_RECORD_TYPE = {
   configuration: 2,
   identity: 3,
   erasure: 4,
+  traits: 5,
   filler: 255,
 } as const;
-export type WalRecordType = 1 | 2 | 3 | 4;
+export type WalRecordType = 1 | 2 | 3 | 4 | 5;
 export const WAL_CODEC = { json: 1, msgpack: 2 } as const;
 export type WalCodec = 1 | 2;
 /** The address that a batch came from, behind its bytes: that of IPv6, IPv4 mapped into it. */
@@ -256,6 +257,7 @@ export function isWalRecordPlausible(view: DataView, offset: number, groupMin: n
     type === WAL_RECORD_TYPE.configuration ||
     type === WAL_RECORD_TYPE.identity ||
     type === WAL_RECORD_TYPE.erasure ||
+    type === WAL_RECORD_TYPE.traits ||
     type === WAL_RECORD_TYPE.filler;
   const length = view.getUint32(offset + RECORD.length, true);
   const flags = view.getUint8(offset + RECORD.flags);

@@ -23,6 +23,7 @@ import { openTenantSecret } from '../../engine/tenant-secret.ts';
 import type { IdentityCommand } from '../../identity/identity-command.ts';
 import { DEFAULT_RULES } from '../../identity/identity-rules.ts';
 import { rulesToJson } from '../../identity/identity-rules-format.ts';
+import type { SaidValue } from '../../identity/trait-store.ts';
 import type { CheckpointReader } from '../../storage/checkpoint-reader.ts';
 import { CHECKPOINT_TEMPORARY } from '../../storage/checkpoint-writer.ts';
 import { type Fault, FaultFileSystem } from '../../storage/fault-file-system.ts';
@@ -98,7 +99,8 @@ function rowsOf({ hot }: Recovered, sequence: number): Row[][] {
 }
 
 type Declaration = { readonly declare: readonly DeclaredTrait[] };
-type Step = readonly TestEvent[] | IdentityCommand | Declaration;
+type Filling = { readonly said: readonly SaidValue[] };
+type Step = readonly TestEvent[] | IdentityCommand | Declaration | Filling;
 
 const name = (prefix: string, count: number) =>
   fc.integer({ min: 0, max: count - 1 }).map((number) => `${prefix}${number}`);
@@ -139,11 +141,23 @@ const rules = (salt: number): IdentityCommand => {
 const declaration: fc.Arbitrary<Declaration> = fc
   .subarray(['email', 'plan', 'other'])
   .map((names) => ({ declare: names.map((name) => ({ name, path: name, type: 'string' })) }));
+const filling: fc.Arbitrary<Filling> = fc.record({
+  said: fc.array(
+    fc.record({
+      anchor: fc.integer({ min: 1, max: 6 }),
+      key: fc.constantFrom('email', 'plan'),
+      micros: fc.integer({ min: -1, max: 1 }).map((seconds) => NOW + seconds * 1_000_000),
+      sequence: fc.integer({ min: 1, max: 9 }),
+      value: fc.constantFrom('"pro"', '"a longer text than a cell holds"'),
+    }),
+  ),
+});
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.array(event, { minLength: 1, maxLength: 12 }) },
     { weight: 1, arbitrary: command },
     { weight: 1, arbitrary: declaration },
+    { weight: 1, arbitrary: filling },
     { weight: 1, arbitrary: fc.integer({ min: 0, max: 5 }).map(rules) },
   ),
   { minLength: 1, maxLength: 12 },
@@ -167,7 +181,11 @@ async function writeLog(
   for (const [index, step] of log.entries()) {
     const at = NOW + index * 5 * HOUR_MICROS;
     if ('declare' in step) await engine.tenant.commands.declareTraits(step.declare, undefined, at);
-    else if ('command' in step)
+    else if ('said' in step) {
+      const { version } = engine.tenant.declarations;
+      const said = { version, keys: ['email', 'plan'], values: step.said, isComplete: true };
+      await engine.tenant.commands.keepTraits(said, at);
+    } else if ('command' in step)
       await engine.tenant.commands.changeIdentity(inTurn(step, engine), at);
     else await engine.send(step, at);
     cuts.push(engine.tenant.appliedSequence + 1);

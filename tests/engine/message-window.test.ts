@@ -25,6 +25,7 @@ function sourceOf(parts: readonly StatePart[]): StateSource {
     }),
   );
   return {
+    has: (name) => bytesByName.has(name),
     bytesOf: (name) => bytesByName.get(name)!.length,
     async copy(name, write) {
       const bytes = bytesByName.get(name)!;
