@@ -13,6 +13,8 @@
  */
 import type { SaidValue } from '../identity/trait-store.ts';
 
+export type { SaidValue };
+
 export interface TraitsCommand {
   readonly version: number;
   readonly keys: readonly string[];

@@ -3,7 +3,7 @@
  * (engine/trait-filler.ts): a statement for a range of anchors, which leaves out the files of others.
  */
 import { MIB } from '../base/units.ts';
-import type { SaidValue } from '../identity/trait-store.ts';
+import type { SaidValue } from '../engine/trait-record.ts';
 import type { SqlExecutor } from './ports.ts';
 import { queryRows } from './sql-rows.ts';
 
