@@ -16,6 +16,8 @@ export interface IdentityAtCheckpoint {
   /** Ordinals given so far, from 1. */
   readonly anchors: number;
   readonly profiles: number;
+  /** By what SQL reads a key of traits (identity/trait-store.ts). */
+  readonly slotOf: (key: string) => number;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface IdentityAtCheckpoint {
  * @throws what `work` throws, TRIBUTARY_STORAGE_REGION_FULL, and the file system's error.
  */
 export async function withIdentity<Result>(
-  request: Omit<IdentityRequest, 'output' | 'tables' | 'temporaryDirectory'>,
+  request: Omit<IdentityRequest, 'output' | 'tables' | 'temporaryDirectory' | 'traits'>,
   fileSystem: FileSystem,
   work: (identity: IdentityAtCheckpoint) => Promise<Result>,
 ): Promise<Result | undefined> {
@@ -45,7 +47,8 @@ export async function withIdentity<Result>(
       const reason = native.openHotDirectory(hot.directory);
       if (reason !== '') throw new Error(reason);
       const { anchorCount: anchors, profileCount: profiles } = fold.identity.profiles;
-      return await work({ sequence, anchors, profiles });
+      const slotOf = (key: string): number => fold.traits.slotOf(key);
+      return await work({ sequence, anchors, profiles, slotOf });
     } finally {
       fold.close();
       hot.close();

@@ -1,5 +1,6 @@
 /**
- * The tables `identifiers` and `profiles` of a tenant's lake, written whole at a sequence.
+ * The tables `identifiers` and `profiles` of a tenant's lake, written whole at a sequence; `profiles` with a
+ * column for each declared trait.
  *
  * Why whole: one merge changes rows all over a table, and files of it must not grow with the number of
  * changes. A table is read and written in one stream each time, and the old files leave the disk when their
@@ -21,12 +22,14 @@ import { crcOfFile } from '../storage/file-checksum.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import type { DataFile } from '../storage/lake/data-file.ts';
 import { IcebergTable } from '../storage/lake/iceberg-table.ts';
-import { IDENTITY_TABLES } from '../storage/lake/identity-schema.ts';
+import { IDENTITY_TABLES, PROFILES_TABLE } from '../storage/lake/identity-schema.ts';
 import type { LakeTable } from '../storage/lake/lake-table.ts';
 import { keyOf } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
+import type { DeclaredTrait } from './declared-traits.ts';
 import type { IdentityFile, WrittenIdentity } from './identity-writer.ts';
 import { lakeNamespace } from './lake-namespace.ts';
+import { planTraitColumns, type TraitColumn } from './trait-columns.ts';
 
 export interface IdentityTablesOptions {
   readonly tenantId: string;
@@ -72,6 +75,16 @@ export class IdentityTables {
     return times.reduce((a, b) =>
       a === undefined || b === undefined ? undefined : Math.min(a, b),
     );
+  }
+
+  /** Gives `profiles` the columns of these traits. @returns them. @throws as LakeTable.evolve does. */
+  async declare(traits: readonly DeclaredTrait[]): Promise<readonly TraitColumn[]> {
+    const profiles = this.lakeTables.find(({ name }) => name === PROFILES_TABLE.name);
+    assert(profiles !== undefined, 'profiles are a table of identity');
+    const own = PROFILES_TABLE.columns.map(({ name }) => name);
+    const { changes, columns } = planTraitColumns(traits, own, profiles.schema.columns);
+    if (changes.length > 0) await profiles.evolve(changes);
+    return columns;
   }
 
   /** Makes what was written the tables. @returns how much it is. @throws as LakeTable.commit does. */

@@ -133,6 +133,7 @@ export class IdentityUpkeep {
     // The index reserves memory of the process for as many as it may have.
     const identityNodes = Math.min(capacities.identityNodes, identifiers + SPARE_NODES);
     const hotDirectory = hotDirectoryOf(tenant);
+    const traits = await tables.declare(tenant.readTraits.filter(({ slot }) => slot > 0));
     const output = `${store.stagingDirectory}/identity-${randomUuid(random)}`;
     try {
       const written = await writer.write({
@@ -147,9 +148,10 @@ export class IdentityUpkeep {
         output,
         temporaryDirectory: store.stagingDirectory,
         tables: tables.lakeTables.map(({ name, schema }) => ({ name, columns: schema.columns })),
+        traits,
       });
       if (written.sequence <= afterSequence) {
-        const reason = `there is none behind sequence ${afterSequence}; the log says why`;
+        const reason = `there is none behind sequence ${afterSequence} with all traits; the log says why`;
         throw new TributaryError('TRIBUTARY_ENGINE_CHECKPOINT_FAILED', { reason });
       }
       const { rows, bytes } = await tables.commit(written);

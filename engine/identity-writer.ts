@@ -8,6 +8,7 @@
 import type { ColumnMetrics } from '../storage/lake/data-file.ts';
 import type { LakeColumn } from '../storage/lake/schema.ts';
 import type { TenantCapacities } from './capacities.ts';
+import type { TraitColumn } from './trait-columns.ts';
 
 /** Plain data, so that it crosses to a process. */
 export interface IdentityRequest {
@@ -31,6 +32,8 @@ export interface IdentityRequest {
     readonly name: string;
     readonly columns: readonly LakeColumn[];
   }[];
+  /** The columns of `profiles` that have values of traits; a column that nothing names is null. */
+  readonly traits: readonly TraitColumn[];
 }
 
 export interface IdentityFile {
@@ -43,7 +46,10 @@ export interface IdentityFile {
 }
 
 export interface WrittenIdentity {
-  /** Of the checkpoint. Up to `afterSequence`, nothing was written. */
+  /**
+   * Of the checkpoint. Up to `afterSequence`, nothing was written: there is none behind it, or not all values of
+   * the traits are kept in it.
+   */
   readonly sequence: number;
   /** Not synced. Those of a table are in its order. */
   readonly files: readonly IdentityFile[];

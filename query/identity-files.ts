@@ -9,8 +9,10 @@
  */
 import { assert } from '../base/assert.ts';
 import { LIMITS } from '../base/limits.ts';
+import { traitKey } from '../engine/declared-traits.ts';
 import { type IdentityAtCheckpoint, withIdentity } from '../engine/identity-at-checkpoint.ts';
 import type { IdentityFile, IdentityRequest, WrittenIdentity } from '../engine/identity-writer.ts';
+import type { TraitColumn } from '../engine/trait-columns.ts';
 import { extensionPath } from '../native/index.ts';
 import type { FileSystem } from '../storage/file-system.ts';
 import { IDENTIFIERS_TABLE, PROFILES_TABLE } from '../storage/lake/identity-schema.ts';
@@ -19,6 +21,7 @@ import { duckdbType, quoteName, quoteText } from './cold-source.ts';
 import type { Connection } from './duckdb.ts';
 import { type FileDatabaseLimits, withFileDatabase } from './file-database.ts';
 import { readFooter } from './parquet-footer.ts';
+import { typedValue } from './trait-value.ts';
 
 /** Ordinals of one file: 100 to 250 MB. */
 const FILE_ORDINALS = 1 << 22;
@@ -33,6 +36,13 @@ interface IdentitySource {
   readonly columns: Readonly<Record<string, string>>;
 }
 
+const PEOPLE: IdentitySource = {
+  from: 'hot_profiles()',
+  ordinal: 'profile',
+  counted: 'profiles',
+  columns: {},
+};
+
 const SOURCES: Readonly<Record<string, IdentitySource>> = {
   [IDENTIFIERS_TABLE.name]: {
     from: 'hot_anchors()',
@@ -44,12 +54,6 @@ const SOURCES: Readonly<Record<string, IdentitySource>> = {
       value: 'identifier_value(node)',
     },
   },
-  [PROFILES_TABLE.name]: {
-    from: 'hot_profiles()',
-    ordinal: 'profile',
-    counted: 'profiles',
-    columns: {},
-  },
 };
 
 /** @throws Error with DuckDB's reason, and as {@link withIdentity} does. */
@@ -58,8 +62,10 @@ export async function writeIdentityFiles(
   fileSystem: FileSystem,
   limits: FileDatabaseLimits,
 ): Promise<WrittenIdentity> {
-  const { afterSequence, temporaryDirectory } = request;
+  const { afterSequence, temporaryDirectory, traits } = request;
   const written = await withIdentity(request, fileSystem, async (identity) => {
+    const isKept = ({ trait }: TraitColumn): boolean => identity.slotOf(traitKey(trait)) > 0;
+    if (!traits.every(isKept)) return undefined;
     const write = (connection: Connection): Promise<IdentityFile[]> =>
       writeTables(connection, request, identity);
     const files = await withFileDatabase(limits, temporaryDirectory, write, extensionPath);
@@ -70,12 +76,13 @@ export async function writeIdentityFiles(
 
 async function writeTables(
   connection: Connection,
-  { tables, output }: IdentityRequest,
+  { tables, output, traits }: IdentityRequest,
   identity: IdentityAtCheckpoint,
 ): Promise<IdentityFile[]> {
   const files: IdentityFile[] = [];
   for (const { name, columns } of tables) {
-    const source = SOURCES[name];
+    const source =
+      name === PROFILES_TABLE.name ? profilesWith(traits, columns, identity) : SOURCES[name];
     assert(source !== undefined, 'tables of identity are written');
     const ids = columns.map((column) => `${quoteName(column.name)}: ${column.id}`).join(', ');
     for (let first = 1; first <= identity[source.counted]; first += FILE_ORDINALS) {
@@ -90,6 +97,21 @@ async function writeTables(
     }
   }
   return files;
+}
+
+/** People with the values of their traits. A column of neither is of a trait that is not declared any more. */
+function profilesWith(
+  traits: readonly TraitColumn[],
+  columns: readonly LakeColumn[],
+  { slotOf }: IdentityAtCheckpoint,
+): IdentitySource {
+  const own = new Set(PROFILES_TABLE.columns.map(({ name }) => name));
+  const others = columns.filter(({ name }) => !own.has(name));
+  const values = traits.map(({ column, trait }) => {
+    return [column, typedValue({ ...trait, slot: slotOf(traitKey(trait)) })] as const;
+  });
+  const nulls = others.map(({ name }) => [name, 'NULL'] as const);
+  return { ...PEOPLE, columns: Object.fromEntries([...nulls, ...values]) };
 }
 
 function selectOf(

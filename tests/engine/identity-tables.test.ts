@@ -172,6 +172,46 @@ describe('identity in the lake', () => {
     }
   });
 
+  it('has the declared traits as columns of their types, as declarations come and change', async (context) => {
+    const site = await openSite(context);
+    const { commands } = site.engine.tenant;
+    const plan = { name: 'plan', path: 'plan' };
+    const since = { name: 'since', path: 'since', type: 'timestamp' } as const;
+    const city = { name: 'sequence', path: 'address.city', type: 'string' } as const;
+    const say = async (number: number, traits: object): Promise<void> => {
+      const said = { type: 'identify', messageId: `s${number}`, userId: `u${number}`, traits };
+      await site.engine.send([said], NOW);
+      await site.open.flusher.flush();
+      await site.upkeep.write(site.open);
+    };
+    const columnsOf = async (): Promise<string[]> => {
+      const { columns } = (await site.tables()).profiles.schema;
+      return columns.slice(8).map(({ name, type }) => `${name} ${type}`);
+    };
+    await commands.declareTraits([{ ...plan, type: 'string' }, since, city], undefined, NOW);
+    await say(1, { plan: 7, since: '2026-01-01', address: { city: 'Bern' } });
+    assert.deepEqual(await columnsOf(), [
+      'plan string',
+      'since timestamptz',
+      'trait_sequence string',
+    ]);
+    const read = 'SELECT user_id, plan, since, trait_sequence FROM PROFILES ORDER BY ALL';
+    assert.deepEqual(await site.ask(read), [['u1', '7', '2026-01-01 00:00:00+00', 'Bern']]);
+    await commands.declareTraits([{ ...plan, type: 'long' }, since], undefined, NOW);
+    await say(2, { plan: '8', since: 'never' });
+    assert.deepEqual((await columnsOf()).slice(0, 1), ['string_plan string']);
+    assert.deepEqual(await site.ask(read), [
+      ['u1', '7', '2026-01-01 00:00:00+00', null],
+      ['u2', '8', null, null],
+    ]);
+    assert.deepEqual(await site.ask('SELECT DISTINCT string_plan FROM PROFILES'), [[null]]);
+    const { profiles } = await site.tables();
+    const [file] = await profiles.liveFiles();
+    for (const { id } of profiles.schema.columns.slice(8)) {
+      assert.equal(file!.columns.get(id)?.lower, undefined, 'traits are personal');
+    }
+  });
+
   it('leaves out what is not flushed yet, and what came later does not show', async (context) => {
     const site = await openSite(context);
     await sendPeople(site, 0, 0);

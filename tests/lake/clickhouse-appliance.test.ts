@@ -39,6 +39,7 @@ describe('ClickHouse beside a running appliance', { skip: skipReason() }, () => 
     appliance = await ApplianceProcess.start({ flags: ['--flush-age-seconds', '1'] });
     const token = await createToken();
     namespace = await namespaceOf(token);
+    await declareTraits();
     const sent = await sendEvents();
     await untilFlushed(sent);
     peer = await ClickHouse.open(join(directory, 'clickhouse'), () => {});
@@ -72,6 +73,21 @@ describe('ClickHouse beside a running appliance', { skip: skipReason() }, () => 
     return namespaces[0]![0]!;
   }
 
+  async function declareTraits(): Promise<void> {
+    const response = await fetch(`${appliance.url}/v1/traits`, {
+      method: 'PUT',
+      headers: { Authorization: `Bearer ${ADMIN_KEY}` },
+      body: JSON.stringify({
+        traits: [
+          { name: 'plan', type: 'string' },
+          { name: 'seats', type: 'long' },
+          { name: 'since', type: 'date' },
+        ],
+      }),
+    });
+    assert.equal(response.status, 200);
+  }
+
   /** Events of some people, every tenth sent twice. @returns how many are stored. */
   async function sendEvents(): Promise<number> {
     const random = seededRandom(1);
@@ -84,6 +100,10 @@ describe('ClickHouse beside a running appliance', { skip: skipReason() }, () => 
       userId: `user-${Math.floor(random() * 40)}`,
       ...(index % 3 === 0 && { anonymousId: `device-${index % 60}` }),
       properties: { plan: pick(['free', 'pro']), seats: index % 7 },
+      ...(index % 25 === 0 && {
+        type: 'identify',
+        traits: { plan: pick(['free', 'pro', null]), seats: index % 7, since: '2026-02-03' },
+      }),
     }));
     for (let start = 0; start < EVENTS; start += BATCH_EVENTS) {
       const batch = events.slice(start, start + BATCH_EVENTS);
@@ -134,7 +154,7 @@ describe('ClickHouse beside a running appliance', { skip: skipReason() }, () => 
       FROM ${name('events')} AS e JOIN ${name('identifiers')} AS i ON e.anchor = i.anchor
       WHERE e.sequence <= i.sequence GROUP BY id ORDER BY id`);
     assert.deepEqual(theirs.map(asText), ours.rows.map(asText));
-    const columns = 'user_id, first_seen, last_seen, event_count';
+    const columns = 'user_id, first_seen, last_seen, event_count, plan, seats, since';
     const profiles = await appliance.sql(
       `SELECT CAST(profile_id AS VARCHAR) AS id, ${columns.replaceAll(/(\w+_seen)/g, 'epoch_us($1)')}
        FROM profiles ORDER BY id`,
