@@ -3,43 +3,28 @@
  * one, on the same machine. Look-ups over WebSocket come a thousand a frame, over HTTP one a request,
  * pipelined as load generators do.
  *
- * First the maximum of each, in a closed loop, with nothing else to do; then latencies at half of it, on a
- * timetable, while events arrive at a quarter of what the same appliance had taken.
+ * First the maximum of each, in a closed loop, with nothing else to do; then the maximum while events arrive at a
+ * quarter of what the same appliance had taken, and latencies at half of that, on a timetable, while they go on.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { sendOnTime } from './ack-latency.ts';
 import { ApplianceProcess } from './appliance-process.ts';
 import type { BatchConnection } from './batch-connection.ts';
 import { BATCH_EVENTS } from './engine-run.ts';
 import { prepareRun } from './event-run.ts';
+import { Asking, goFirst, goInTurn, type Way } from './identity-asking.ts';
 import { openLanes, sendAll, WEBSOCKET } from './ingest-server.ts';
-import {
-  frameQuestion,
-  httpQuestion,
-  QuestionConnection,
-  type Transport,
-} from './question-connection.ts';
+import { frameQuestion, httpQuestion } from './question-connection.ts';
 import { percentile } from './statistics.ts';
 import { perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
-const EVENTS = 400_000;
-/** Of the events, taken before anything is asked; the rest arrives while latencies are measured. */
-const POPULATION_SHARE = 0.5;
+const EVENTS = 800_000;
+/** Of the events, taken before anything is asked; the rest arrives meanwhile. */
+const POPULATION_SHARE = 0.25;
 const INGEST_SHARE = 0.25;
 const LOAD_SHARE = 0.5;
 const IDENTIFIERS_MAX = 50_000;
 const WARM_UP_MS = 500;
-const TICK_MS = 1;
 const UNIT = { unit: 'look-ups/s', higherIsBetter: true } as const;
-
-interface Way {
-  readonly name: string;
-  readonly transport: Transport;
-  readonly connections: number;
-  /** Questions that one connection has unanswered. */
-  readonly depth: number;
-  readonly lookUpsPerQuestion: number;
-}
 
 const WAYS: readonly Way[] = [
   { name: 'websocket', transport: 'websocket', connections: 4, depth: 2, lookUpsPerQuestion: 1000 },
@@ -60,6 +45,9 @@ export const identityResolve: Workload = {
       scratch.hotPath('hot'),
     );
     const lanes: BatchConnection[] = [];
+    const isFirst = goFirst();
+    if (!isFirst)
+      progress('this process may not go before the appliance: latencies have its lateness');
     try {
       lanes.push(...(await openLanes(WEBSOCKET, appliance)));
       const startMs = performance.now();
@@ -73,6 +61,7 @@ export const identityResolve: Workload = {
         await measureWay(context, way, { appliance, questions, lanes, rest, ingestPerSecond });
       }
     } finally {
+      if (isFirst) goInTurn();
       for (const lane of lanes) lane.close();
       await appliance.close();
     }
@@ -94,98 +83,52 @@ async function measureWay(
   { appliance, questions, lanes, rest, ingestPerSecond }: Stage,
 ): Promise<void> {
   const measuredMs = Math.max(options.seconds * 1000, 100);
-  let answers = 0;
-  let latencies: number[] = [];
-  let isAsking = true;
-  let isClosedLoop = true;
-  const connections: QuestionConnection[] = [];
-  try {
-    for (let index = 0; index < way.connections; index += 1) {
-      const onAnswers = (connection: QuestionConnection, latenciesMs: readonly number[]): void => {
-        answers += latenciesMs.length;
-        if (isAsking && isClosedLoop) connection.ask(latenciesMs.length);
-        else for (const latencyMs of latenciesMs) latencies.push(latencyMs);
-      };
-      const connection = await QuestionConnection.open(
-        way.transport,
-        appliance,
-        questions,
-        onAnswers,
-      );
-      connections.push(connection);
-      connection.ask(way.depth);
-    }
-    await delay(Math.min(WARM_UP_MS, measuredMs));
-    if (!/[0-9a-f]{8}-[0-9a-f]{4}-8/.test(connections[0]!.firstAnswer)) {
-      throw new Error(`not resolved: ${connections[0]!.firstAnswer.slice(0, 400)}`);
-    }
-    const before = { answers, cpuMicros: appliance.cpuMicros };
-    const startMs = performance.now();
-    await delay(measuredMs);
-    const counted = answers - before.answers;
-    const questionsPerSecond = perSecond(counted, performance.now() - startMs);
-    const lookUps = counted * way.lookUpsPerQuestion;
+  const { lookUpsPerQuestion, name } = way;
+  const asking = await Asking.open(way, appliance, questions);
+  /** Asks while events arrive at their share of the rate. */
+  const besideIngest = async <Result>(ask: () => Promise<Result>): Promise<Result> => {
+    const batchesPerSecond = (ingestPerSecond * INGEST_SHARE) / BATCH_EVENTS;
+    const arriving = take(rest, Math.ceil((batchesPerSecond * measuredMs) / 1000));
+    progress(`${name}: while ${arriving.length} batches arrive`);
+    const ingest = sendOnTime(lanes, arriving, batchesPerSecond);
+    const result = await ask();
+    await ingest;
+    return result;
+  };
+  const reportRate = (metric: string, questionsPerSecond: number): void => {
     report({
-      metric: `${way.name}_look_ups_per_second`,
-      value: questionsPerSecond * way.lookUpsPerQuestion,
+      metric: `${name}_${metric}`,
+      value: questionsPerSecond * lookUpsPerQuestion,
       ...UNIT,
     });
+  };
+  try {
+    await asking.closedLoop(Math.min(WARM_UP_MS, measuredMs));
+    if (!/[0-9a-f]{8}-[0-9a-f]{4}-8/.test(asking.firstAnswer)) {
+      throw new Error(`not resolved: ${asking.firstAnswer.slice(0, 400)}`);
+    }
+    const alone = await asking.closedLoop(measuredMs);
+    reportRate('look_ups_per_second', alone.questionsPerSecond);
     report({
-      metric: `${way.name}_cpu_per_look_up`,
-      value: lookUps === 0 ? 0 : (appliance.cpuMicros - before.cpuMicros) / lookUps,
+      metric: `${name}_cpu_per_look_up`,
+      value: alone.cpuMicros / lookUpsPerQuestion,
       unit: 'µs',
       higherIsBetter: false,
     });
-    isAsking = false;
-    while (connections.some(({ unanswered }) => unanswered > 0)) await delay(1);
-    isClosedLoop = false;
-    latencies = [];
-    const batchesPerSecond = (ingestPerSecond * INGEST_SHARE) / BATCH_EVENTS;
-    const arriving = take(rest, Math.ceil((batchesPerSecond * measuredMs) / 1000));
-    progress(`${way.name}: half load while ${arriving.length} batches arrive`);
-    const ingest = sendOnTime(lanes, arriving, batchesPerSecond);
-    const latenessMs = await askOnTime(connections, questionsPerSecond * LOAD_SHARE, measuredMs);
-    await ingest;
-    while (connections.some(({ unanswered }) => unanswered > 0)) await delay(1);
+    const maximum = await besideIngest(() => asking.closedLoop(measuredMs));
+    reportRate('look_ups_per_second_beside_ingest', maximum.questionsPerSecond);
+    const rate = maximum.questionsPerSecond * LOAD_SHARE;
+    const { lateMs, latenciesMs } = await besideIngest(() => asking.onTime(rate, measuredMs));
     for (const [metric, times, share] of [
-      ['latency_p50', latencies, 0.5],
-      ['latency_p99', latencies, 0.99],
-      ['asked_late_p99', latenessMs, 0.99],
+      ['latency_p50', latenciesMs, 0.5],
+      ['latency_p99', latenciesMs, 0.99],
+      ['asked_late_p99', lateMs, 0.99],
     ] as const) {
       const value = times.length === 0 ? 0 : percentile(times, share);
-      report({ metric: `${way.name}_${metric}`, value, unit: 'ms', higherIsBetter: false });
+      report({ metric: `${name}_${metric}`, value, unit: 'ms', higherIsBetter: false });
     }
   } finally {
-    for (const connection of connections) connection.close();
-  }
-}
-
-/**
- * Asks at an even rate, in steps of a tick, the connections in turn.
- * @returns by how much each tick came late: how long this process waits for its own turn.
- */
-async function askOnTime(
-  connections: readonly QuestionConnection[],
-  perSecondWanted: number,
-  durationMs: number,
-): Promise<number[]> {
-  const startMs = performance.now();
-  const latenessMs: number[] = [];
-  let asked = 0;
-  let turn = 0;
-  let plannedMs = 0;
-  for (;;) {
-    const elapsedMs = performance.now() - startMs;
-    latenessMs.push(Math.max(0, elapsedMs - plannedMs));
-    if (elapsedMs >= durationMs) return latenessMs;
-    const due = Math.floor((elapsedMs * perSecondWanted) / 1000) - asked;
-    for (let count = 0; count < due; count += 1) {
-      connections[turn]!.ask(1);
-      turn = (turn + 1) % connections.length;
-    }
-    asked += due;
-    plannedMs = performance.now() - startMs + TICK_MS;
-    await delay(TICK_MS);
+    asking.close();
   }
 }
 

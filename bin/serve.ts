@@ -11,6 +11,7 @@ import { TributaryError } from '../base/errors.ts';
 import { jsonLogger } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import type { BootstrapKeys } from '../engine/control.ts';
+import { native } from '../native/index.ts';
 import { Appliance } from './appliance.ts';
 import {
   type CommandContext,
@@ -32,6 +33,8 @@ export const SERVE_FLAGS: readonly string[] = [
 ];
 
 const BOOTSTRAP_CHARACTERS_MIN = 8;
+/** What the thread that answers asks for at a time: most of its work is shorter than that. */
+const TURN_MICROS = 300;
 
 /** @returns the exit code. */
 export async function serve(args: readonly string[], context: CommandContext): Promise<number> {
@@ -45,6 +48,7 @@ export async function serve(args: readonly string[], context: CommandContext): P
   const bootstrap = bootstrapOf(context);
   process.umask(0o077);
   const stopping = signalled();
+  native.shortenTurns(TURN_MICROS);
   context.stdout.write(`Tributary ${readVersion()}\n`);
   const opening = Appliance.open({
     configuration: values,

@@ -40,6 +40,7 @@
         "src/stager.cc",
         "src/stager_object.cc",
         "src/text_search.cc",
+        "src/thread_turns.cc",
         "src/hot_directory.cc",
         "src/duckdb_api.cc",
         "src/duckdb_scan.cc",

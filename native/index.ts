@@ -388,6 +388,12 @@ export interface NativeAddon {
   tryLock(descriptor: number, isExclusive: boolean): boolean;
   /** Lowers RLIMIT_DATA, soft and hard, for ever. @returns '' or the reason. */
   limitDataBytes(bytes: number): string;
+  /**
+   * Asks for turns of so long for the calling thread, which then gets a processor sooner (thread_turns.h); 0 for
+   * those of everybody.
+   * @returns false where the system knows no such request.
+   */
+  shortenTurns(micros: number): boolean;
 
   readonly Decoder: new (limits: DecoderLimits) => NativeDecoder;
   readonly ColumnRows: new () => NativeColumnRows;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "thread_turns.h"
+
 namespace tributary {
 
 namespace {
@@ -55,6 +57,7 @@ void Stager::TakeOver(std::vector<DecodedBatch>* decoded, bool is_more_coming) {
 
 void Stager::Run() {
   pthread_setname_np(pthread_self(), "stager");
+  LowerThisThread(kStagingNiceness);
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return is_stopping_ || !decoded_.empty(); });

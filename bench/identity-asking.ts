@@ -1,0 +1,161 @@
+/**
+ * Clients that ask who somebody is, all of one way: as fast as answers come, or on a timetable.
+ *
+ * They stand for other machines. So their thread goes before the appliance's where the system allows it
+ * (docs/benchmarks.md), and how late it got its turn nevertheless is told beside the latencies.
+ */
+import { setPriority } from 'node:os';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
+import { native } from '../native/index.ts';
+import type { ApplianceProcess } from './appliance-process.ts';
+import { QuestionConnection, type Transport } from './question-connection.ts';
+import { perSecond } from './workload.ts';
+
+/** Steps of the timetable: Node's timers come up to 2 ms late, and what is late is asked all at once. */
+const TICK_MS = 0.25;
+const POLL_MS = 1;
+const ASKING_NICENESS = -10;
+const TURN_MICROS = 300;
+
+export interface Way {
+  readonly name: string;
+  readonly transport: Transport;
+  readonly connections: number;
+  /** Questions that one connection has unanswered in a closed loop, and asks at once on a timetable. */
+  readonly depth: number;
+  readonly lookUpsPerQuestion: number;
+}
+
+/**
+ * Lets this thread, and none that it starts, go before the appliance's, as another machine would.
+ * @returns whether it may: it takes root or CAP_SYS_NICE.
+ */
+export function goFirst(): boolean {
+  native.shortenTurns(TURN_MICROS);
+  try {
+    setPriority(ASKING_NICENESS);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Takes back what {@link goFirst} did. */
+export function goInTurn(): void {
+  native.shortenTurns(0);
+  setPriority(0);
+}
+
+export interface Maximum {
+  readonly questionsPerSecond: number;
+  /** Processor time of the appliance for each question, microseconds. */
+  readonly cpuMicros: number;
+}
+
+export interface Timed {
+  readonly latenciesMs: readonly number[];
+  /** By how much each step of the timetable came late. */
+  readonly lateMs: readonly number[];
+}
+
+export class Asking {
+  readonly #way: Way;
+  readonly #appliance: ApplianceProcess;
+  readonly #connections: QuestionConnection[] = [];
+  #answers = 0;
+  #isClosedLoop = false;
+  #latenciesMs: number[] = [];
+
+  private constructor(way: Way, appliance: ApplianceProcess) {
+    this.#way = way;
+    this.#appliance = appliance;
+  }
+
+  static async open(
+    way: Way,
+    appliance: ApplianceProcess,
+    questions: readonly Buffer[],
+  ): Promise<Asking> {
+    const asking = new Asking(way, appliance);
+    for (let index = 0; index < way.connections; index += 1) {
+      asking.#connections.push(
+        await QuestionConnection.open(way.transport, appliance, questions, (connection, times) =>
+          asking.#take(connection, times),
+        ),
+      );
+    }
+    return asking;
+  }
+
+  /** The first answer of all. */
+  get firstAnswer(): string {
+    return this.#connections[0]!.firstAnswer;
+  }
+
+  /** Each connection has its questions unanswered all the time. */
+  async closedLoop(durationMs: number): Promise<Maximum> {
+    this.#isClosedLoop = true;
+    for (const connection of this.#connections) connection.ask(this.#way.depth);
+    const before = this.#answers;
+    const cpuMicros = this.#appliance.cpuMicros;
+    const startMs = performance.now();
+    await delay(durationMs);
+    const counted = this.#answers - before;
+    const maximum = {
+      questionsPerSecond: perSecond(counted, performance.now() - startMs),
+      cpuMicros: (this.#appliance.cpuMicros - cpuMicros) / Math.max(counted, 1),
+    };
+    this.#isClosedLoop = false;
+    await this.#settle();
+    return maximum;
+  }
+
+  /**
+   * Asks at an even rate, in steps of a tick: the connections in turn, each as many questions at once as it has
+   * unanswered in the closed loop.
+   */
+  async onTime(questionsPerSecond: number, durationMs: number): Promise<Timed> {
+    this.#latenciesMs = [];
+    const lateMs: number[] = [];
+    const startMs = performance.now();
+    let asked = 0;
+    let turn = 0;
+    let plannedMs = 0;
+    for (let elapsedMs = 0; elapsedMs < durationMs; elapsedMs = performance.now() - startMs) {
+      lateMs.push(Math.max(0, elapsedMs - plannedMs));
+      const planned = Math.floor((elapsedMs * questionsPerSecond) / 1000);
+      while (asked < planned) {
+        const count = Math.min(this.#way.depth, planned - asked);
+        this.#connections[turn]!.ask(count);
+        turn = (turn + 1) % this.#connections.length;
+        asked += count;
+      }
+      plannedMs = performance.now() - startMs + TICK_MS;
+      await pause();
+    }
+    await this.#settle();
+    return { latenciesMs: this.#latenciesMs, lateMs };
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+
+  #take(connection: QuestionConnection, latenciesMs: readonly number[]): void {
+    this.#answers += latenciesMs.length;
+    if (this.#isClosedLoop) connection.ask(latenciesMs.length);
+    else for (const latencyMs of latenciesMs) this.#latenciesMs.push(latencyMs);
+  }
+
+  async #settle(): Promise<void> {
+    while (this.#connections.some(({ unanswered }) => unanswered > 0)) await delay(POLL_MS);
+  }
+}
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/** Sleeps for a tick, then has the event loop read what came. */
+function pause(): Promise<void> {
+  Atomics.wait(never, 0, 0, TICK_MS);
+  return setImmediate();
+}
