@@ -231,6 +231,41 @@ describe('kept traits', () => {
     await check(engine);
   });
 
+  it('a value is read whole while it changes, and space is used again', async (context) => {
+    const engine = await open(context, new MemoryFileSystem());
+    const { commands, traits } = engine.tenant;
+    await commands.declareTraits([DECLARED[0]!], undefined, NOW);
+    const people = Array.from({ length: 4 }, (_, index) => {
+      return `{"type":"identify","userId":"u${index}","traits":{"plan":"0"}}`;
+    });
+    await send(engine, people);
+    assert.equal(native.openHotDirectory(engine.tenant.hotDirectory), '');
+    const slot = traits.slotOf('plan');
+    // Distinct characters of each value; NULL where there is none.
+    const reading = rowsOf(
+      duckdb,
+      `SELECT DISTINCT len(list_distinct(string_split(trait_string(profile, ${slot}::UINTEGER), '')))
+       FROM hot_profiles(), range(20000)`,
+    );
+    let isRead = false;
+    void reading.finally(() => {
+      isRead = true;
+    });
+    let sequence = 100;
+    const bytes = traits.memoryBytes;
+    for (; !isRead && sequence < 5_000_000; sequence += 1) {
+      const value = `"${String(sequence % 10).repeat(1 + ((sequence * 7) % 100))}"`;
+      traits.put({ anchor: 1 + (sequence % 4), key: 'plan', micros: NOW, sequence, value });
+      if (sequence % 2000 === 0) await new Promise(setImmediate);
+    }
+    assert.deepEqual(
+      (await reading).map(([count]) => Number(count)),
+      [1],
+    );
+    assert.ok(sequence > 1000, `${sequence} changes meanwhile`);
+    assert.equal(traits.memoryBytes, bytes);
+  });
+
   it('nothing of an erased person is in the arrays, nor what they said before', async (context) => {
     const engine = await open(context, new MemoryFileSystem());
     await engine.tenant.commands.declareTraits(DECLARED, undefined, NOW);
