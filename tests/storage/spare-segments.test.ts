@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { MIB } from '../../base/units.ts';
 import { native } from '../../native/index.ts';
 import type { HotTable } from '../../storage/hot-table.ts';
@@ -14,6 +17,7 @@ import {
 } from '../native/scan-harness.ts';
 
 const SEGMENT_ROWS = 1000;
+const HOLD_TABLE = fileURLToPath(new URL('../support/hold-table.js', import.meta.url));
 
 describe('SpareSegments', () => {
   let fixture: HotFixture;
@@ -80,6 +84,21 @@ describe('SpareSegments', () => {
     append(SEGMENT_ROWS);
     assert.deepEqual([table.spares.count, table.spares.reusedCount], [0, 1]);
     duckdb.closeSync();
+  });
+
+  it('a file that another process maps is used again once that process is killed', async () => {
+    append(SEGMENT_ROWS + 1);
+    const reader = spawn(process.execPath, [HOLD_TABLE, fixture.directory, 'samples'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(reader.stdout, 'data');
+    table.setCold(SEGMENT_ROWS, 1);
+    append(SEGMENT_ROWS);
+    assert.deepEqual([table.spares.count, table.spares.reusedCount], [1, 0]);
+    reader.kill('SIGKILL');
+    await once(reader, 'exit');
+    append(SEGMENT_ROWS);
+    assert.deepEqual([table.spares.count, table.spares.reusedCount], [0, 1]);
   });
 
   it('statements that run while files are used again never see rows of another life', async () => {
