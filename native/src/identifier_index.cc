@@ -178,7 +178,11 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     return node;
   }
   void PrefetchValue(uint32_t node) const {
-    if (node != 0) __builtin_prefetch(values_.data<char>() + EntryAt(node).start);
+    if (node == 0) return;
+    // Half of the values begin in one line and end in the next.
+    NodeEntry entry = EntryAt(node);
+    __builtin_prefetch(values_.data<char>() + entry.start);
+    __builtin_prefetch(values_.data<char>() + entry.end - 1);
   }
 
   // The node of a value, or 0.
