@@ -168,7 +168,7 @@ function describe({ engine, tenant }: OpenedEngine, directories: Directories): s
     `${formatBytes(allocatedBytes(directories.hotDirectory))} hot`,
     `${formatBytes(process.memoryUsage().rss)} of memory, hot files included`,
     `${formatBytes(allocatedBytes(directories.dataDirectory))} on disk in ${data} files`,
-    `${checkpoints} checkpoints, the last in ${(elapsedMs / 1000).toFixed(1)} s`,
+    `${checkpoints} checkpoints, made in ${(elapsedMs / 1000).toFixed(1)} s together`,
   ].join('; ');
 }
 

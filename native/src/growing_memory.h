@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "huge_pages.h"
+
 namespace tributary {
 
 class GrowingMemory {
@@ -44,7 +46,7 @@ class GrowingMemory {
   }
 
  private:
-  static constexpr uint64_t kPage = 4096, kHugePage = 2 << 20;
+  static constexpr uint64_t kPage = 4096;
 
   bool Reserve() {
     void* mapping = mmap(nullptr, reserved_bytes_ + kHugePage, PROT_NONE,

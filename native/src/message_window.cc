@@ -55,7 +55,9 @@ uint32_t MessageWindow::HideDuplicates(SegmentRows* rows, uint32_t first,
   RotateTo(received_at);
   const uint32_t count = static_cast<uint32_t>(keys.size());
   auto prefetch = [&](uint32_t i) {
-    for (const FingerprintMap& generation : generations_) generation.Prefetch(keys[i].hash);
+    for (uint32_t g = 0; g < kGenerations; g++) {
+      if (g != current_) generations_[g].Prefetch(keys[i].hash);
+    }
     generations_[current_].PrefetchForAdding(keys[i].hash);
   };
   for (uint32_t i = 0; i < std::min(count, kRowsAhead); i++) prefetch(i);
