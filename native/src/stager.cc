@@ -10,7 +10,7 @@ namespace tributary {
 
 namespace {
 // Results that are told of at once while there is more to stage; the last of a queue is told of anyway.
-constexpr size_t kResultsPerWake = 8;
+constexpr size_t kResultsPerWake = 16;
 // Waking a thread costs as much as decoding a few events.
 constexpr size_t kBatchesPerHandOver = 4;
 }  // namespace
