@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include "thread_turns.h"
 
 namespace tributary {
 
@@ -54,7 +53,6 @@ void DecodeStage::Attach(Region* segment) {
 
 void DecodeStage::Run() {
   pthread_setname_np(pthread_self(), "decoder");
-  LowerThisThread(kStagingNiceness);
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return is_stopping_ || !submitted_.empty(); });

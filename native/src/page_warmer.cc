@@ -7,7 +7,6 @@
 #include <cerrno>
 
 #include "huge_pages.h"
-#include "thread_turns.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -67,7 +66,6 @@ bool PageWarmer::Served(const uint8_t* start, uint64_t bytes) {
 
 void PageWarmer::Run() {
   pthread_setname_np(pthread_self(), "page-warmer");
-  LowerThisThread(kBackgroundNiceness);
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return !queue_.empty(); });

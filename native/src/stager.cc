@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "thread_turns.h"
 
 namespace tributary {
 
@@ -57,7 +56,6 @@ void Stager::TakeOver(std::vector<DecodedBatch>* decoded, bool is_more_coming) {
 
 void Stager::Run() {
   pthread_setname_np(pthread_self(), "stager");
-  LowerThisThread(kStagingNiceness);
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return is_stopping_ || !decoded_.empty(); });

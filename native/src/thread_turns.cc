@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 namespace tributary {
 
 namespace {
@@ -26,10 +28,6 @@ constexpr uint64_t kResetOnFork = 1;
 id_t ThisThread() { return static_cast<id_t>(syscall(SYS_gettid)); }
 
 }  // namespace
-
-void LowerThisThread(int by) {
-  setpriority(PRIO_PROCESS, ThisThread(), getpriority(PRIO_PROCESS, ThisThread()) + by);
-}
 
 Napi::Value ShortenTurns(const Napi::CallbackInfo& info) {
   SchedulingAttributes attributes{};

@@ -1,20 +1,12 @@
 // Whose turn it is where threads outnumber processors. The main thread answers requests, a fraction of a
 // millisecond each; what works in the background for longer must not keep it waiting for a time slice of theirs.
 //
-// Linux gives a thread that asks for short slices its turn soon (EEVDF, Linux 6.12), at the price of short ones;
-// niceness decides between threads that are ready for long. Both are of one thread, and need no privilege.
+// Linux gives a thread that asks for short slices its turn soon (EEVDF, Linux 6.12), at the price of short ones. It
+// is of one thread, and needs no privilege.
 #pragma once
 #include <napi.h>
 
-#include <cstdint>
-
 namespace tributary {
-
-// By how much nicer than the main thread those are that it waits for in the end, and those it does not wait for.
-constexpr int kStagingNiceness = 4, kBackgroundNiceness = 10;
-
-// Makes the calling thread nicer than whoever started it.
-void LowerThisThread(int by);
 
 // shortenTurns(micros): asks for slices of so long for the calling thread, not for what it starts. Returns whether the
 // system knows the request; one that is older than Linux 6.12 takes it and does not heed it.
