@@ -14,6 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import { native, type SliceReference } from '../native/index.ts';
 import {
   type ColdColumn,
+  type ColdFile,
   coldFileOf,
   coldListFile,
   serialiseColdList,
@@ -69,7 +70,10 @@ export interface FlushedRows {
 
 interface PublishedList {
   readonly version: number;
-  readonly pin: SnapshotPin;
+  readonly columns: readonly ColdColumn[];
+  readonly files: readonly ColdFile[];
+  /** Undefined once a later list of the same files holds it. */
+  pin: SnapshotPin | undefined;
   supersededAtMs: number;
 }
 
@@ -149,16 +153,16 @@ export class ColdTable {
   }
 
   /**
-   * From when this resolves, no query that begins sees cold rows that `conditions` name.
-   * @throws the file system's error; then the next call does it.
+   * From when this resolves, no query that begins sees cold rows that `conditions` name. It lists the same files
+   * again, and so needs nothing of the lake, whatever has become of its disk.
    */
   leaveOut(conditions: readonly RowCondition[]): Promise<void> {
     return this.#serially(async () => {
       this.#except = conditions;
       if (JSON.stringify(conditions) === this.#listedExcept) return;
-      // A list of now would have the rows of a flush whose own list failed; they would still be hot, too.
-      await this.#settleCommit();
-      if (JSON.stringify(conditions) !== this.#listedExcept) await this.#publish(this.hot.floorRow);
+      const current = this.#lists.at(-1)!;
+      this.#list(this.hot.floorRow, current.columns, current.files, current.pin);
+      current.pin = undefined;
     });
   }
 
@@ -200,26 +204,46 @@ export class ColdTable {
    * so a commit that is unsettled is settled before.
    */
   async #publish(floorRow: number): Promise<void> {
-    const { store, clock } = this.#options;
     const pin = this.#lake.pin();
-    const previous = this.#lists.at(-1);
-    const version = (previous?.version ?? 0) + 1;
-    const columns = this.#coldColumns();
+    try {
+      const columns = this.#coldColumns();
+      this.#list(floorRow, columns, await this.#filesOf(pin.snapshot, columns), pin);
+    } catch (failure) {
+      pin.release();
+      throw failure;
+    }
+    this.#releaseOldLists();
+  }
+
+  async #filesOf(
+    snapshot: LakeSnapshot | undefined,
+    columns: readonly ColdColumn[],
+  ): Promise<readonly ColdFile[]> {
+    if (snapshot === undefined) return [];
     const prefix = `${this.#lake.namespace}/`;
-    const live =
-      pin.snapshot === undefined ? [] : await this.#lake.liveFiles(pin.snapshot.snapshotId);
-    const files = live.map((file) => {
-      const key = keyOf(store.bucket, file.location);
+    const live = await this.#lake.liveFiles(snapshot.snapshotId);
+    return live.map((file) => {
+      const key = keyOf(this.#options.store.bucket, file.location);
       assert(key.startsWith(prefix), 'a table lies in the namespace of its tenant');
       return coldFileOf(file, key.slice(prefix.length), columns, this.#lake.schemas);
     });
+  }
+
+  #list(
+    floorRow: number,
+    columns: readonly ColdColumn[],
+    files: readonly ColdFile[],
+    pin: SnapshotPin | undefined,
+  ): void {
+    const previous = this.#lists.at(-1);
+    const version = (previous?.version ?? 0) + 1;
     const except = this.#except;
     writeHotFile(this.#pathOf(version), serialiseColdList({ columns, files, except }));
     this.hot.setCold(floorRow, version);
     this.#listedExcept = JSON.stringify(except);
-    if (previous !== undefined) previous.supersededAtMs = clock.monotonicMs();
-    this.#lists.push({ version, pin, supersededAtMs: Number.POSITIVE_INFINITY });
-    this.#releaseOldLists();
+    if (previous !== undefined) previous.supersededAtMs = this.#options.clock.monotonicMs();
+    const supersededAtMs = Number.POSITIVE_INFINITY;
+    this.#lists.push({ version, columns, files, pin, supersededAtMs });
   }
 
   /** Takes the rows below `floorRow` to be among those that are listed already. */
@@ -253,7 +277,7 @@ export class ColdTable {
     const nowMs = clock.monotonicMs();
     this.#lists = this.#lists.filter(({ version, pin, supersededAtMs }) => {
       if (nowMs - supersededAtMs <= queryGraceMs) return true;
-      pin.release();
+      pin?.release();
       removeHotFile(this.#pathOf(version));
       return false;
     });

@@ -32,7 +32,7 @@ export async function rewriteErased(
 ): Promise<ErasedFiles | undefined> {
   const ids = tenant.erasures.unwritten.map(({ id }) => id);
   if (ids.length === 0) return undefined;
-  // A disk that failed when somebody was erased may have left cold rows in sight.
+  // Shared memory may have been too full for a list when somebody was erased.
   await erasures.hideColdRows();
   await flusher.flushing;
   const named = tenant.erasures.coldRows;

@@ -259,23 +259,23 @@ test('while a backup is made, nothing is noted of files that it has of before', 
   await store.close();
 });
 
-test('cold rows that could not be hidden on a bad disk were seen until the next start', async (context) => {
+// Symptom: cold rows of an erased person were seen until the next start, and those of a flush twice.
+test('cold rows are hidden while the disk of the lake fails to read', async (context) => {
   const disk = new UnreadableDisk(new NodeFileSystem(native), {});
   const store = await openStore(context, undefined, disk);
   await fill(store);
-  const { engine, maintenance, open, state } = store;
+  const { engine, maintenance, open } = store;
   await engine.send([{ type: 'page', userId: 'ben', messageId: 'last' }]);
   disk.table = '/events-';
   await assert.rejects(open.flusher.flush());
-  await assert.rejects(store.erase('ann'), /EIO/);
-  assert.equal(leavesOutEvents(store), false, 'whoever asked was told');
-  disk.mend();
-  // Hidden in the next turn of upkeep, even one that cannot rewrite a file.
-  state.rewritesLeft = 0;
-  await maintenance.poll();
-  assert.equal(open.tenant.erasures.count, 1);
+  await store.erase('ann');
   assert.equal(leavesOutEvents(store), true);
   assert.equal(eventsInSight(store), 13, 'each row hot or cold, and not both');
+  disk.mend();
+  await maintenance.poll();
+  await maintenance.erase(open);
+  assert.equal(open.tenant.erasures.unwritten.length, 0);
+  assert.equal(await coldRows(store, 'events'), 9);
   await store.close();
 });
 
