@@ -578,7 +578,7 @@ export const ERRORS = {
     status: 400,
     sqlstate: '22032',
     retryable: false,
-    help: 'One map after the other; msgpackr writes maps with `useRecords: false`.',
+    help: 'One map or record of msgpackr after the other, and nothing between them.',
   },
   TRIBUTARY_INGEST_MESSAGE_UNKNOWN: {
     message: 'Nothing is known of a message {messageId}.',
