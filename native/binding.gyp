@@ -6,7 +6,7 @@
         "src/addon.cc",
         "src/borrowed_buffer.cc",
         "src/region.cc",
-        "src/huge_pages.cc",
+        "src/shared_pages.cc",
         "src/page_warmer.cc",
         "src/process.cc",
         "src/crc32c.cc",

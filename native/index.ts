@@ -341,7 +341,7 @@ export interface HeldTable {
 export interface NativeAddon {
   /**
    * Creates `path`, in place of an old file, reserves `reservedBytes` of address space, backs the start.
-   * @param hugePages for what is read at random: used where 2 MiB or more are backed ahead (huge_pages.h).
+   * @param hugePages for what is read at random: used where 2 MiB or more are backed ahead (shared_pages.h).
    */
   createRegion(
     path: string,

@@ -25,7 +25,7 @@ export const ARRAY_HEADER = Object.freeze({
 });
 /** What an array grows by: a thirty-second of its file at most, in powers of two between these. */
 const STEP_BYTES_MIN = 64 * KIB;
-/** A huge page (native/src/huge_pages.h). */
+/** A huge page (native/src/shared_pages.h). */
 const STEP_BYTES_MAX = 2 * MIB;
 
 export type ElementType = 'u32' | 'i64' | 'u64' | 'bytes';

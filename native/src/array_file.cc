@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "huge_pages.h"
+#include "shared_pages.h"
 
 namespace tributary {
 

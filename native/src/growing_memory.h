@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "huge_pages.h"
+#include "shared_pages.h"
 
 namespace tributary {
 

@@ -1,16 +1,10 @@
 #include "page_warmer.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <cerrno>
 
-#include "huge_pages.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
+#include "shared_pages.h"
 
 namespace tributary {
 
@@ -23,15 +17,6 @@ constexpr uint64_t kHugeStepBytes = 16 << 20;
 
 uint64_t AddressOf(const uint8_t* byte) { return reinterpret_cast<uintptr_t>(byte); }
 }  // namespace
-
-int PopulatePages(uint8_t* start, uint64_t bytes) {
-  int failed;
-  do {
-    failed = madvise(start, bytes, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
-  } while (failed == EINTR || failed == EAGAIN);
-  // "A SIGBUS would have been generated": the file system has no room.
-  return failed == EFAULT ? ENOSPC : failed;
-}
 
 PageWarmer& PageWarmer::Instance() {
   // Never destroyed: its thread runs until the process ends.

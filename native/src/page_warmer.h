@@ -14,14 +14,10 @@
 
 namespace tributary {
 
-// Allocates and maps the pages of a range in one call (Linux 5.14). Returns 0 or an errno; EINVAL
-// where the kernel does not know how, ENOSPC where touching the range would be a SIGBUS.
-int PopulatePages(uint8_t* start, uint64_t bytes);
-
 class PageWarmer {
  public:
   static PageWarmer& Instance();
-  // `huge`: of 2 MiB where the range has whole blocks of them (huge_pages.h).
+  // `huge`: of 2 MiB where the range has whole blocks of them (shared_pages.h).
   void Add(uint8_t* start, uint64_t bytes, bool huge);
   // Whether all pages of a range were allocated by hints, so that nothing is left to do.
   bool Served(const uint8_t* start, uint64_t bytes);

@@ -12,15 +12,15 @@
 
 #include "addon_data.h"
 #include "borrowed_buffer.h"
-#include "huge_pages.h"
 #include "page_warmer.h"
+#include "shared_pages.h"
 
 namespace tributary {
 
 namespace {
 
 constexpr uint64_t kPage = 4096;
-// Asked for at once, that many bytes are worth the wait for huge pages (huge_pages.h).
+// Asked for at once, that many bytes are worth the wait for huge pages (shared_pages.h).
 constexpr uint64_t kHugeAtOnceBytes = 2 * kHugePage;
 constexpr int kWritable = PROT_READ | PROT_WRITE, kShared = MAP_SHARED | MAP_NORESERVE;
 

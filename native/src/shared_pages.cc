@@ -1,8 +1,9 @@
-#include "huge_pages.h"
+#include "shared_pages.h"
 
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -29,6 +30,15 @@ bool IsLittleUsed(uint8_t* block) {
 
 }  // namespace
 
+int PopulatePages(uint8_t* start, uint64_t bytes) {
+  int failed;
+  do {
+    failed = madvise(start, bytes, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
+  } while (failed == EINTR || failed == EAGAIN);
+  // "A SIGBUS would have been generated": the file system has no room.
+  return failed == EFAULT ? ENOSPC : failed;
+}
+
 void MakeHugePages(uint8_t* start, uint64_t bytes) {
   uint64_t first = (reinterpret_cast<uint64_t>(start) + kHugePage - 1) / kHugePage * kHugePage;
   uint64_t end = reinterpret_cast<uint64_t>(start + bytes) / kHugePage * kHugePage;
@@ -40,7 +50,7 @@ void MakeHugePages(uint8_t* start, uint64_t bytes) {
   for (uint64_t at = first; at < end; at += kHugePage) {
     auto* block = reinterpret_cast<uint8_t*>(at);
     // A block that has no page at all is no file's to the kernel, and stays as it is.
-    if (IsLittleUsed(block) && madvise(block, kPage, MADV_POPULATE_WRITE) == 0) continue;
+    if (IsLittleUsed(block) && PopulatePages(block, kPage) == 0) continue;
     make(run, at);
     run = at + kHugePage;
   }
