@@ -138,7 +138,7 @@ export class ErasureKeeper {
   async hideColdRows(): Promise<void> {
     const { cold, tenant } = this.#options;
     const rows = tenant.erasures.coldRows;
-    // One that cannot be read keeps no other one back.
+    // One that cannot be listed keeps no other one back.
     const outcomes = await Promise.allSettled(
       cold.tables.map((table) => table.leaveOut(rows[table.lake.name] ?? [])),
     );

@@ -204,39 +204,26 @@ class Replay {
     const bytes = buffer.subarray(payloadOffset, payloadOffset + length);
     if (record.type === WAL_RECORD_TYPE.configuration) {
       const configuration = parseConfiguration(bytes);
-      this.#stager.continueAt(sequence);
-      this.#stager.place(() => {
-        this.#passFloors(sequence);
-        this.#fold.configure(configuration);
-      }, configuration.dedupeWindowMicros);
+      const { dedupeWindowMicros } = configuration;
+      this.#place(sequence, () => this.#fold.configure(configuration), dedupeWindowMicros);
       return undefined;
     }
     if (record.type === WAL_RECORD_TYPE.traits) {
       const command = parseTraitsCommand(bytes);
-      this.#stager.continueAt(sequence);
-      this.#stager.place(() => {
-        this.#passFloors(sequence);
-        this.#fold.keepTraits(command);
-      });
+      this.#place(sequence, () => this.#fold.keepTraits(command));
       return undefined;
     }
     if (record.type === WAL_RECORD_TYPE.identity) {
       if (this.#stager.isBusy) return this.#stager.progress().then(() => this.#submit(record));
       const command = parseIdentityCommand(JSON.parse(Buffer.from(bytes).toString('utf8')));
       this.#room.takeCommand(length, length);
-      this.#stager.continueAt(sequence);
-      this.#stager.place(() => {
-        this.#passFloors(sequence);
-        this.#fold.carryOut(command, sequence, receivedAtMicros);
-      });
+      this.#place(sequence, () => this.#fold.carryOut(command, sequence, receivedAtMicros));
       return undefined;
     }
     if (record.type === WAL_RECORD_TYPE.erasure) {
       if (this.#stager.isBusy) return this.#stager.progress().then(() => this.#submit(record));
       const command = parseErasureCommand(bytes);
-      this.#stager.continueAt(sequence);
-      this.#stager.place(() => {
-        this.#passFloors(sequence);
+      this.#place(sequence, () => {
         if (command.command === 'erase') this.#fold.erase(command, sequence, receivedAtMicros);
         else this.#fold.erasures.note(command, receivedAtMicros);
       });
@@ -264,6 +251,15 @@ class Replay {
       },
     );
     return isTaken ? undefined : again();
+  }
+
+  /** Applies a record without rows when its turn has come. @param dedupeWindowMicros as EventStager.place has it. */
+  #place(sequence: number, apply: () => void, dedupeWindowMicros?: number): void {
+    this.#stager.continueAt(sequence);
+    this.#stager.place(() => {
+      this.#passFloors(sequence);
+      apply();
+    }, dedupeWindowMicros);
   }
 
   /** @returns false when identity, nearly full, may have it once less is under way. */

@@ -31,6 +31,7 @@ import { readFile } from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NOW, SOURCE, TENANT_ID, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
 import { temporaryHotDirectory } from '../support/hot-fixture.ts';
+import { joiningCommands } from '../support/identity-command-arbitrary.ts';
 import { type Row, readRows } from '../support/read-rows.ts';
 
 const DIRECTORY = '/data/checkpoints';
@@ -122,15 +123,15 @@ const event: fc.Arbitrary<TestEvent> = fc.record(
   { requiredKeys: ['type', 'anonymousId'] },
 );
 const command: fc.Arbitrary<IdentityCommand> = fc.oneof(
-  fc.integer({ min: 1, max: 8 }).map((merge) => ({ command: 'undo', merge }) as const),
-  fc.record({
-    command: fc.constant('link' as const),
-    a: identifier,
-    b: identifier,
-    force: fc.boolean(),
-  }),
-  fc.record({ command: fc.constant('unlink' as const), a: identifier, b: identifier }),
-  fc.record({ command: fc.constant('block' as const), identifier, retroactive: fc.boolean() }),
+  { weight: 3, arbitrary: joiningCommands(identifier) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      command: fc.constant('block' as const),
+      identifier,
+      retroactive: fc.boolean(),
+    }),
+  },
 );
 /** With one thing changed, which decides other merges and blocks. */
 const rules = (salt: number): IdentityCommand => {

@@ -22,6 +22,7 @@ import type { ReadTrait } from '../../query/trait-value.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { openDuckDb, rowsOf } from '../native/scan-harness.ts';
 import { NOW, TENANT_ID, TestEngine } from '../support/engine-fixture.ts';
+import { joiningCommands } from '../support/identity-command-arbitrary.ts';
 
 const DECLARED: readonly DeclaredTrait[] = [
   { name: 'plan', path: 'plan', type: 'string' },
@@ -92,16 +93,7 @@ const identifier = fc.oneof(
   user.map((value) => ({ type: 'user_id', value })),
   device.map((value) => ({ type: 'anonymous_id', value })),
 );
-const command: fc.Arbitrary<IdentityCommand> = fc.oneof(
-  fc.integer({ min: 1, max: 8 }).map((merge) => ({ command: 'undo', merge }) as const),
-  fc.record({
-    command: fc.constant('link' as const),
-    a: identifier,
-    b: identifier,
-    force: fc.boolean(),
-  }),
-  fc.record({ command: fc.constant('unlink' as const), a: identifier, b: identifier }),
-);
+const command = joiningCommands(identifier);
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     {
