@@ -31,8 +31,6 @@ export interface ClientsOptions {
   /** For the trace. */
   readonly note: (text: string) => void;
   readonly onProblem: (what: string) => void;
-  /** Whether the disk has failed in this life. */
-  readonly isDiskAtFault: () => boolean;
 }
 
 export class Clients {
@@ -92,7 +90,7 @@ export class Clients {
 
   /** Has somebody erased, unless nobody is known yet. Only the first erasure of a log is modelled. */
   async erase(): Promise<void> {
-    const { appliance, dice, isDiskAtFault, note, scheduler, tally, witness } = this.#options;
+    const { appliance, dice, note, scheduler, tally, witness } = this.#options;
     if (witness.entries.some(({ kind }) => kind === 'erasure')) return;
     const { tenant, open } = appliance;
     const { users, deadLetters: refused } = witness.model();
@@ -114,9 +112,7 @@ export class Clients {
       note(`entry ${index}, ${user} erased with ${counts.events} events`);
       this.#acknowledged(index);
     } catch (error) {
-      // Hiding what is in the lake reads it; whoever asked hears of it, and upkeep goes on.
-      if (isDiskAtFault()) note(`entry ${index}, erasure: ${String(error)}`);
-      else this.#refused(index, 'an erasure', error);
+      this.#refused(index, 'an erasure', error);
     }
   }
 

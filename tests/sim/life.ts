@@ -177,7 +177,6 @@ export class Life {
       dice: new Dice(seed, `clients ${part}`),
       note: (text) => this.#trace.push(text),
       onProblem: (what) => this.#problems.push(what),
-      isDiskAtFault: () => this.#faults.struck > 0,
     });
     let remaining = Math.min(this.#dice.between(1, 6), batchesMax);
     const producers = Array.from({ length: this.#dice.between(1, 4) }, async (_, producer) => {
