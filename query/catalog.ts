@@ -11,6 +11,7 @@
 import { DEAD_LETTERS_SCHEMA } from '../storage/dead-letters-schema.ts';
 import type { TableSchema } from '../storage/segment-format.ts';
 import { WARNINGS_SCHEMA } from '../storage/warnings-schema.ts';
+import type { TableSource } from './cold-source.ts';
 import { NO_DECLARED_TRAITS, PROFILE_COLUMNS } from './declared-columns.ts';
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS } from './function-policy.ts';
 import type { GatePolicy } from './gate.ts';
@@ -22,6 +23,11 @@ export interface CatalogRelation {
   readonly name: string;
   /** The SELECT behind the view. `{table}` stands for the rows of a scanned table, hot and cold. */
   readonly select: string;
+  /**
+   * Each row is one of the scanned table's: `{table.column}` stands for a column of it wherever the SELECT
+   * names one, and `FROM {table}` ends it. So it can be said of rows as they are stored.
+   */
+  readonly isPerRow?: boolean;
   /** The tables it scans, once each. */
   readonly scans: readonly string[];
   /**
@@ -48,12 +54,17 @@ export interface Catalog {
   readonly relations: readonly CatalogRelation[];
 }
 
-const EVENTS_SELECT = `
-  SELECT sequence, message_id, type, event, name, user_id, anonymous_id, group_id, previous_id,
-    profile_id(profile_of(anchor)) AS profile_id, anchor,
-    timestamp, original_timestamp, sent_at, received_at, source,
-    properties, traits, context, integrations, extra
+const EVENTS_SELECT = `SELECT
+  ${ofEvents('sequence', 'message_id', 'type', 'event', 'name')},
+  ${ofEvents('user_id', 'anonymous_id', 'group_id', 'previous_id')},
+  profile_id(profile_of({events.anchor})) AS profile_id, ${ofEvents('anchor')},
+  ${ofEvents('timestamp', 'original_timestamp', 'sent_at', 'received_at', 'source')},
+  ${ofEvents('properties', 'traits', 'context', 'integrations', 'extra')}
   FROM {events}`;
+
+function ofEvents(...names: readonly string[]): string {
+  return names.map((name) => `{events.${name}} AS ${name}`).join(', ');
+}
 
 function namesOf({ columns }: TableSchema): string {
   return columns.map(({ name }) => name).join(', ');
@@ -66,6 +77,7 @@ export const HOT_CATALOG: Catalog = {
     {
       name: 'events',
       select: EVENTS_SELECT,
+      isPerRow: true,
       scans: ['events'],
       boundColumns: [
         { name: 'timestamp', kind: 'timestamp' },
@@ -128,10 +140,18 @@ export const HOT_CATALOG: Catalog = {
 
 /** The SELECT of a relation over what `sourceOf` says each scanned table is. */
 export function selectOver(
-  { select, scans }: CatalogRelation,
-  sourceOf: (table: string) => string,
+  { select, scans, isPerRow = false }: CatalogRelation,
+  sourceOf: (table: string) => TableSource,
 ): string {
-  return scans.reduce((text, table) => text.replaceAll(`{${table}}`, sourceOf(table)), select);
+  return scans.reduce((text, table) => {
+    const { from, stored } = sourceOf(table);
+    if (!isPerRow) return text.replaceAll(`{${table}}`, from);
+    return text
+      .replaceAll(`{${table}}`, stored?.from ?? from)
+      .replaceAll(new RegExp(`\\{${table}\\.(\\w+)\\}`, 'g'), (_, column: string) => {
+        return stored?.expressions.get(column) ?? column;
+      });
+  }, select);
 }
 
 /** What the gate lets analysts of this catalogue name. */

@@ -13,6 +13,8 @@
  * - Cold columns get the types of hot ones, so that both branches have one type.
  * - Columns with dictionaries come first: where a statement needs no column at all (`count(*)`), DuckDB
  *   reads the first one of a union, and those are a hundredth of the others.
+ * - Where all rows lie in files of one kind, a relation may take its columns from these at once: each SELECT
+ *   within another takes 0.2 ms to plan, and a step for every 2048 rows that `count(*)` counts.
  */
 import type { ColdColumn, ColdFile, ColdList } from '../storage/cold-list.ts';
 import type { LakeType } from '../storage/lake/schema.ts';
@@ -68,9 +70,29 @@ export function pruneFiles(
   return { read, skipped };
 }
 
-/** The rows of a table that has no cold files. */
-export function hotSource(table: string): string {
+/** The rows of a table, as a SELECT takes them. */
+export interface TableSource {
+  /** What stands behind FROM; its columns have the types of hot ones. */
+  readonly from: string;
+  /** The same rows as they lie in files, where all of them do so in one way. */
+  readonly stored?: StoredRows;
+}
+
+export interface StoredRows {
+  /** What stands behind FROM, to the end of the SELECT. */
+  readonly from: string;
+  /** By the names of columns, what makes hot ones of them, where they are not already. */
+  readonly expressions: ReadonlyMap<string, string>;
+}
+
+/** The hot rows of a table, as a table function. */
+export function hotScan(table: string): string {
   return `hot_scan(${quoteText(table)})`;
+}
+
+/** The rows of a table that has no cold files. */
+export function hotSource(table: string): TableSource {
+  return { from: hotScan(table) };
 }
 
 /**
@@ -84,22 +106,32 @@ export function tieredSource(
   files: readonly ColdFile[],
   bounds: readonly ScanBound[],
   hasHotRows: boolean,
-): string {
+): TableSource {
   const columns = list.columns.toSorted((a, b) => costOf(a) - costOf(b));
   const names = columns.map(({ name }) => quoteName(name)).join(', ');
   const conditions = [...storedBounds(columns, bounds), ...exceptTerms(list.except)];
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
-  const coldRows = (source: string): string =>
-    `SELECT ${columns.map(coldColumn).join(', ')} FROM ${source}${where}`;
+  const expressions = expressionsOf(columns);
+  const hotTyped = columns.map(({ name }) => {
+    const expression = expressions.get(name);
+    return expression === undefined ? quoteName(name) : `${expression} AS ${quoteName(name)}`;
+  });
   const [current, older] = [true, false].map((isCurrent) =>
     files.filter((file) => file.isCurrent === isCurrent).map(({ path }) => path),
   ) as [string[], string[]];
-  const branches = [
-    ...(hasHotRows ? [`SELECT ${names} FROM ${hotSource(table)}`] : []),
-    ...(current.length > 0 ? [coldRows(`read_parquet(${listOf(current)})`)] : []),
-    ...(older.length > 0 ? [coldRows(parquetSource(older, columns))] : []),
+  const stored = [
+    ...(current.length > 0 ? [`read_parquet(${listOf(current)})${where}`] : []),
+    ...(older.length > 0 ? [`${parquetSource(older, columns)}${where}`] : []),
   ];
-  return `(${branches.join(' UNION ALL ')})`;
+  const branches = [
+    ...(hasHotRows ? [`SELECT ${names} FROM ${hotScan(table)}`] : []),
+    ...stored.map((from) => `SELECT ${hotTyped.join(', ')} FROM ${from}`),
+  ];
+  const from = `(${branches.join(' UNION ALL ')})`;
+  const [only] = stored;
+  return branches.length > 1 || only === undefined
+    ? { from }
+    : { from, stored: { from: only, expressions } };
 }
 
 function listOf(paths: readonly string[]): string {
@@ -122,18 +154,16 @@ export function parquetSource(
   return `read_parquet(${listOf(paths)}, schema = MAP {${schema.join(', ')}})`;
 }
 
-function coldColumn({ name, hotType }: ColdColumn): string {
-  const quoted = quoteName(name);
-  switch (hotType) {
-    case 'uint64':
-      return `CAST(${quoted} AS UBIGINT) AS ${quoted}`;
-    case 'uint32':
-      return `CAST(${quoted} AS UINTEGER) AS ${quoted}`;
-    case 'json':
-      return `trusted_json(${quoted}) AS ${quoted}`;
-    default:
-      return quoted;
+/** By name, hot columns of stored ones that are not of their types already. */
+function expressionsOf(columns: readonly ColdColumn[]): ReadonlyMap<string, string> {
+  const expressions = new Map<string, string>();
+  for (const { name, hotType } of columns) {
+    const quoted = quoteName(name);
+    if (hotType === 'uint64') expressions.set(name, `CAST(${quoted} AS UBIGINT)`);
+    else if (hotType === 'uint32') expressions.set(name, `CAST(${quoted} AS UINTEGER)`);
+    else if (hotType === 'json') expressions.set(name, `trusted_json(${quoted})`);
   }
+  return expressions;
 }
 
 /** A condition for all rows but those that `except` names. */

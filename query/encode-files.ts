@@ -13,7 +13,7 @@ import { LIMITS } from '../base/limits.ts';
 import { DAY_MICROS, MIB } from '../base/units.ts';
 import { extensionPath, native, type SliceReference } from '../native/index.ts';
 import type { EncodedFile, EncodeRequest, FlushColumn } from '../storage/parquet-encoder.ts';
-import { duckdbType, hotSource, quoteName, quoteText } from './cold-source.ts';
+import { duckdbType, hotScan, quoteName, quoteText } from './cold-source.ts';
 import type { Connection } from './duckdb.ts';
 import { type FileDatabaseLimits, withFileDatabase } from './file-database.ts';
 import { readFooter } from './parquet-footer.ts';
@@ -81,7 +81,7 @@ async function countByDay(
   dayColumn: string | undefined,
 ): Promise<ReadonlyMap<number | null, number>> {
   const days = await connection.rows(
-    `SELECT ${dayOf(dayColumn)} AS day, count(*) FROM ${hotSource(HELD)} GROUP BY ALL ORDER BY day`,
+    `SELECT ${dayOf(dayColumn)} AS day, count(*) FROM ${hotScan(HELD)} GROUP BY ALL ORDER BY day`,
   );
   const isKnown = days.every(([day]) => (day === null) === (dayColumn === undefined));
   assert(isKnown, 'every row of a table with days has one');
@@ -103,7 +103,7 @@ async function encodeFile(
 ): Promise<EncodedFile> {
   const ids = columns.map(({ id, name }) => `${quoteName(name)}: ${id}`).join(', ');
   await connection.run(
-    `COPY (SELECT ${columns.map(storedColumn).join(', ')} FROM ${hotSource(HELD)}
+    `COPY (SELECT ${columns.map(storedColumn).join(', ')} FROM ${hotScan(HELD)}
        WHERE ${condition})
      TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1,
        PARQUET_VERSION V1, ROW_GROUP_SIZE ${LIMITS.segmentRowsMax},

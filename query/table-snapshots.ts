@@ -15,7 +15,14 @@ import type { HeldTable } from '../native/index.ts';
 import { type ColdFile, type ColdList, coldListFile, parseColdList } from '../storage/cold-list.ts';
 import { type FileSystem, hasErrno, readFile } from '../storage/file-system.ts';
 import { type Catalog, type CatalogRelation, selectOver } from './catalog.ts';
-import { hotSource, type PrunedFiles, pruneFiles, quoteName, tieredSource } from './cold-source.ts';
+import {
+  hotSource,
+  type PrunedFiles,
+  pruneFiles,
+  quoteName,
+  type TableSource,
+  tieredSource,
+} from './cold-source.ts';
 import { boundText, type ScanBound } from './pruning.ts';
 import {
   type AcceptValues,
@@ -129,7 +136,7 @@ export class TableSnapshots {
     accept: AcceptValues = async () => null,
   ): Promise<HeldSnapshots> {
     const used = catalog.relations.filter(({ name }) => (relationUses.get(name) ?? 0) > 0);
-    const sources = new Map<string, string>();
+    const sources = new Map<string, TableSource>();
     const tables: TableReads[] = [];
     for (const table of new Set(used.flatMap(({ scans }) => scans))) {
       const { list, hasHotRows } = await this.#holdTable(table);

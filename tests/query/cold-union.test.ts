@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { native } from '../../native/index.ts';
-import { HOT_CATALOG } from '../../query/catalog.ts';
-import { pruneFiles } from '../../query/cold-source.ts';
+import { type CatalogRelation, HOT_CATALOG, selectOver } from '../../query/catalog.ts';
+import { pruneFiles, tieredSource } from '../../query/cold-source.ts';
 import { type HeldSnapshots, TableSnapshots } from '../../query/table-snapshots.ts';
 import { type ColdColumn, type ColdFile, coldFileOf } from '../../storage/cold-list.ts';
 import type { LakeSchema } from '../../storage/lake/schema.ts';
@@ -133,6 +133,38 @@ test('views are made again when nobody knows whether they were committed', async
   assert.equal((await hold()).statements.length, 0);
   snapshots.forget(held);
   assert.deepEqual((await hold()).statements, held.statements);
+});
+
+test('rows of files of one kind are read by one SELECT, others by one within another', () => {
+  const columns: ColdColumn[] = [
+    { id: 1, name: 'anchor', type: 'int', hotType: 'uint32' },
+    { id: 2, name: 'type', type: 'string', hotType: 'dictionary' },
+  ];
+  const file = { rows: 1, bytes: 1, rowGroups: 1, bounds: {}, values: {} } as const;
+  const [now, before] = [
+    { ...file, path: 'now', isCurrent: true },
+    { ...file, path: 'before', isCurrent: false },
+  ];
+  const except = [{ column: 'anchor', values: [7] }];
+  const relation: CatalogRelation = {
+    name: 'rows',
+    select: 'SELECT {events.type} AS type, double({events.anchor}) AS twice FROM {events}',
+    scans: ['events'],
+    boundColumns: [],
+    isPerRow: true,
+  };
+  const select = (files: readonly ColdFile[], hasHotRows: boolean): string =>
+    selectOver(relation, () =>
+      tieredSource('events', { columns, files, except }, files, [], hasHotRows),
+    );
+  assert.equal(
+    select([now], false),
+    `SELECT type AS type, double(CAST("anchor" AS UINTEGER)) AS twice FROM read_parquet(['now']) WHERE ("anchor" IS NULL OR "anchor" NOT IN (7))`,
+  );
+  assert.match(select([before], false), /^SELECT type .* FROM read_parquet\(\['before'\], schema/);
+  for (const nested of [select([now], true), select([now, before], false)]) {
+    assert.match(nested, /^SELECT type AS type, double\(anchor\) AS twice FROM \(SELECT /);
+  }
 });
 
 test('a file is read by name only when it has all columns as they are today', () => {
