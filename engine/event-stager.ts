@@ -247,12 +247,11 @@ export class EventStager {
 
   /** Takes over what {@link EventStager.state} was; nothing was submitted before. */
   async restore(source: StateSource): Promise<void> {
+    const fitsHead = 'the tables of a window fit its head';
     for (const [part, name] of WINDOW_PARTS.entries()) {
+      assert(source.bytesOf(name) === this.#native.windowBytes(part), fitsHead);
       await source.copy(name, (offset, piece) => {
-        assert(
-          this.#native.writeWindow(part, offset, piece),
-          'the tables of a window fit its head',
-        );
+        assert(this.#native.writeWindow(part, offset, piece), fitsHead);
       });
     }
   }

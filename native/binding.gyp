@@ -7,6 +7,7 @@
         "src/borrowed_buffer.cc",
         "src/region.cc",
         "src/shared_pages.cc",
+        "src/packed_groups.cc",
         "src/page_warmer.cc",
         "src/process.cc",
         "src/crc32c.cc",

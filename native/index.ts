@@ -313,9 +313,12 @@ export interface NativeStager {
   readonly failure: string;
   /** Of the duplicate window. */
   readonly memoryBytes: number;
-  /** For a checkpoint, while nothing is under way: part 0 of the window is its head, 1 to 8 its tables. */
+  /** For a checkpoint, while nothing is under way: part 0 of the window is its head, 1 to 4 its tables. */
   windowBytes(part: number): number;
-  /** Copies a range of a part. @returns false when it lies outside, or something is under way. */
+  /**
+   * Copies a range of a part; ranges of a table in order, from 0 on.
+   * @returns false when it lies outside or elsewhere, or something is under way.
+   */
   readWindow(part: number, offset: number, target: Uint8Array): boolean;
   /** Writing the head makes empty tables of its sizes. @returns false also for a head that none can have. */
   writeWindow(part: number, offset: number, source: Uint8Array): boolean;

@@ -13,7 +13,7 @@
 import { formatCrc } from './crc32c.ts';
 import type { StatePart } from './state-part.ts';
 
-export const CHECKPOINT_FORMAT_VERSION = 4;
+export const CHECKPOINT_FORMAT_VERSION = 5;
 export const CHECKPOINT_TRAILER_BYTES = 24;
 export const CHECKPOINT_MAGIC = 'TRIBCKP\0';
 /** A table of contents is a few KiB; a longer one is damage. */

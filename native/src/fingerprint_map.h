@@ -11,9 +11,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "growing_memory.h"
-#include "state_part.h"
 
 namespace tributary {
 
@@ -51,8 +51,60 @@ class FingerprintMap {
 
   uint64_t groups() const { return groups_; }
   uint64_t count() const { return count_; }
-  // The groups as they stand, for a checkpoint: copied into a map of as many they are the same map.
-  StatePart part() const { return {memory_.data(), bytes()}; }
+  // A group without its free slots, for a checkpoint: a bit for each slot that is taken, then their hashes, then
+  // their fingerprints. Unpacked into as many groups they are the same map, slot for slot.
+  static constexpr uint64_t kGroupSlots = 1 << 12;
+  static constexpr uint64_t kBitsBytes = kGroupSlots / 8;
+  static constexpr uint64_t kEntryBytes = sizeof(uint64_t) + sizeof(uint32_t);
+  static constexpr uint64_t kPackedBytesMax = kBitsBytes + kGroupSlots * kEntryBytes;
+
+  // Of all groups.
+  uint64_t packed_bytes() const { return groups_ * kBitsBytes + count_ * kEntryBytes; }
+
+  // Returns how many of kPackedBytesMax bytes at `packed` are used.
+  uint64_t PackGroup(uint64_t group, char* packed) const {
+    const uint64_t* hashes = HashesAt(group);
+    uint64_t bits[kGroupSlots / 64] = {};
+    uint64_t count = 0;
+    for (uint64_t slot = 0; slot < kGroupSlots; slot++) {
+      uint64_t taken = hashes[slot] != 0;
+      bits[slot / 64] |= taken << (slot % 64);
+      count += taken;
+    }
+    memcpy(packed, bits, kBitsBytes);
+    char* hash_at = packed + kBitsBytes;
+    char* fingerprint_at = hash_at + count * sizeof(uint64_t);
+    ForEachBit(bits, [&](uint64_t slot) {
+      hash_at = Append(hash_at, hashes[slot]);
+      fingerprint_at = Append(fingerprint_at, FingerprintsOf(hashes)[slot]);
+    });
+    return kBitsBytes + count * kEntryBytes;
+  }
+
+  // How long a packed group is, from its bits; 0 when no group can have them.
+  static uint64_t PackedBytesOf(const char* packed) {
+    uint64_t bits[kGroupSlots / 64];
+    memcpy(bits, packed, kBitsBytes);
+    uint64_t count = 0;
+    for (uint64_t word : bits) count += static_cast<uint64_t>(__builtin_popcountll(word));
+    // A look-up ends at a free slot.
+    return count == kGroupSlots ? 0 : kBitsBytes + count * kEntryBytes;
+  }
+
+  // Fills a group that is empty.
+  void UnpackGroup(uint64_t group, const char* packed) {
+    uint64_t bits[kGroupSlots / 64];
+    memcpy(bits, packed, kBitsBytes);
+    uint64_t* hashes = HashesAt(group);
+    const char* hash_at = packed + kBitsBytes;
+    const char* fingerprint_at =
+        hash_at + (PackedBytesOf(packed) - kBitsBytes) / kEntryBytes * sizeof(uint64_t);
+    ForEachBit(bits, [&](uint64_t slot) {
+      hash_at = Take(hash_at, &hashes[slot]);
+      fingerprint_at = Take(fingerprint_at, &FingerprintsOf(hashes)[slot]);
+    });
+  }
+
   // Empty groups, whose content follows. False for what no map can have.
   bool Restore(uint64_t groups, uint64_t count) {
     if (groups > kGroupsMax || count > groups * kGroupFill) return false;
@@ -66,8 +118,8 @@ class FingerprintMap {
 
  private:
   static constexpr uint64_t kGroupSlotsBits = 12;
-  static constexpr uint64_t kGroupSlots = 1 << kGroupSlotsBits;
-  static constexpr uint64_t kGroupBytes = kGroupSlots * (sizeof(uint64_t) + sizeof(uint32_t));
+  static_assert(kGroupSlots == 1 << kGroupSlotsBits);
+  static constexpr uint64_t kGroupBytes = kGroupSlots * kEntryBytes;
   // Hashes for each group there is.
   static constexpr uint64_t kGroupFill = kGroupSlots * 3 / 8;
   // 64 GiB, 2 billion hashes: a range of addresses, of which a process has two thousand times as much.
@@ -86,6 +138,28 @@ class FingerprintMap {
   }
   static uint32_t* FingerprintsOf(uint64_t* hashes) {
     return reinterpret_cast<uint32_t*>(hashes + kGroupSlots);
+  }
+  static const uint32_t* FingerprintsOf(const uint64_t* hashes) {
+    return reinterpret_cast<const uint32_t*>(hashes + kGroupSlots);
+  }
+
+  template <typename Use>
+  static void ForEachBit(const uint64_t (&bits)[kGroupSlots / 64], Use use) {
+    for (uint64_t word = 0; word < kGroupSlots / 64; word++) {
+      for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
+        use(word * 64 + static_cast<uint64_t>(__builtin_ctzll(rest)));
+      }
+    }
+  }
+  template <typename Number>
+  static char* Append(char* at, Number number) {
+    memcpy(at, &number, sizeof(number));
+    return at + sizeof(number);
+  }
+  template <typename Number>
+  static const char* Take(const char* at, Number* number) {
+    memcpy(number, at, sizeof(*number));
+    return at + sizeof(*number);
   }
 
   static void Place(uint64_t* hashes, uint64_t hash, uint32_t fingerprint) {

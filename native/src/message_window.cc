@@ -106,9 +106,9 @@ bool MessageWindow::Restore(const Head& head) {
   return true;
 }
 
-StatePart MessageWindow::TablePart(uint32_t generation) const {
-  if (generation < 1 || generation > kGenerations) return {};
-  return generations_[generation - 1].part();
+FingerprintMap* MessageWindow::table(uint32_t generation) {
+  if (generation < 1 || generation > kGenerations) return nullptr;
+  return &generations_[generation - 1];
 }
 
 const uint32_t* MessageWindow::Find(uint64_t hash) const {

@@ -49,10 +49,10 @@ class MessageWindow {
     uint64_t current, groups[kGenerations], counts[kGenerations];
   };
   Head head() const;
-  // Makes tables of the sizes in `head`, whose content follows through TablePart(). False for what no window can have.
+  // Makes tables of the sizes in `head`, whose content follows through table(). False for what no window can have.
   bool Restore(const Head& head);
-  // Of the table of a generation, from 1; nothing for another number.
-  StatePart TablePart(uint32_t generation) const;
+  // Of a generation, from 1; null for another number.
+  FingerprintMap* table(uint32_t generation);
 
   uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
 

@@ -8,8 +8,10 @@
 #include <memory>
 
 #include "decoder_limits.h"
+#include "packed_groups.h"
 #include "region.h"
 #include "stager.h"
+#include "state_part.h"
 
 namespace tributary {
 
@@ -162,23 +164,46 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
   // windowBytes(part): the length of a part of the duplicate window; part 0 is its head, which says how
   // long the others are.
   Napi::Value WindowBytes(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(WindowPart(info).bytes));
+    const FingerprintMap* table = WindowTable(info);
+    uint64_t bytes = table == nullptr ? WindowHead(info).bytes : table->packed_bytes();
+    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
   }
 
-  // readWindow(part, offset, target), writeWindow(part, offset, source): see state_part.h. Writing the
-  // head makes empty tables; false when no window can have it.
-  Napi::Value ReadWindow(const Napi::CallbackInfo& info) { return ReadPart(info, WindowPart(info)); }
+  // readWindow(part, offset, target): the head as of state_part.h, a table in order (packed_groups.h).
+  Napi::Value ReadWindow(const Napi::CallbackInfo& info) {
+    const FingerprintMap* table = WindowTable(info);
+    if (table == nullptr) return ReadPart(info, WindowHead(info));
+    uint64_t offset = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+    Napi::Uint8Array target = info[2].As<Napi::Uint8Array>();
+    char* bytes = reinterpret_cast<char*>(target.Data());
+    bool read = packer_.Read(*table, offset, bytes, target.ByteLength());
+    return Napi::Boolean::New(info.Env(), read);
+  }
+
+  // writeWindow(part, offset, source), likewise. Writing the head makes empty tables; false when no window can have it.
   Napi::Value WriteWindow(const Napi::CallbackInfo& info) {
-    Napi::Value written = WritePart(info, WindowPart(info));
-    bool is_head = info[0].As<Napi::Number>().Uint32Value() == 0;
-    if (!is_head || !written.As<Napi::Boolean>().Value()) return written;
-    return Napi::Boolean::New(info.Env(), stager_->window().Restore(head_));
+    FingerprintMap* table = WindowTable(info);
+    if (table == nullptr) {
+      Napi::Value written = WritePart(info, WindowHead(info));
+      if (!written.As<Napi::Boolean>().Value()) return written;
+      return Napi::Boolean::New(info.Env(), stager_->window().Restore(head_));
+    }
+    uint64_t offset = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+    Napi::Uint8Array source = info[2].As<Napi::Uint8Array>();
+    const char* bytes = reinterpret_cast<const char*>(source.Data());
+    bool written = unpacker_.Write(table, offset, bytes, source.ByteLength());
+    return Napi::Boolean::New(info.Env(), written);
   }
 
-  StatePart WindowPart(const Napi::CallbackInfo& info) {
-    if (stager_ == nullptr || under_way_ > 0) return {};
-    uint32_t part = info[0].As<Napi::Number>().Uint32Value();
-    if (part > 0) return stager_->window().TablePart(part);
+  // The generation that `part` names; null for the head, and while the window is not at rest.
+  FingerprintMap* WindowTable(const Napi::CallbackInfo& info) {
+    if (stager_ == nullptr || under_way_ > 0) return nullptr;
+    return stager_->window().table(info[0].As<Napi::Number>().Uint32Value());
+  }
+
+  StatePart WindowHead(const Napi::CallbackInfo& info) {
+    bool is_head = info[0].As<Napi::Number>().Uint32Value() == 0;
+    if (stager_ == nullptr || under_way_ > 0 || !is_head) return {};
     head_ = stager_->window().head();
     return {reinterpret_cast<char*>(&head_), sizeof(head_)};
   }
@@ -217,6 +242,8 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
   std::unique_ptr<Stager> stager_;
   uint64_t under_way_ = 0;
   MessageWindow::Head head_{};  // while it is copied
+  GroupPacker packer_;
+  GroupUnpacker unpacker_;
   std::string texts_, failure_;  // of the result taken last
 };
 

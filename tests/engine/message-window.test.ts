@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../base/random.ts';
 import { HOUR_MICROS } from '../../base/units.ts';
 import type { StagedRows } from '../../engine/staged-rows.ts';
-import type { StatePart, StateSource } from '../../storage/state-part.ts';
+import { partOfBytes, type StatePart, type StateSource } from '../../storage/state-part.ts';
 import { ReferenceMessageWindow } from '../support/reference-message-window.ts';
 import { openStaging, RECEIVED_AT, type Staging } from '../support/staging-fixture.ts';
 
@@ -15,12 +15,17 @@ const BATCH_EVENTS = 1000;
 /** A generation gets sixteen groups and more, so that groups are split in several rounds. */
 const BATCHES_PER_HOUR = 6;
 
-/** Reads a state as a checkpoint's reader does, in pieces. */
+/** Of a checkpoint's writer and reader; smaller than a group, larger, and no multiple of anything. */
+const [WRITTEN_BYTES, READ_BYTES] = [7919, 100_003];
+
+/** Reads a state as a checkpoint's writer and its reader do, in pieces. */
 function sourceOf(parts: readonly StatePart[]): StateSource {
   const bytesByName = new Map(
     parts.map((part) => {
       const bytes = new Uint8Array(part.bytes);
-      part.read(0, bytes);
+      for (let at = 0; at < bytes.length; at += WRITTEN_BYTES) {
+        part.read(at, bytes.subarray(at, at + WRITTEN_BYTES));
+      }
       return [part.name, bytes];
     }),
   );
@@ -29,9 +34,8 @@ function sourceOf(parts: readonly StatePart[]): StateSource {
     bytesOf: (name) => bytesByName.get(name)!.length,
     async copy(name, write) {
       const bytes = bytesByName.get(name)!;
-      const pieceBytes = 100_000;
-      for (let at = 0; at < bytes.length; at += pieceBytes) {
-        write(at, bytes.subarray(at, at + pieceBytes));
+      for (let at = 0; at < bytes.length; at += READ_BYTES) {
+        write(at, bytes.subarray(at, at + READ_BYTES));
       }
     },
   };
@@ -146,4 +150,21 @@ test('a head of tables that no window can have is refused', async (context) => {
   await refused(current, 4n);
   await refused(groups, 1n << 40n);
   await refused(counts, 1n);
+});
+
+test('tables that no window can have are refused', async (context) => {
+  const whole = openStaging(context);
+  await stage(whole, batches.slice(0, 4), 0);
+  const parts = whole.stager.state();
+  const table = parts.findIndex(({ bytes }, part) => part > 0 && bytes > 0);
+  const refused = async (change: (bytes: Uint8Array) => Uint8Array): Promise<void> => {
+    const bytes = new Uint8Array(parts[table]!.bytes);
+    parts[table]!.read(0, bytes);
+    const changed = parts.with(table, partOfBytes(parts[table]!.name, change(bytes)));
+    await assert.rejects(openStaging(context).stager.restore(sourceOf(changed)), /fit its head/);
+  };
+  await refused((bytes) => bytes.subarray(1));
+  await refused((bytes) => Uint8Array.of(...bytes, 0));
+  await refused((bytes) => bytes.fill(0xff, 0, 512)); // a group without a free slot
+  await refused((bytes) => bytes.fill(0)); // more groups than the head has
 });
