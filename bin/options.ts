@@ -169,7 +169,7 @@ export const OPTIONS = {
   checkpoint_log_bytes: option(
     bytes(64 * KIB),
     GIB,
-    'Growth of the log after which a checkpoint is made, so that a start replays less of it; the size of the last checkpoint where that is more.',
+    'Growth of the log after which a checkpoint is made, so that a start replays less of it; twice the size of the last checkpoint where that is more.',
   ),
   log_keep_bytes: option(
     bytes(0),

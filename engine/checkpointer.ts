@@ -1,8 +1,8 @@
 /**
- * Makes checkpoints of one tenant: when the log has grown by `logBytes` since the last one, and by as much as that
+ * Makes checkpoints of one tenant: when the log has grown by `logBytes` since the last one, and by twice what that
  * one takes, a process of its own (checkpoint-worker.ts) folds the log up to what the lake has.
  *
- * - A checkpoint reads and writes the whole state, so a log of as many bytes lies between two: what is written
+ * - A checkpoint reads and writes the whole state, so a log of twice as many bytes lies between two: what is done
  *   for checkpoints stays in proportion to what is logged, however large the state has grown.
  * - One process runs at a time, with bounded memory. The write path knows nothing of it.
  * - It has the lowest priority while that is enough. Beside ingest that never rests it would get nothing: one
@@ -59,6 +59,8 @@ export interface CheckpointStatistics {
 const DATA_BYTES = GIB;
 const DATA_BYTES_PER_STATE_BYTE = 3;
 const NICENESS_MAX = 19;
+/** Reading and writing a state takes the time in which half as many bytes of log are replayed. */
+const LOG_BYTES_PER_STATE_BYTE = 2;
 /**
  * The load has let up when the log grows by less than this share of what makes a checkpoint due while one is
  * made at full priority. At the lowest it would take longer, and not be overtaken even so.
@@ -163,7 +165,8 @@ export class Checkpointer {
 
   /** How much log makes a checkpoint due. */
   get #dueBytes(): number {
-    return Math.max(this.#options.logBytes, this.#statistics.bytes);
+    const { logBytes } = this.#options;
+    return Math.max(logBytes, LOG_BYTES_PER_STATE_BYTE * this.#statistics.bytes);
   }
 
   async #checkpoint(): Promise<void> {

@@ -44,7 +44,7 @@ export class CheckpointReader implements StateSource {
   readonly #options: CheckpointReadOptions;
   readonly #handle: FileHandle;
   readonly #places = new Map<string, CheckpointPart & { readonly position: number }>();
-  readonly #pieces = new PieceReader();
+  readonly #pieces: PieceReader;
 
   private constructor(
     options: CheckpointReadOptions,
@@ -54,6 +54,7 @@ export class CheckpointReader implements StateSource {
   ) {
     this.#options = options;
     this.#handle = handle;
+    this.#pieces = new PieceReader(options.fileSystem);
     this.nextSequence = contents.nextSequence;
     this.bytes = bytes;
     let position = 0;
@@ -68,10 +69,9 @@ export class CheckpointReader implements StateSource {
    * @throws TRIBUTARY_STORAGE_CHECKPOINT_UNUSABLE, or the file system's error.
    */
   static async open(options: CheckpointReadOptions): Promise<CheckpointReader> {
-    const handle = await options.fileSystem.open(options.path, 'read');
+    const { contents, bytes } = await readContents(options);
+    const handle = await options.fileSystem.open(options.path, 'read', { direct: true });
     try {
-      const bytes = await handle.size();
-      const contents = await readContents(handle, bytes, options);
       const reader = new CheckpointReader(options, handle, contents, bytes);
       for (const { name } of contents.parts) await reader.#check(name);
       return reader;
@@ -124,7 +124,20 @@ export function unusable(path: string, reason: string): TributaryError {
   return new TributaryError('TRIBUTARY_STORAGE_CHECKPOINT_UNUSABLE', { path, reason });
 }
 
+/** What a checkpoint says it has, and the size of the file. */
 async function readContents(
+  options: CheckpointReadOptions,
+): Promise<{ contents: CheckpointContents; bytes: number }> {
+  const handle = await options.fileSystem.open(options.path, 'read');
+  try {
+    const bytes = await handle.size();
+    return { contents: await parseTable(handle, bytes, options), bytes };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function parseTable(
   handle: FileHandle,
   bytes: number,
   { path, tenantId, crc32c }: CheckpointReadOptions,

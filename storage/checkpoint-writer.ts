@@ -5,7 +5,6 @@
  * Failure, or a kill at any point: the file of the final name does not exist, or is whole and durable.
  * What was begun is left under a temporary name, which the next one replaces.
  */
-import { MIB } from '../base/units.ts';
 import {
   CHECKPOINT_FORMAT_VERSION,
   CHECKPOINT_MAGIC,
@@ -15,10 +14,10 @@ import {
   serialiseContents,
 } from './checkpoint-format.ts';
 import type { Crc32c } from './crc32c.ts';
-import { type FileSystem, writeFully } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
 import type { StatePart } from './state-part.ts';
+import { StreamWriter } from './stream-writer.ts';
 
-const PIECE_BYTES = 4 * MIB;
 /** Of a checkpoint that is being written. */
 export const CHECKPOINT_TEMPORARY = 'checkpoint.tmp';
 
@@ -38,35 +37,32 @@ export async function writeCheckpoint(options: CheckpointWriteOptions): Promise<
   const { fileSystem, directory, crc32c, tenantId, nextSequence } = options;
   const temporary = `${directory}/${CHECKPOINT_TEMPORARY}`;
   if (await fileSystem.exists(temporary)) await fileSystem.unlink(temporary);
-  const handle = await fileSystem.open(temporary, 'create');
-  let position = 0;
+  const handle = await fileSystem.open(temporary, 'create', { direct: true });
+  const stream = new StreamWriter(fileSystem, handle);
+  let bytes: number;
   try {
-    const write = async (bytes: Uint8Array): Promise<void> => {
-      await writeFully(handle, bytes, position);
-      position += bytes.length;
-    };
-    const piece = new Uint8Array(PIECE_BYTES);
     const parts: CheckpointPart[] = [];
     for (const part of options.parts) {
       let crc = 0;
-      for (let offset = 0; offset < part.bytes; offset += PIECE_BYTES) {
-        const target = piece.subarray(0, Math.min(PIECE_BYTES, part.bytes - offset));
+      await stream.append(part.bytes, (offset, target) => {
         part.read(offset, target);
         crc = crc32c(target, 0, target.length, crc);
-        await write(target);
-      }
+      });
       parts.push({ name: part.name, bytes: part.bytes, crc });
     }
     const contents = serialiseContents({ tenantId, nextSequence, parts });
-    await write(contents);
-    await write(trailerOf(contents, crc32c));
-    await handle.sync();
+    const end = Buffer.concat([contents, trailerOf(contents, crc32c)]);
+    await stream.append(end.length, (offset, target) =>
+      target.set(end.subarray(offset, offset + target.length)),
+    );
+    bytes = await stream.finish();
   } finally {
+    await stream.close();
     await handle.close();
   }
   await fileSystem.rename(temporary, `${directory}/${checkpointFileName(nextSequence)}`);
   await fileSystem.syncDirectory(directory);
-  return position;
+  return bytes;
 }
 
 function trailerOf(contents: Uint8Array, crc32c: Crc32c): Uint8Array {

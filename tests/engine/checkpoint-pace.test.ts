@@ -157,12 +157,15 @@ test('while the load goes on the next ones are hurried from the start, and no lo
   assert.equal(site.runs.at(-1)!.niceness, 19, 'the load has let up');
 });
 
-test('what is overtaken is measured by the size of the last checkpoint where that is more', async (context) => {
+test('what is overtaken is measured by twice the size of the last checkpoint where that is more', async (context) => {
   const site = open(context);
   site.log(LOG_BYTES);
   await poll(site);
-  await site.runs[0]!.succeed(3 * LOG_BYTES);
-  site.log(3 * LOG_BYTES);
+  await site.runs[0]!.succeed(1.5 * LOG_BYTES);
+  site.log(3 * LOG_BYTES - 1);
+  await poll(site);
+  assert.equal(site.runs.length, 1);
+  site.log(1);
   await poll(site);
   assert.equal(site.runs.length, 2);
   site.log(3 * LOG_BYTES - 1);

@@ -160,15 +160,13 @@ describe('a log that is trimmed', () => {
     const images: MemoryFileSystem[] = [];
     let watched = false;
     let operations = 0;
-    let crashes = 0;
+    const changing = ['unlink', 'rename', 'syncDirectory', 'sync', 'truncate', 'write'];
     const fileSystem: MemoryFileSystem = new MemoryFileSystem({
       schedule: (operation) => {
         operations += 1;
-        const changes = ['unlink', 'rename', 'syncDirectory', 'sync', 'write'].includes(operation);
-        if (!watched || !changes) return;
-        crashes += 1;
-        if (crashes % 2 === 0) images.push(fileSystem.crash(operations));
-        else if (operation === 'unlink') images.push(fileSystem.copy());
+        if (!watched || !changing.includes(operation)) return;
+        images.push(fileSystem.crash(operations));
+        if (operation === 'unlink') images.push(fileSystem.copy());
       },
     });
     const engine = await trimmed(context, fileSystem);

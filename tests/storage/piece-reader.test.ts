@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MIB } from '../../base/units.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
-import { type FileHandle, hasErrno, writeFully } from '../../storage/file-system.ts';
+import {
+  DIRECT_BLOCK_BYTES,
+  type FileHandle,
+  hasErrno,
+  writeFully,
+} from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { PieceReader } from '../../storage/piece-reader.ts';
 
@@ -21,18 +26,24 @@ interface Watched {
   reading: number;
 }
 
-/** A handle whose reads end in turns of their own, the later ones often first. */
+/** A handle of whole blocks whose reads end in turns of their own, the later ones often first, and are often short. */
 async function watchedFile(fileSystem = inner as Pick<MemoryFileSystem, 'open'>): Promise<Watched> {
-  const handle = await fileSystem.open('/file', 'read');
+  const handle = await fileSystem.open('/file', 'read', { direct: true });
   const watched = {
     reading: 0,
     handle: {
       ...handle,
       async read(target: Uint8Array, targetOffset: number, length: number, position: number) {
         watched.reading += 1;
+        const isAligned = [targetOffset, length, position].every(
+          (number) => number % DIRECT_BLOCK_BYTES === 0,
+        );
+        assert.ok(isAligned, 'reads of whole blocks');
         for (let turn = 0; turn < (position / MIB) % 7; turn += 1) await Promise.resolve();
         try {
-          return await handle.read(target, targetOffset, length, position);
+          const isShort = (position / DIRECT_BLOCK_BYTES) % 3 === 1;
+          const most = isShort ? Math.ceil(length / 2) + 100 : length;
+          return await handle.read(target, targetOffset, Math.min(most, length), position);
         } finally {
           watched.reading -= 1;
         }
@@ -65,7 +76,7 @@ const same = (one: Uint8Array, other: Uint8Array): void =>
 describe('PieceReader', () => {
   it('runs of all lengths come in order, one after another by one reader', async () => {
     const file = await watchedFile();
-    const reader = new PieceReader();
+    const reader = new PieceReader(inner);
     for (const [position, bytes] of [
       [0, 0],
       [5, 1],
@@ -83,7 +94,7 @@ describe('PieceReader', () => {
   it('a file that ends before the run gives what there is', async () => {
     const file = await watchedFile();
     for (const position of [0, 10 * MIB + 13, 22 * MIB, FILE_BYTES, FILE_BYTES + 1]) {
-      const bytes = await read(new PieceReader(), file, position, 40 * MIB);
+      const bytes = await read(new PieceReader(inner), file, position, 40 * MIB);
       same(bytes, CONTENT.subarray(position));
       assert.equal(file.reading, 0);
     }
@@ -93,7 +104,7 @@ describe('PieceReader', () => {
     const faults = [{ operation: 'read', result: 'EIO', after: 2 }] as const;
     const failing = await watchedFile(new FaultFileSystem(inner, { faults }));
     let pieces = 0;
-    const reading = new PieceReader().read(failing.handle, 0, FILE_BYTES, () => {
+    const reading = new PieceReader(inner).read(failing.handle, 0, FILE_BYTES, () => {
       pieces += 1;
     });
     await assert.rejects(reading, (error) => hasErrno(error, 'EIO'));
@@ -101,7 +112,7 @@ describe('PieceReader', () => {
     assert.equal(failing.reading, 0);
 
     const file = await watchedFile();
-    const broken = new PieceReader().read(file.handle, 0, FILE_BYTES, () => {
+    const broken = new PieceReader(inner).read(file.handle, 0, FILE_BYTES, () => {
       throw new Error('no room');
     });
     await assert.rejects(broken, /no room/);
