@@ -11,6 +11,8 @@ import type { WarningCode } from './types.ts';
 export const DECODE_SEGMENT_FULL = 7;
 /** The file system that holds the hot data is full. */
 export const DECODE_REGION_FULL = 8;
+/** Identity has no room for what the events could bring. */
+export const DECODE_IDENTITY_FULL = 13;
 
 const FAILURES: Readonly<Record<number, readonly [ErrorCode, ErrorParameters]>> = {
   1: ['TRIBUTARY_INGEST_JSON_MALFORMED', {}],

@@ -24,6 +24,7 @@ import { namedRowsOf } from './erased-rows.ts';
 import { type Erasure, ErasureLedger } from './erasure-ledger.ts';
 import type { EraseCommand } from './erasure-record.ts';
 import type { HotStore } from './hot-store.ts';
+import { IdentityRoom } from './identity-room.ts';
 import { Quarantine } from './quarantine.ts';
 import type { StagedRows } from './staged-rows.ts';
 import { suppressionHash } from './suppression-hash.ts';
@@ -54,6 +55,8 @@ interface SegmentViews {
 
 export class EventFold {
   readonly identity: IdentityGraph;
+  /** For what the rows to come bring to identity. */
+  readonly room: IdentityRoom;
   /** Values of the traits that are declared. */
   readonly traits: TraitStore;
   readonly erasures = new ErasureLedger();
@@ -79,6 +82,7 @@ export class EventFold {
       edges: this.#edges,
       nodesMax,
     });
+    this.room = new IdentityRoom(this.identity, nodesMax);
     this.traits = new TraitStore(hot.directory, nodesMax);
   }
 
@@ -120,6 +124,7 @@ export class EventFold {
       },
       rows.nodes,
     );
+    this.room.fold(rows.identifiers);
     this.traits.fold(segment.region, row, count, sequence);
     this.#appliedRows += count;
     this.#appliedNodes = rows.nodeCount;
@@ -217,6 +222,7 @@ export class EventFold {
     this.configure(this.#configuration);
     await this.erasures.restore(source);
     this.#appliedNodes = this.identity.nodeCount;
+    this.room.stage(0, this.#appliedNodes);
     this.publish();
   }
 

@@ -4,6 +4,7 @@
  * payloads over and hears of their rows, in the order of submission (native/src/stager.h is the other).
  *
  * - All rows of a batch lie in one segment. The thread asks for the next one when the active one is full.
+ * - It asks for room in identity, too, before it stages what could bring more than there is room for.
  * - A batch that is refused leaves no row behind, and takes no sequence.
  * - What is staged depends only on the bytes and the fields of their record, so replay stages the same.
  * - A payload is copied once, into the ring, and lies there until whoever submitted it has heard of it.
@@ -17,7 +18,13 @@ import { type NativeIdentifierIndex, type NativeStager, native } from '../native
 import type { HotTable } from '../storage/hot-table.ts';
 import type { StatePart, StateSource } from '../storage/state-part.ts';
 import { WAL_CODEC, WAL_SENDER_BYTES } from '../storage/wal-format.ts';
-import { DECODE_REGION_FULL, DECODE_SEGMENT_FULL, decodeError } from './decode-codes.ts';
+import {
+  DECODE_IDENTITY_FULL,
+  DECODE_REGION_FULL,
+  DECODE_SEGMENT_FULL,
+  decodeError,
+} from './decode-codes.ts';
+import type { IdentityRoom } from './identity-room.ts';
 import { PayloadRing } from './payload-ring.ts';
 import { OUTCOME, RESULT, readStagedRows, type StagedRows } from './staged-rows.ts';
 import type { Codec } from './types.ts';
@@ -43,6 +50,8 @@ export type OnStaged = (result: StagedRows | TributaryError, payload: Uint8Array
 export interface EventStagerOptions {
   readonly events: HotTable;
   readonly identifiers: NativeIdentifierIndex;
+  /** Told of what is staged; whoever folds the rows tells it of that. */
+  readonly room: IdentityRoom;
   readonly nextSequence: number;
   readonly dedupeWindowMicros: number;
   /** 8 bytes that stay the same for the life of the tenant. */
@@ -94,6 +103,7 @@ export function payloadBytes(bytes: Uint8Array, senderAddress: Uint8Array | unde
 
 export class EventStager {
   readonly #table: HotTable;
+  readonly #room: IdentityRoom;
   readonly #native: NativeStager;
   readonly #ring: PayloadRing;
   readonly #underWay = new Fifo<UnderWay | Placement>();
@@ -108,10 +118,13 @@ export class EventStager {
   #pageUsed = 0;
   /** Why the batch that asked for a segment is going to be refused. */
   #rotationFailure: unknown;
+  /** Why the batch that asked for room is going to be refused. */
+  #roomFailure: TributaryError | undefined;
   #waiters: (() => void)[] = [];
 
   constructor(options: EventStagerOptions) {
     this.#table = options.events;
+    this.#room = options.room;
     this.#nextSequence = options.nextSequence;
     this.#ring = new PayloadRing(options.payloadBytes ?? LIMITS.stagerPayloadBytesMax);
     this.#native = new native.Stager(
@@ -285,6 +298,10 @@ export class EventStager {
       this.#handNextSegment();
       return;
     }
+    if (outcome === OUTCOME.roomNeeded) {
+      this.#makeRoom(words[at + RESULT.claim]!);
+      return;
+    }
     const oldest = this.#underWay.shift();
     assert(oldest !== undefined, 'the stager tells of what was submitted');
     if (oldest.sequence > 0) this.#nextSequence = oldest.sequence;
@@ -307,6 +324,7 @@ export class EventStager {
       const origin = { segment, sequence, receivedAtMicros, sourceName, typeOfPath, texts };
       const rows = readStagedRows(words, at, origin);
       this.#nextSequence += rows.count;
+      this.#room.stage(rows.identifiers, rows.nodeCount);
       onStaged(rows, payload);
     }
     this.#ring.release(offset, length);
@@ -323,6 +341,17 @@ export class EventStager {
     }
   }
 
+  #makeRoom(identifiers: number): void {
+    this.#roomFailure = undefined;
+    try {
+      this.#room.claim(identifiers);
+    } catch (error) {
+      if (!(error instanceof TributaryError)) throw error;
+      this.#roomFailure = error;
+    }
+    this.#native.resume();
+  }
+
   #failureOf(failure: number, payloadBytes: number): TributaryError {
     if (failure === DECODE_SEGMENT_FULL) {
       const error = this.#rotationFailure;
@@ -331,6 +360,11 @@ export class EventStager {
       return error;
     }
     const reason = this.#native.failure;
+    if (failure === DECODE_IDENTITY_FULL) {
+      if (this.#roomFailure !== undefined) return this.#roomFailure;
+      const count = this.#room.nodes;
+      return new TributaryError('TRIBUTARY_IDENTITY_NODES_FULL', { count, reason });
+    }
     if (failure !== DECODE_REGION_FULL) return decodeError(failure, reason);
     return new TributaryError('TRIBUTARY_STORAGE_REGION_FULL', {
       path: this.#table.activeSegment.path,

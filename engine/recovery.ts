@@ -22,7 +22,6 @@ import { parseErasureCommand } from './erasure-record.ts';
 import { EventFold } from './event-fold.ts';
 import { EventStager } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
-import { IdentityRoom } from './identity-room.ts';
 import { type FlooredTable, ReplayFloors } from './replay-floors.ts';
 import type { StagedRows } from './staged-rows.ts';
 import { parseConfiguration } from './tenant-configuration.ts';
@@ -30,10 +29,7 @@ import type { TenantSecret } from './tenant-secret.ts';
 import { parseTraitsCommand } from './trait-record.ts';
 import { EVENT_TYPES, type Source } from './types.ts';
 
-/**
- * What the stager is given ahead: enough for the time of a read. Identity makes room for the worst that it
- * could hold, whose pages the fold would have to wait for.
- */
+/** What the stager is given ahead: enough for the time of a read, and little enough to stay in the cache. */
 const PENDING_BYTES_MAX = 4 * MIB;
 /** Recovery shows its progress once per this many payload bytes. */
 const PROGRESS_BYTES = 16 * MIB;
@@ -73,7 +69,6 @@ export interface RecoveryProgress {
 export interface RecoveredState {
   readonly stager: EventStager;
   readonly fold: EventFold;
-  readonly room: IdentityRoom;
   readonly recovery: WalRecovery;
 }
 
@@ -89,6 +84,7 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
   const stager = new EventStager({
     events: hot.events,
     identifiers: fold.identity.identifiers,
+    room: fold.room,
     nextSequence: checkpoint?.nextSequence ?? 1,
     dedupeWindowMicros: fold.configuration.dedupeWindowMicros,
     messageIdSecret: secret.messageIds,
@@ -100,9 +96,8 @@ export async function recoverTenant(options: RecoveryOptions): Promise<Recovered
       await fold.restore(source);
       await stager.restore(source);
     }
-    const room = new IdentityRoom(fold.identity, options.capacities.identityNodes);
-    const recovery = await new Replay(options, { stager, fold, room }).run();
-    return { stager, fold, room, recovery };
+    const recovery = await new Replay(options, { stager, fold }).run();
+    return { stager, fold, recovery };
   } catch (error) {
     stager.close();
     fold.close();
@@ -135,7 +130,6 @@ class Replay {
   readonly #options: RecoveryOptions;
   readonly #stager: EventStager;
   readonly #fold: EventFold;
-  readonly #room: IdentityRoom;
   readonly #sourceNames: ReadonlyMap<number, string>;
   readonly #floors: ReplayFloors;
   readonly #progress;
@@ -146,7 +140,6 @@ class Replay {
     this.#options = options;
     this.#stager = state.stager;
     this.#fold = state.fold;
-    this.#room = state.room;
     this.#floors = new ReplayFloors(options.cold);
     this.#sourceNames = new Map(options.sources.map((source) => [source.ordinal, source.name]));
     const loadedBytes = options.checkpoint?.bytes ?? 0;
@@ -216,7 +209,9 @@ class Replay {
     if (record.type === WAL_RECORD_TYPE.identity) {
       if (this.#stager.isBusy) return this.#stager.progress().then(() => this.#submit(record));
       const command = parseIdentityCommand(JSON.parse(Buffer.from(bytes).toString('utf8')));
-      this.#room.takeCommand(length, length);
+      // As little was free, at the least, when the command was logged.
+      this.#fold.room.withdraw();
+      this.#fold.room.claimCommand(length);
       this.#place(sequence, () => this.#fold.carryOut(command, sequence, receivedAtMicros));
       return undefined;
     }
@@ -231,7 +226,7 @@ class Replay {
     }
     const bodyBytes = record.hasSender ? length - WAL_SENDER_BYTES : length;
     const again = (): Promise<void> => this.#stager.progress().then(() => this.#submit(record));
-    if (this.#stager.pendingBytes >= PENDING_BYTES_MAX || !this.#takeRoom(length)) return again();
+    if (this.#stager.pendingBytes >= PENDING_BYTES_MAX) return again();
     this.#stager.continueAt(sequence);
     const isTaken = this.#stager.submit(
       {
@@ -260,17 +255,6 @@ class Replay {
       this.#passFloors(sequence);
       apply();
     }, dedupeWindowMicros);
-  }
-
-  /** @returns false when identity, nearly full, may have it once less is under way. */
-  #takeRoom(bytes: number): boolean {
-    try {
-      this.#room.take(bytes, this.#stager.pendingBytes + bytes);
-      return true;
-    } catch (error) {
-      if (this.#stager.isBusy) return false;
-      throw error;
-    }
   }
 
   #apply(rows: StagedRows, bytes: number): void {

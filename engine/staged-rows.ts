@@ -25,6 +25,8 @@ export interface StagedRows {
   readonly nodes: Uint32Array;
   /** Nodes there are once these rows count. */
   readonly nodeCount: number;
+  /** In the rows, each as often as it stands there. */
+  readonly identifiers: number;
 }
 
 /** A rejection and what was rejected. */
@@ -45,17 +47,19 @@ export interface StagedWarning {
 export const RESULT = {
   outcome: 0,
   failure: 1,
+  claim: 1,
   row: 1,
   count: 2,
   duplicates: 3,
   notes: 4,
   differing: 5,
   nodeCount: 6,
-  nodeWords: 7,
-  headerWords: 8,
+  identifiers: 7,
+  nodeWords: 8,
+  headerWords: 9,
 } as const;
 /** StagerOutcome of stager.h. */
-export const OUTCOME = { staged: 1, refused: 2, placed: 3, segmentFull: 4 } as const;
+export const OUTCOME = { staged: 1, refused: 2, placed: 3, segmentFull: 4, roomNeeded: 5 } as const;
 /** Words of one note: index, code, field, and offset and length in the texts. */
 export const NOTE_WORDS = 5;
 
@@ -97,6 +101,7 @@ export function readStagedRows(words: Uint32Array, at: number, origin: StagedOri
     warnings,
     nodes: words.subarray(nodesAt, nodesEnd),
     nodeCount: words[at + RESULT.nodeCount]!,
+    identifiers: words[at + RESULT.identifiers]!,
   };
 }
 

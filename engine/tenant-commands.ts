@@ -154,6 +154,7 @@ export class TenantCommands {
     this.#fold.identity.preview(command);
     const record = { type: WAL_RECORD_TYPE.identity, receivedAtMicros };
     const bytes = Buffer.from(JSON.stringify(command));
+    this.#fold.room.claimCommand(bytes.length);
     this.#admit(bytes.length);
     const outcome = this.#logChange({ ...record, bytes }, (sequence) =>
       this.#fold.carryOut(command, sequence, receivedAtMicros),

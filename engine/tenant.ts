@@ -30,7 +30,6 @@ import type { ErasureLedger } from './erasure-ledger.ts';
 import type { EventFold } from './event-fold.ts';
 import { type EventStager, payloadBytes } from './event-stager.ts';
 import type { HotStore } from './hot-store.ts';
-import type { IdentityRoom } from './identity-room.ts';
 import { LiveTail, type WatchedBatch } from './live-tail.ts';
 import { type RecoveredState, type RecoveryOptions, recoverTenant, uuidBytes } from './recovery.ts';
 import type { StagedRows } from './staged-rows.ts';
@@ -95,7 +94,6 @@ export class Tenant {
   readonly walDirectory: string;
   readonly #stager: EventStager;
   readonly #fold: EventFold;
-  readonly #room: IdentityRoom;
   /** What is said to the tenant besides events. */
   readonly commands: TenantCommands;
   /** Read-only outside the write path. */
@@ -126,14 +124,13 @@ export class Tenant {
     this.walDirectory = options.walDirectory;
     this.#stager = state.stager;
     this.#fold = state.fold;
-    this.#room = state.room;
     this.hot = options.hot;
     this.#wal = wal;
     this.commands = new TenantCommands({
       stager: state.stager,
       fold: state.fold,
       log: wal,
-      admit: (bytes) => this.#admit(bytes, 'command'),
+      admit: (bytes) => this.#admit(bytes),
     });
     this.#logger = options.logger;
     this.#queueBytesMax = options.queueBytesMax;
@@ -344,7 +341,7 @@ export class Tenant {
     const bytes = payloadBytes(batch.bytes, senderAddress);
     const typeOfPath =
       batch.typeOfPath === undefined ? EVENT_TYPES.length : EVENT_TYPES.indexOf(batch.typeOfPath);
-    this.#admit(bytes, 'batch');
+    this.#admit(bytes);
     const watched = this.#tail.watch(batch);
     const admitted = { batch, bytes, typeOfPath, watched, resolve, reject };
     const sourceName = source.name;
@@ -364,13 +361,11 @@ export class Tenant {
   }
 
   /** Refuses what there is no room for, before anything is touched. */
-  #admit(bytes: number, kind: 'batch' | 'command'): void {
+  #admit(bytes: number): void {
     if (this.#closing !== undefined) throw new TributaryError('TRIBUTARY_ENGINE_CLOSED');
     if (this.#pendingBytes + bytes > this.#queueBytesMax) throw this.#queueFull();
     const pending = this.#pendingBytes + bytes;
     this.hot.budget.require(HOT_BYTES_PER_BYTE * pending);
-    if (kind === 'batch') this.#room.take(bytes, pending);
-    else this.#room.takeCommand(bytes, pending);
     if (!this.#wal.promise(bytes)) throw this.#queueFull();
   }
 

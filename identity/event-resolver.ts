@@ -72,10 +72,9 @@ export class EventResolver {
   readonly #journal: IdentityJournal;
   readonly #candidates: Candidate[] = Array.from({ length: CANDIDATES_MAX }, emptyCandidate);
   #count = 0;
-  readonly #joiners: Candidate[] = [];
-  // Of the attempt under way.
-  readonly #joined: number[] = [];
-  readonly #newcomers: Newcomer[] = [];
+  // Of the attempt under way. New arrays each time: to empty one through its length is a call into V8's runtime.
+  #joined: number[] = [];
+  #newcomers: Newcomer[] = [];
 
   constructor(options: ResolverOptions) {
     this.#options = options;
@@ -147,8 +146,7 @@ export class EventResolver {
 
   /** @returns the anchor of the first candidate. */
   #joinCandidates(): number {
-    const joiners = this.#joiners;
-    joiners.length = 0;
+    const joiners: Candidate[] = [];
     for (let place = 0; place < this.#count; place += 1) {
       const candidate = this.#candidates[place]!;
       if (!isShared(this.#words[candidate.node]!)) joiners.push(candidate);
@@ -192,8 +190,8 @@ export class EventResolver {
 
   /** Finds which profiles the first `count` joiners would bring together, and what is new to them. */
   #assess(joiners: readonly Candidate[], count: number): void {
-    this.#joined.length = 0;
-    this.#newcomers.length = 0;
+    this.#joined = [];
+    this.#newcomers = [];
     let hasStrong = false;
     for (let place = 0; place < count; place += 1) {
       const candidate = joiners[place]!;

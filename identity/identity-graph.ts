@@ -51,7 +51,7 @@ import { Separations } from './separations.ts';
 
 /** New nodes, anchors and edges that one event can bring when it is as short as can be. */
 const NODES_PER_EVENT = 3;
-/** Edges and other statements per identifier of an event. */
+/** Edges and other statements per identifier of an event: an edge, and a quarantine of each of its ends. */
 const EDGES_PER_NODE = 3;
 /** Bytes a value takes beside itself: its type. */
 const VALUE_OVERHEAD_BYTES = 1;
@@ -192,7 +192,7 @@ export class IdentityGraph {
   }
 
   /**
-   * Makes room for whatever `events` events of `bytes` bytes in all, and one command, can bring.
+   * Makes room for whatever `events` events of `bytes` bytes in all, and one command, can bring to {@link resolve}.
    * @throws TRIBUTARY_IDENTITY_NODES_FULL, TRIBUTARY_STORAGE_REGION_FULL
    */
   prepare(events: number, bytes: number): void {
@@ -204,11 +204,24 @@ export class IdentityGraph {
         reason,
       });
     }
-    this.#nodeAnchors.ensure(this.#index.count + nodes + 1);
-    // Each event may come in a minute of its own: of a replay.
-    this.profiles.prepare(nodes + this.#profilesPerCommand, events + 1);
-    const anchors = this.profiles.anchorCount + nodes + 1;
-    this.#edges.prepare(anchors, nodes * EDGES_PER_NODE, events + 1);
+    this.makeRoom(this.#index.count, nodes);
+  }
+
+  /**
+   * Makes room for what `identifiers` in events, and one command, can lead to, beside the index.
+   * @param nodes given so far; each of the identifiers may be one more. @throws TRIBUTARY_STORAGE_REGION_FULL
+   */
+  makeRoom(nodes: number, identifiers: number): void {
+    this.#nodeAnchors.ensure(nodes + identifiers + 1);
+    // Each may come in a minute of its own: of a replay.
+    this.profiles.prepare(identifiers + this.#profilesPerCommand, identifiers + 1);
+    const anchors = this.profiles.anchorCount + identifiers + 1;
+    this.#edges.prepare(anchors, identifiers * EDGES_PER_NODE, identifiers + 1);
+  }
+
+  /** Lets the stager bring so many more identifiers, or fewer: there is room for them. */
+  grant(identifiers: number): void {
+    this.#index.grant(identifiers);
   }
 
   /** What finds the nodes of rows: the stager asks it in its own thread, in commit order. */

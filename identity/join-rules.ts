@@ -33,8 +33,8 @@ export class JoinRules {
   readonly #bringers: Uint32Array;
   readonly #lastBringer: Int32Array;
   /** Weak nodes that were counted: one can have several anchors. */
-  readonly #weak: number[] = [];
-  readonly #weakInWindow: number[] = [];
+  #weak: number[] = [];
+  #weakInWindow: number[] = [];
   #identifiers = 0;
 
   constructor(options: JoinRulesOptions) {
@@ -86,8 +86,9 @@ export class JoinRules {
     this.#values.fill(0);
     this.#bringers.fill(0);
     this.#lastBringer.fill(-1);
-    this.#weak.length = 0;
-    this.#weakInWindow.length = 0;
+    // New ones: to empty an array through its length is a call into V8's runtime.
+    this.#weak = [];
+    this.#weakInWindow = [];
   }
 
   /** Takes one anchor of a participant, opened so long ago, into account. */

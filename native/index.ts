@@ -194,8 +194,10 @@ export interface NativeIdentifierIndex {
     logoutEvents: readonly string[],
     valueBytesMax: number,
   ): void;
-  /** Makes room, so that resolving cannot fail. @returns '' or why there is none. */
+  /** Makes room, so that `resolveRows` cannot fail. @returns '' or why there is none. */
   prepare(nodes: number, bytes: number): string;
+  /** Lets the stager bring so many more identifiers (identifier_room.h), or fewer. */
+  grant(identifiers: number): void;
   /**
    * Writes [user, anonymous, previous, list] per row to `out`, and behind them the lists:
    * [count | flags, then type and node of each]. Hidden rows give zeros. `out` has 37 words a row.
@@ -305,6 +307,8 @@ export interface NativeStager {
   place(windowMicros: number, sequence: number): void;
   /** Answers a full segment with the next one; null refuses the batch that found no room. */
   attach(segment: NativeRegion | null): void;
+  /** Answers a batch for which identity had no room: what can be granted was. */
+  resume(): void;
   /** Writes the oldest result to into[at…]. @returns its words; 0: none; below 0: that many do not fit. */
   take(into: Uint32Array, at: number): number;
   /** Of the result taken last: the events its notes are about, as JSON. A copy. */

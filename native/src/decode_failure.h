@@ -19,6 +19,7 @@ enum class DecodeFailure : uint32_t {
   kInheritedTooLarge = 10,  // the batch's context, once in each event
   kMsgpackMalformed = 11,
   kMsgpackTextTooLarge = 12,
+  kIdentityFull = 13,    // nothing staged: identity has no room for what the events could bring
 };
 
 }  // namespace tributary

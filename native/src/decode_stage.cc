@@ -51,6 +51,12 @@ void DecodeStage::Attach(Region* segment) {
   work_.notify_one();
 }
 
+void DecodeStage::Resume() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  is_answered_ = true;
+  work_.notify_one();
+}
+
 void DecodeStage::Run() {
   pthread_setname_np(pthread_self(), "decoder");
   std::unique_lock<std::mutex> lock(mutex_);
@@ -97,38 +103,73 @@ DecodedBatch DecodeStage::Carry(const Item& item) {
   decoded.first = rows.staged_rows() - events;
   ReadMessageKeys(rows, decoded.first, events, window_secret_, &decoded.keys);
   decoded.notes = decoder_.TakeNotes();
+  decoded.claim = claim_;
   sequence_ += events;
   return decoded;
 }
 
 DecodeFailure DecodeStage::Decode(const SubmittedBatch& batch, uint32_t* events) {
   DecodeFailure failure = DecodeFailure::kSegmentFull;
+  bool has_new_segment = false, has_asked = false;
+  for (;;) {
+    if (!needs_segment_) failure = DecodeOnce(batch, events);
+    if (failure == DecodeFailure::kSegmentFull && !has_new_segment) {
+      has_new_segment = true;
+      if (!TakeNextSegment(&failure)) return failure;
+    } else if (failure == DecodeFailure::kIdentityFull && !has_asked) {
+      has_asked = true;
+      DecodedBatch question;
+      question.kind = DecodedBatch::Kind::kRoomNeeded;
+      question.claim = claim_;
+      if (!Ask(std::move(question))) return failure;
+    } else {
+      return failure;
+    }
+  }
+}
+
+DecodeFailure DecodeStage::DecodeOnce(const SubmittedBatch& batch, uint32_t* events) {
   BatchFields fields{sequence_, batch.received_at,
                      {batch.source.data(), static_cast<uint32_t>(batch.source.size())},
                      batch.type_of_path, batch.codec, SenderOf(batch)};
-  auto decode = [&] { return decoder_.Decode(batch.payload, batch.length, fields, events); };
-  if (!needs_segment_) failure = decode();
-  if (failure == DecodeFailure::kSegmentFull) {
-    needs_segment_ = true;
-    Region* next = AwaitSegment();
-    if (next == nullptr) return DecodeFailure::kSegmentFull;
-    failure_ = decoder_.Attach(next);
-    if (!failure_.empty()) return DecodeFailure::kRegionFull;
-    segment_ = next;
-    needs_segment_ = false;
-    failure = decode();
-  }
-  if (failure != DecodeFailure::kNone) failure_ = decoder_.failure_text();
+  is_claimed_ = false;
+  DecodeFailure failure = decoder_.Decode(batch.payload, batch.length, fields, events);
+  if (failure == DecodeFailure::kNone) return failure;
+  if (is_claimed_) resolver_->Release(claim_);
+  failure_ = decoder_.failure_text();
   return failure;
 }
 
-Region* DecodeStage::AwaitSegment() {
-  ready_.emplace_back();  // of kind kSegmentFull
+std::string DecodeStage::Claim(uint32_t events, uint32_t text_bytes) {
+  claim_ = {uint64_t{events} * kIdentifiersPerRowMax, text_bytes};
+  std::string failure = resolver_->Claim(claim_);
+  is_claimed_ = failure.empty();
+  return failure;
+}
+
+bool DecodeStage::TakeNextSegment(DecodeFailure* failure) {
+  needs_segment_ = true;
+  DecodedBatch question;
+  question.kind = DecodedBatch::Kind::kSegmentFull;
+  *failure = DecodeFailure::kSegmentFull;
+  if (!Ask(std::move(question)) || answer_ == nullptr) return false;
+  failure_ = decoder_.Attach(answer_);
+  if (!failure_.empty()) {
+    *failure = DecodeFailure::kRegionFull;
+    return false;
+  }
+  segment_ = answer_;
+  needs_segment_ = false;
+  return true;
+}
+
+bool DecodeStage::Ask(DecodedBatch question) {
+  ready_.push_back(std::move(question));
   hand_over_(&ready_, false);
   std::unique_lock<std::mutex> lock(mutex_);
   work_.wait(lock, [this] { return is_stopping_ || is_answered_; });
   is_answered_ = false;
-  return is_stopping_ ? nullptr : answer_;
+  return !is_stopping_;
 }
 
 }  // namespace tributary

@@ -9,6 +9,8 @@
 // - A submitted payload stays where it is, with its slack, until its result was taken.
 // - A full segment stops the thread: kSegmentFull is handed over, behind all rows of that segment, and
 //   Attach() answers it.
+// - So does a batch for which identity has no room: kRoomNeeded is handed over, behind all that has room, and
+//   Resume() answers it. A batch that finds none then is refused.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -21,6 +23,7 @@
 
 #include "event_decoder.h"
 #include "message_window.h"
+#include "row_resolver.h"
 
 namespace tributary {
 
@@ -37,7 +40,7 @@ struct SubmittedBatch {
 
 // What a submission became.
 struct DecodedBatch {
-  enum class Kind { kRows, kRefused, kPlaced, kSegmentFull };
+  enum class Kind { kRows, kRefused, kPlaced, kSegmentFull, kRoomNeeded };
   Kind kind = Kind::kSegmentFull;
   // Of kRows.
   Region* segment = nullptr;
@@ -45,6 +48,8 @@ struct DecodedBatch {
   int64_t received_at = 0;
   std::vector<MessageKey> keys;  // one for each row
   Notes notes;
+  // Of kRows and kRoomNeeded: what was claimed of identity's room, or would have been.
+  RoomClaim claim;
   // Of kPlaced: the duplicate window from here on; negative: as it was.
   int64_t window_micros = 0;
   // Of kRefused.
@@ -58,14 +63,16 @@ class DecodeStage {
   // `is_more_coming` promises another call soon.
   using HandOver = std::function<void(std::vector<DecodedBatch>* batches, bool is_more_coming)>;
 
-  // `window_secret` keys the hashes of message ids. While there is more to decode, so many batches are
-  // handed over at once.
-  DecodeStage(const DecoderLimits& limits, uint64_t window_secret, uint64_t next_sequence,
-              size_t batches_per_hand_over, HandOver hand_over)
+  // `window_secret` keys the hashes of message ids. `resolver` is where room is claimed. While there is more to
+  // decode, so many batches are handed over at once.
+  DecodeStage(const DecoderLimits& limits, uint64_t window_secret, RowResolver* resolver,
+              uint64_t next_sequence, size_t batches_per_hand_over, HandOver hand_over)
       : window_secret_(window_secret),
+        resolver_(resolver),
         batches_per_hand_over_(batches_per_hand_over),
         hand_over_(std::move(hand_over)),
-        decoder_(limits),
+        decoder_(limits,
+                 [this](uint32_t events, uint32_t text_bytes) { return Claim(events, text_bytes); }),
         sequence_(next_sequence) {}
   ~DecodeStage() { Stop(); }
   DecodeStage(const DecodeStage&) = delete;
@@ -82,6 +89,8 @@ class DecodeStage {
   void Place(int64_t window_micros, uint64_t sequence);
   // Answers kSegmentFull; nullptr refuses the payload that found no room.
   void Attach(Region* segment);
+  // Answers kRoomNeeded: room was granted, or there is none.
+  void Resume();
 
  private:
   struct Item {
@@ -93,16 +102,25 @@ class DecodeStage {
   void Run();
   DecodedBatch Carry(const Item& item);
   DecodeFailure Decode(const SubmittedBatch& batch, uint32_t* events);
-  Region* AwaitSegment();
+  // Decodes into the segment there is; what it claimed is held only by rows.
+  DecodeFailure DecodeOnce(const SubmittedBatch& batch, uint32_t* events);
+  std::string Claim(uint32_t events, uint32_t text_bytes);
+  // Goes on in the next segment. False: there is none.
+  bool TakeNextSegment(DecodeFailure* failure);
+  // Hands `question` over, and waits for the answer. False: the stage is to stop.
+  bool Ask(DecodedBatch question);
 
   // Of the thread alone.
   const uint64_t window_secret_;
+  RowResolver* const resolver_;
   const size_t batches_per_hand_over_;
   const HandOver hand_over_;
   EventDecoder decoder_;
   Region* segment_ = nullptr;
   bool needs_segment_ = false;
   uint64_t sequence_;
+  RoomClaim claim_;  // of the batch at hand
+  bool is_claimed_ = false;
   std::string failure_;
   std::vector<DecodedBatch> ready_;
 

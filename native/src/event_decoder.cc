@@ -140,6 +140,8 @@ DecodeFailure EventDecoder::StageAll(uint32_t* events) {
   if (!writer_.HasRoom(count, heap_bytes)) return DecodeFailure::kSegmentFull;
   failure_ = writer_.BackFor(count, heap_bytes);
   if (!failure_.empty()) return DecodeFailure::kRegionFull;
+  if (admit_) failure_ = admit_(count, parsed_.length);
+  if (!failure_.empty()) return DecodeFailure::kIdentityFull;
 
   writer_.Save();
   bool staged = true;

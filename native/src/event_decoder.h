@@ -9,7 +9,9 @@
 //   path and the sender's address: replaying the log gives the same rows.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "decode_failure.h"
 #include "event_notes.h"
@@ -46,8 +48,14 @@ struct BatchFields {
 
 class EventDecoder {
  public:
-  explicit EventDecoder(const DecoderLimits& limits)
-      : limits_(limits), msgpack_({limits.json_depth_max, limits.msgpack_text_bytes_max}) {}
+  // Asked before rows are written whether there is room elsewhere for what so many events, whose values are parts
+  // of a text of so many bytes, can bring. Returns "" or why not, which is kIdentityFull.
+  using Admit = std::function<std::string(uint32_t events, uint32_t text_bytes)>;
+
+  explicit EventDecoder(const DecoderLimits& limits, Admit admit = nullptr)
+      : limits_(limits),
+        admit_(std::move(admit)),
+        msgpack_({limits.json_depth_max, limits.msgpack_text_bytes_max}) {}
 
   // Rows go to this segment from now on. Returns "" or why not.
   std::string Attach(Region* region);
@@ -85,6 +93,7 @@ class EventDecoder {
                     const TrackingEvent& event);
 
   const DecoderLimits limits_;
+  const Admit admit_;
   simdjson::dom::parser parser_;
   JsonOutline outline_;
   UnescapedStrings unescaped_;

@@ -4,8 +4,8 @@
 //   so the same log gives the same nodes, whatever the hash seed of the process is.
 // - A look-up reads three lines: of the table (node_table.h), of where the node's value lies, and of the
 //   value (node_values.h). A hit is confirmed against the value, so equal hashes never mix two people.
-// - The stager's thread adds nodes, the main thread prepares, looks up and publishes: one mutex, taken
-//   once for a batch.
+// - The stager's threads claim room and add nodes, the main thread grants room, looks up and publishes: one
+//   mutex, taken twice for a batch.
 // - What values are looked for, and how they are made comparable, is set by configure(), which the fold
 //   calls in the order of the log. Values are normalised before they become nodes, and by look-ups too.
 // - An erased node keeps its place and its length. Until the next start the table leads to it, and no
@@ -50,8 +50,6 @@ enum : uint32_t {
 };
 
 constexpr uint32_t kBlockRows = 16;  // rows whose table lines are fetched together
-// Of one row, beside its user, anonymous and previous id. Shared with identity/identifier-index.ts.
-constexpr uint32_t kFurtherNodesMax = 16;
 constexpr uint32_t kLogoutFlag = 1u << 16;
 
 bool Is(const Slice& slice, const std::string& text) {
@@ -90,6 +88,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     return DefineClass(env, "IdentifierIndex",
                        {InstanceMethod<&IdentifierIndex::Configure>("configure"),
                         InstanceMethod<&IdentifierIndex::Prepare>("prepare"),
+                        InstanceMethod<&IdentifierIndex::Grant>("grant"),
                         InstanceMethod<&IdentifierIndex::ResolveRows>("resolveRows"),
                         InstanceMethod<&IdentifierIndex::Lookup>("lookup"),
                         InstanceMethod<&IdentifierIndex::FindAll>("findAll"),
@@ -123,11 +122,27 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     }
   }
 
-  uint32_t Resolve(const SegmentRows& rows, uint32_t first, uint32_t count,
-                   std::vector<uint32_t>* words) override {
+  std::string Claim(const RoomClaim& claim) override {
     std::lock_guard<std::mutex> lock(mutex_);
-    ResolveRange(rows, first, count, words);
-    return count_;
+    if (!room_.Has(claim)) return "no room was granted";
+    uint64_t nodes = room_.claimed().identifiers + claim.identifiers;
+    uint64_t text_bytes = room_.claimed().text_bytes + claim.text_bytes;
+    std::string failure = Ensure(nodes, text_bytes * readings_max_ + nodes);
+    if (failure.empty()) room_.Take(claim);
+    return failure;
+  }
+
+  void Release(const RoomClaim& claim) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    room_.Settle(claim, 0);
+  }
+
+  ResolvedRows Resolve(const SegmentRows& rows, uint32_t first, uint32_t count,
+                       const RoomClaim& claim, std::vector<uint32_t>* words) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    uint32_t identifiers = ResolveRange(rows, first, count, words);
+    room_.Settle(claim, identifiers);
+    return {count_, identifiers};
   }
 
  private:
@@ -145,6 +160,13 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
     return Napi::String::New(info.Env(),
                              Ensure(static_cast<uint64_t>(info[0].ToNumber().Int64Value()),
                                     static_cast<uint64_t>(info[1].ToNumber().Int64Value())));
+  }
+
+  // grant(identifiers): so many more may come, what they lead to has room.
+  Napi::Value Grant(const Napi::CallbackInfo& info) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    room_.Grant(static_cast<uint64_t>(info[0].ToNumber().Int64Value()));
+    return info.Env().Undefined();
   }
 
   uint64_t HashOf(uint8_t type, const Slice& value) const {
@@ -229,12 +251,24 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
                                             : IdentifierExtractor::kProperties,
                        keys, path.Get("isList").ToBoolean(), path.Get("externalType").ToString()});
     }
+    readings_max_ = ReadingsMax(paths);
     extractor_.Configure(paths, info[3].ToNumber().Uint32Value());
     Napi::Array names = info[2].As<Napi::Array>();
     logout_events_.clear();
     for (uint32_t i = 0; i < names.Length(); i++) logout_events_.push_back(names.Get(i).ToString());
     is_logout_.Reset();
     return info.Env().Undefined();
+  }
+
+  // As how many types one text can be read.
+  static uint64_t ReadingsMax(const std::vector<IdentifierExtractor::Path>& paths) {
+    int64_t most = 1;
+    for (const IdentifierExtractor::Path& path : paths) {
+      most = std::max(most, std::count_if(paths.begin(), paths.end(), [&](const auto& other) {
+        return other.column == path.column && other.keys == path.keys;
+      }));
+    }
+    return static_cast<uint64_t>(most);
   }
 
   // The comparable form of a value; itself, or in `scratch`. Absent when nothing is left of it.
@@ -263,18 +297,22 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
                  count <= rows.staged_rows() - first;
     if (!sound) return Napi::Boolean::New(info.Env(), false);
     std::vector<uint32_t> words;
-    Resolve(rows, first, count, &words);
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      ResolveRange(rows, first, count, &words);
+    }
     sound = words.size() <= out.ElementLength();
     if (sound) std::copy(words.begin(), words.end(), out.Data());
     return Napi::Boolean::New(info.Env(), sound);
   }
 
-  // Appends the words of resolveRows.
-  void ResolveRange(const SegmentRows& rows, uint32_t first, uint32_t count,
+  // Appends the words of resolveRows. Returns the number of identifiers in the rows.
+  uint32_t ResolveRange(const SegmentRows& rows, uint32_t first, uint32_t count,
                     std::vector<uint32_t>* words) {
     is_group_.EnterSegment(rows.segment_id());
     is_logout_.EnterSegment(rows.segment_id());
     const size_t start = words->size();
+    uint32_t identifiers = 0;
     words->resize(start + size_t{count} * 4);
     const ColumnDescriptor& users = rows.column(kUserIdColumn);
     const ColumnDescriptor& anonymous = rows.column(kAnonymousIdColumn);
@@ -312,15 +350,18 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
           if (ResolveFurther(rows, row, nodes, list)) {
             nodes[3] = static_cast<uint32_t>(words->size() - start);
             uint32_t further = list[0] & (kLogoutFlag - 1);
+            identifiers += further;
             words->insert(words->end(), list, list + 1 + 2 * further);
           }
           Slice former = rows.text(previous, row);
           if (former.present()) nodes[2] = ResolveFormer(former);
         }
+        identifiers += (nodes[0] != 0) + (nodes[1] != 0) + (nodes[2] != 0);
         std::copy(nodes, nodes + 4, words->begin() + start + (size_t{done} + i) * 4);
       }
       done += block;
     }
+    return identifiers;
   }
 
   // Writes a row's list; false when it would be empty. A user_id or anonymous_id that a path found
@@ -426,8 +467,11 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
 
   bool Known(const Napi::CallbackInfo& info, uint32_t* node) const {
     *node = info[0].As<Napi::Number>().Uint32Value();
-    return *node >= 1 && *node <= __atomic_load_n(&count_, __ATOMIC_ACQUIRE);
+    return *node >= 1 && *node <= GivenCount();
   }
+
+  // What was given by then does not change: asked without the mutex, which the stager holds for a batch.
+  uint32_t GivenCount() const { return __atomic_load_n(&count_, __ATOMIC_ACQUIRE); }
 
   // A node that was given does not change: no lock is taken, for the fold asks of every new node.
   Napi::Value ValueOf(const Napi::CallbackInfo& info) {
@@ -460,9 +504,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   // publish(nodes): lets readers see the nodes up to that one. Nodes of batches that are not durable
   // yet may stand behind it.
   Napi::Value Publish(const Napi::CallbackInfo& info) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    uint32_t nodes = info[0].As<Napi::Number>().Uint32Value();
-    if (nodes > count_) nodes = count_;
+    uint32_t nodes = std::min(info[0].As<Napi::Number>().Uint32Value(), GivenCount());
     // A reader takes no node whose value ends behind this, so that a block may be half published.
     values_.Publish(nodes == 0 ? 0 : EntryAt(nodes).end);
     blocks_.Publish(BlocksOf(nodes));
@@ -576,8 +618,7 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   }
 
   Napi::Value Count(const Napi::CallbackInfo& info) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    return Napi::Number::New(info.Env(), count_);
+    return Napi::Number::New(info.Env(), GivenCount());
   }
 
   // memoryOf(part): bytes that node_values, identifier_values or the hash table (2) take.
@@ -595,6 +636,8 @@ class IdentifierIndex : public Napi::ObjectWrap<IdentifierIndex>, public RowReso
   uint32_t count_ = 0;
   NodeTable table_;
   uint8_t steps_[256] = {};
+  uint64_t readings_max_ = 1;
+  IdentifierRoom room_;
   IdentifierExtractor extractor_;
   std::vector<std::string> logout_events_;
   DictionaryAnswers is_group_, is_logout_;

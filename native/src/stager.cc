@@ -17,8 +17,8 @@ constexpr size_t kBatchesPerHandOver = 4;
 Stager::Stager(StagerOptions options)
     : options_(std::move(options)),
       window_(options_.window_micros),
-      decoding_(options_.limits, options_.window_secret, options_.next_sequence,
-                options_.has_two_threads ? kBatchesPerHandOver : 1,
+      decoding_(options_.limits, options_.window_secret, options_.resolver,
+                options_.next_sequence, options_.has_two_threads ? kBatchesPerHandOver : 1,
                 [this](std::vector<DecodedBatch>* decoded, bool is_more_coming) {
                   TakeOver(decoded, is_more_coming);
                 }) {}
@@ -106,6 +106,10 @@ void Stager::Finish(const DecodedBatch& decoded, StagerResult* result) {
       return outcome(StagerOutcome::kPlaced);
     case DecodedBatch::Kind::kSegmentFull:
       return outcome(StagerOutcome::kSegmentFull);
+    case DecodedBatch::Kind::kRoomNeeded:
+      outcome(StagerOutcome::kRoomNeeded);
+      result->words.push_back(static_cast<uint32_t>(decoded.claim.identifiers));
+      return;
   }
 }
 
@@ -117,13 +121,15 @@ void Stager::Stage(const DecodedBatch& decoded, StagerResult* result) {
   differing_.clear();
   uint32_t duplicates =
       window_.HideDuplicates(&rows, first, decoded.keys, decoded.received_at, &differing_);
-  constexpr size_t kHeaderWords = 8;
+  constexpr size_t kHeaderWords = 9;
   words.resize(kHeaderWords);
-  uint32_t nodes = options_.resolver->Resolve(rows, first, events, &words);
+  ResolvedRows resolved =
+      options_.resolver->Resolve(rows, first, events, decoded.claim, &words);
   const Notes& notes = decoded.notes;
   uint32_t header[kHeaderWords] = {static_cast<uint32_t>(StagerOutcome::kStaged), first, events,
                                    duplicates, static_cast<uint32_t>(notes.entries.size()),
-                                   static_cast<uint32_t>(differing_.size()), nodes,
+                                   static_cast<uint32_t>(differing_.size()), resolved.nodes,
+                                   resolved.identifiers,
                                    static_cast<uint32_t>(words.size() - kHeaderWords)};
   std::copy(header, header + kHeaderWords, words.begin());
   for (const Notes::Entry& note : notes.entries) {

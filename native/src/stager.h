@@ -15,6 +15,8 @@
 //   nodes belong to the second half. The main thread reads rows whose result it has taken.
 // - A submitted payload stays where it is, with its slack, until its result was taken.
 // - A full segment stops decoding: the result kSegmentFull asks for the next one, Attach() answers.
+// - So does a batch that could bring more identifiers than there is room for: kRoomNeeded asks for it, Resume()
+//   answers.
 // - A payload that is refused leaves no row, no hash, no node and no gap in the sequence.
 // - notify() is called once for a batch of results, from the thread of the second half and without a lock.
 //   Whoever hears it takes until nothing is left.
@@ -46,11 +48,13 @@ struct StagerOptions {
 
 // Shared with engine/staged-rows.ts.
 enum class StagerOutcome : uint32_t {
-  kStaged = 1,       // [kStaged, row, count, duplicates, notes, differing, nodes, resolved words,
-                     //  the resolver's words, notes as Notes::Entry, positions of differing duplicates]
+  kStaged = 1,       // [kStaged, row, count, duplicates, notes, differing, nodes, identifiers,
+                     //  resolved words, the resolver's words, notes as Notes::Entry, positions of
+                     //  differing duplicates]
   kRefused = 2,      // [kRefused, DecodeFailure]
   kPlaced = 3,       // [kPlaced]
   kSegmentFull = 4,  // [kSegmentFull]: Attach() is waited for
+  kRoomNeeded = 5,   // [kRoomNeeded, identifiers]: Resume() is waited for
 };
 
 struct StagerResult {
@@ -75,6 +79,7 @@ class Stager {
   void Submit(SubmittedBatch batch) { decoding_.Submit(std::move(batch)); }
   void Place(int64_t window_micros, uint64_t sequence) { decoding_.Place(window_micros, sequence); }
   void Attach(Region* segment) { decoding_.Attach(segment); }
+  void Resume() { decoding_.Resume(); }
 
   // Calls use(result) with the oldest result; it stays when that says false. False when none is left.
   template <typename Use>

@@ -22,6 +22,7 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
                        {InstanceMethod<&StagerObject::Submit>("submit"),
                         InstanceMethod<&StagerObject::Place>("place"),
                         InstanceMethod<&StagerObject::Attach>("attach"),
+                        InstanceMethod<&StagerObject::Resume>("resume"),
                         InstanceMethod<&StagerObject::Take>("take"),
                         InstanceMethod<&StagerObject::WindowBytes>("windowBytes"),
                         InstanceMethod<&StagerObject::ReadWindow>("readWindow"),
@@ -137,6 +138,11 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
     return info.Env().Undefined();
   }
 
+  Napi::Value Resume(const Napi::CallbackInfo& info) {
+    if (stager_ != nullptr) stager_->Resume();
+    return info.Env().Undefined();
+  }
+
   // take(into, at): writes the words of the oldest result to into[at…]. Returns their number, 0 when
   // there is no result, or -number when there is no room for them.
   Napi::Value Take(const Napi::CallbackInfo& info) {
@@ -154,7 +160,9 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
         std::copy(words.begin(), words.end(), into.Data() + at);
         texts_ = std::move(result.texts);
         failure_ = std::move(result.failure);
-        if (words[0] != static_cast<uint32_t>(StagerOutcome::kSegmentFull)) Finish();
+        bool is_question = words[0] == static_cast<uint32_t>(StagerOutcome::kSegmentFull) ||
+                           words[0] == static_cast<uint32_t>(StagerOutcome::kRoomNeeded);
+        if (!is_question) Finish();
         return true;
       });
     }
