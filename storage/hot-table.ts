@@ -120,7 +120,7 @@ export class HotTable {
     let writer = this.#rowWriter ?? new SegmentRowWriter(this.#active);
     this.#rowWriter = writer;
     if (
-      this.#active.rowsFree === 0 ||
+      writer.rowsFree === 0 ||
       writer.heapBytesFree < heapBytes ||
       writer.dictionaryEntriesFree === 0
     ) {

@@ -21,6 +21,7 @@ import {
 } from './segment-format.ts';
 
 const WORD = 2 ** 32;
+const STAGED_ROWS = SEGMENT_HEADER.stagedRows / 4;
 
 export class SegmentRowWriter {
   readonly #segment: SegmentFile;
@@ -38,11 +39,19 @@ export class SegmentRowWriter {
   readonly #heapBacked: Uint32Array;
   readonly #validCount: Uint32Array;
   readonly #rowHeapUsed: Uint32Array;
-  readonly #isSet: Uint8Array;
+  /** The last row that set the column, by its turn: nothing has to be cleared between rows. */
+  readonly #setInTurn: Uint32Array;
+  /** Columns with a heap: of the others nothing is used. */
+  readonly #heapColumns: Uint8Array;
   readonly #min: Float64Array;
   readonly #max: Float64Array;
   readonly #dictionaries: readonly Map<string, number>[];
+  readonly #rowCapacity: number;
+  /** As the header has it, of which this is the only writer. */
+  #rows = 0;
   #row = -1;
+  /** Counts rows that were begun. */
+  #turn = 0;
   #heapBytesFree = Number.POSITIVE_INFINITY;
   #dictionaryEntriesFree = Number.POSITIVE_INFINITY;
 
@@ -66,7 +75,10 @@ export class SegmentRowWriter {
     this.#heapBacked = perColumn(() => 0);
     this.#validCount = perColumn(() => 0);
     this.#rowHeapUsed = perColumn(() => 0);
-    this.#isSet = new Uint8Array(columns.length);
+    this.#setInTurn = perColumn(() => 0);
+    const hasHeap = columns.map(({ heapCapacity }) => heapCapacity > 0);
+    this.#heapColumns = Uint8Array.from(hasHeap.keys()).filter((column) => hasHeap[column]);
+    this.#rowCapacity = segment.plan.rowCapacity;
     this.#min = new Float64Array(columns.length).fill(Number.POSITIVE_INFINITY);
     this.#max = new Float64Array(columns.length).fill(Number.NEGATIVE_INFINITY);
     this.#dictionaries = columns.map(() => new Map());
@@ -76,6 +88,11 @@ export class SegmentRowWriter {
         this.#dictionaryEntriesFree = Math.min(this.#dictionaryEntriesFree, dictionaryCapacity);
       }
     }
+  }
+
+  /** Rows that can still be begun. */
+  get rowsFree(): number {
+    return this.#rowCapacity - this.#rows;
   }
 
   /** Bytes that still fit into every heap; Infinity without heaps. */
@@ -90,12 +107,12 @@ export class SegmentRowWriter {
 
   /** @throws TRIBUTARY_STORAGE_REGION_FULL when the file system has no room; nothing was begun. */
   beginRow(): void {
-    const row = this.#segment.stagedRows;
-    assert(row < this.#segment.plan.rowCapacity, 'a row is begun only where one is free');
+    const row = this.#rows;
+    assert(row < this.#rowCapacity, 'a row is begun only where one is free');
     this.#segment.backRows(row + 1);
     this.#row = row;
-    this.#rowHeapUsed.set(this.#heapUsed);
-    this.#isSet.fill(0);
+    this.#turn += 1;
+    this.#copyHeapUse(this.#heapUsed, this.#rowHeapUsed);
   }
 
   setU32(column: number, value: number): void {
@@ -177,7 +194,7 @@ export class SegmentRowWriter {
         this.#words[this.#values[column]! + row + 1] = this.#rowHeapUsed[column]!;
       }
       const validity = this.#validity[column]! + word;
-      if (this.#isSet[column] === 1) {
+      if (this.#setInTurn[column] === this.#turn) {
         this.#validCount[column]! += 1;
         this.#words[validity]! |= bit;
         if (type === COLUMN_TYPE.timestamp || type === COLUMN_TYPE.int64) this.#widen(column);
@@ -185,14 +202,15 @@ export class SegmentRowWriter {
         this.#words[validity]! &= ~bit;
       }
     }
-    this.#heapUsed.set(this.#rowHeapUsed);
+    this.#copyHeapUse(this.#rowHeapUsed, this.#heapUsed);
     this.#row = -1;
-    this.#words[SEGMENT_HEADER.stagedRows / 4] = row + 1;
+    this.#rows = row + 1;
+    this.#words[STAGED_ROWS] = row + 1;
   }
 
   /** Writes the counters of all columns into the header; due before rows are published or sealed. */
   flushCounters(): void {
-    const rows = this.#segment.stagedRows;
+    const rows = this.#rows;
     for (let column = 0; column < this.#types.length; column += 1) {
       const at = descriptorOffset(column);
       this.#words[(at + COLUMN_DESCRIPTOR.heapUsed) / 4] = this.#heapUsed[column]!;
@@ -208,8 +226,17 @@ export class SegmentRowWriter {
   #mark(column: number, type: number): void {
     assert(this.#row >= 0, 'columns are set between beginRow and endRow');
     assert(this.#types[column] === type, 'a column is set by the setter of its type');
-    assert(this.#isSet[column] === 0, 'a column is set once a row');
-    this.#isSet[column] = 1;
+    assert(this.#setInTurn[column] !== this.#turn, 'a column is set once a row');
+    this.#setInTurn[column] = this.#turn;
+  }
+
+  /** For a handful of columns a loop takes less than the call that copies all. */
+  #copyHeapUse(from: Uint32Array, to: Uint32Array): void {
+    const columns = this.#heapColumns;
+    for (let index = 0; index < columns.length; index += 1) {
+      const column = columns[index]!;
+      to[column] = from[column]!;
+    }
   }
 
   #setTwoWords(column: number, value: number): void {

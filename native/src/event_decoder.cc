@@ -1,5 +1,6 @@
 #include "event_decoder.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -21,7 +22,9 @@ constexpr const char* kEventColumnNames[] = {
     "previous_id", "anchor", "timestamp", "original_timestamp", "sent_at", "received_at", "source",
     "properties", "traits", "context", "integrations", "extra"};
 
-constexpr const char* kTypeNames[] = {"track", "identify", "page", "screen", "group", "alias"};
+constexpr Slice kTypeNames[kEventTypeCount] = {{"track", 5},  {"identify", 8}, {"page", 4},
+                                               {"screen", 6}, {"group", 5},    {"alias", 5}};
+constexpr uint32_t kNoCode = UINT32_MAX;
 
 constexpr int64_t kSkewThresholdMicros = 60ll * 1000000;
 constexpr int64_t kFutureMaxMicros = 24ll * 3600 * 1000000;
@@ -49,6 +52,7 @@ int64_t HappenedAt(const TrackingEvent& event, bool has_sent, int64_t sent, int6
 }  // namespace
 
 std::string EventDecoder::Attach(Region* region) {
+  std::fill(type_codes_, type_codes_ + kEventTypeCount, kNoCode);
   std::string failure = writer_.Attach(region);
   if (failure.empty() && writer_.ColumnCount() < kEventColumnCount) failure = "too few columns";
   for (uint32_t i = 0; failure.empty() && i < kEventColumnCount; i++) {
@@ -143,6 +147,7 @@ DecodeFailure EventDecoder::StageAll(uint32_t* events) {
   if (admit_) failure_ = admit_(count, parsed_.length);
   if (!failure_.empty()) return DecodeFailure::kIdentityFull;
 
+  source_code_ = kNoCode;
   writer_.Save();
   bool staged = true;
   uint32_t index = 0;
@@ -215,7 +220,7 @@ bool EventDecoder::WriteRow(const TrackingEvent& event, uint32_t index) {
   is_clamped_ = false;
   writer_.SetUint64(kSequence, sequence);
   writer_.SetInt64(kReceivedAt, batch_.received_at);
-  bool fits = writer_.SetDictionary(kSource, batch_.source.data, batch_.source.length);
+  bool fits = WriteRepeated(kSource, batch_.source, &source_code_);
   WriteMessageId(event, sequence);
   writer_.SetUint32(kAnchor, 0);
   if (rejected) {
@@ -224,8 +229,8 @@ bool EventDecoder::WriteRow(const TrackingEvent& event, uint32_t index) {
     }
     writer_.Hide();
   } else {
-    const char* type = kTypeNames[static_cast<int>(event.type)];
-    fits &= writer_.SetDictionary(kType, type, static_cast<uint32_t>(strlen(type)));
+    auto type = static_cast<uint32_t>(event.type);
+    fits &= WriteRepeated(kType, kTypeNames[type], &type_codes_[type]);
     fits &= WriteDictionary(kEvent, event[Field::kEvent]);
     fits &= WriteDictionary(kName, event[Field::kName]);
     WriteText(kUserId, event[Field::kUserId]);
@@ -272,6 +277,16 @@ void EventDecoder::WriteText(uint32_t column, const Slice& text) {
 bool EventDecoder::WriteDictionary(uint32_t column, const Slice& text) {
   if (text.present()) return writer_.SetDictionary(column, text.data, text.length);
   writer_.SetNull(column);
+  return true;
+}
+
+bool EventDecoder::WriteRepeated(uint32_t column, const Slice& text, uint32_t* code) {
+  if (*code != kNoCode) {
+    writer_.SetCode(column, *code);
+    return true;
+  }
+  if (!writer_.SetDictionary(column, text.data, text.length)) return false;
+  *code = writer_.LastCode(column);
   return true;
 }
 

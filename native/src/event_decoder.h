@@ -88,6 +88,8 @@ class EventDecoder {
   void WriteTimes(const TrackingEvent& event);
   void WriteText(uint32_t column, const Slice& text);
   bool WriteDictionary(uint32_t column, const Slice& text);
+  // Writes a text that many rows have, whose code is kept in `code` once it is known.
+  bool WriteRepeated(uint32_t column, const Slice& text, uint32_t* code);
   void NoteIgnored(const Envelope& envelope);
   void NoteRepaired(const PayloadWalker& walker, Token at, Token end, uint32_t index,
                     const TrackingEvent& event);
@@ -103,8 +105,11 @@ class EventDecoder {
   SurrogateRepair repair_;
   Notes notes_;
   std::string failure_;
+  // Of the attached segment, by EventType.
+  uint32_t type_codes_[kEventTypeCount];
 
   // Of the payload being decoded.
+  uint32_t source_code_ = 0;
   BatchFields batch_{};
   ParsedPayload parsed_{};
   bool is_clamped_ = false;  // the event being written came from the future

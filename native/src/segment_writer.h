@@ -42,6 +42,9 @@ class SegmentWriter {
   void SetText(uint32_t column, const char* data, uint32_t length);
   // False when the dictionary is full: the segment must be sealed.
   bool SetDictionary(uint32_t column, const char* data, uint32_t length);
+  // The code of the last SetDictionary() of a column: of that text as long as the segment is attached.
+  uint32_t LastCode(uint32_t column) const { return columns_[column].last_code; }
+  void SetCode(uint32_t column, uint32_t code) { SetUint32(column, code); }
   void SetNull(uint32_t column);
   // Hides the current row from readers. Atomic: the main thread may hide older rows at the same time.
   void Hide();

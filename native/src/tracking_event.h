@@ -9,6 +9,7 @@
 namespace tributary {
 
 enum class EventType : uint8_t { kTrack, kIdentify, kPage, kScreen, kGroup, kAlias, kNone };
+constexpr uint32_t kEventTypeCount = 6;  // without kNone
 
 // Why one event is rejected. The numbers are shared with engine/decode-codes.ts.
 enum class RejectCode : uint8_t {
