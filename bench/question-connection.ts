@@ -132,12 +132,14 @@ export class QuestionConnection {
   }
 }
 
-/** The length of the answer that begins at `start`, 0 while its head is not whole. */
+/** The length of the answer that begins at `start`, 0 while its head is not whole. @throws Error when it has none. */
 function httpAnswerBytes(received: Buffer, start: number): number {
   const body = received.indexOf(HEAD_END, start) + HEAD_END.length;
   if (body < HEAD_END.length) return 0;
   const head = received.toString('latin1', start, body);
-  return body - start + Number(/content-length: (\d+)/i.exec(head)?.[1]);
+  const length = /^content-length: (\d+)/im.exec(head)?.[1];
+  if (length === undefined) throw new Error(`an answer without a length: ${head}`);
+  return body - start + Number(length);
 }
 
 /** Frames of a server are not masked. */
