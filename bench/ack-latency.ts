@@ -39,6 +39,7 @@ interface Round {
 export const ackLatency: Workload = {
   name: 'ack-latency',
   summary: 'acknowledgements over WebSocket at half load; against fdatasync of the disk',
+  isClient: true,
   async run(context) {
     const { seed, events = EVENTS } = context.options;
     context.progress(`generating ${events} events`);

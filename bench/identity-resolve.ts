@@ -34,6 +34,7 @@ const WAYS: readonly Way[] = [
 export const identityResolve: Workload = {
   name: 'identity-resolve',
   summary: 'look-ups of identifiers over WebSocket and HTTP, alone and while events arrive',
+  isClient: true,
   async run(context) {
     const { options, scratch, progress } = context;
     const { seed, events = EVENTS } = options;

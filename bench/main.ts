@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { ackLatency } from './ack-latency.ts';
+import { isClientProcess, runInClientProcess } from './client-process.ts';
 import { coldGroupBy } from './cold-groupby.ts';
 import { decodeFormats } from './decode-formats.ts';
 import { hotGroupBy } from './hot-groupby.ts';
@@ -97,11 +98,17 @@ async function main(args: readonly string[]): Promise<number> {
     rounds: wholeNumber('rounds', values.rounds, 1),
     peers: !values['no-peers'],
   };
-  if (!values.json) process.stdout.write(`${tableHeader()}\n`);
+  if (!values.json && !isClientProcess) process.stdout.write(`${tableHeader()}\n`);
   const print = (figure: Figure): void => {
     process.stdout.write(`${values.json ? jsonLine(figure) : tableLine(figure)}\n`);
   };
   for (const workload of chosen) {
+    if (workload.isClient === true && !isClientProcess) {
+      const own = args.toSpliced(args.indexOf(name), 1, workload.name);
+      const code = await runInClientProcess(process.argv[1]!, own);
+      if (code !== 0) return code;
+      continue;
+    }
     await runWorkload(workload, options, values.directory, print);
     if (stopping.signal.aborted) return INTERRUPTED;
   }

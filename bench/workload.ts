@@ -31,6 +31,8 @@ export interface Workload {
   readonly summary: string;
   /** It ends soon after `stopping`, with what it has measured; others are ended at once. */
   readonly stopsInOrder?: true;
+  /** Its process stands for other machines: it runs in one of its own (client-process.ts). */
+  readonly isClient?: true;
   run(context: WorkloadContext): Promise<void>;
 }
 
