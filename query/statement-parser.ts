@@ -102,9 +102,21 @@ export class StatementParser {
 
   /** The SQL text of an expression that was cut out of a checked tree. */
   async expressionText(expression: TreeNode): Promise<string> {
-    const query = JSON.stringify({ error: false, statements: [selectOf(expression)] });
+    return (await this.selectText([expression], () => '')).replace(/^SELECT /, '');
+  }
+
+  /**
+   * A SELECT of expressions that were cut out of checked trees.
+   * @param nameOf what the column of each is to be called.
+   */
+  async selectText(
+    expressions: readonly TreeNode[],
+    nameOf: (index: number) => string,
+  ): Promise<string> {
+    const named = expressions.map((expression, index) => ({ ...expression, alias: nameOf(index) }));
+    const query = JSON.stringify({ error: false, statements: [selectOf(named)] });
     const rows = await this.#connection.rows('SELECT json_deserialize_sql($1::JSON)', [query]);
-    return String(rows[0]?.[0]).replace(/^SELECT /, '');
+    return String(rows[0]?.[0]);
   }
 
   /**
@@ -185,13 +197,13 @@ function refusal(tree: TreeNode, text: string): Failure {
   return failureFromProblem(problem, text, MEMORY_LIMIT_BYTES);
 }
 
-function selectOf(expression: TreeNode): TreeNode {
+function selectOf(expressions: readonly TreeNode[]): TreeNode {
   return {
     node: {
       type: 'SELECT_NODE',
       modifiers: [],
       cte_map: { map: [] },
-      select_list: [expression],
+      select_list: expressions,
       from_table: { type: 'EMPTY', alias: '', sample: null, query_location: 0 },
       where_clause: null,
       group_expressions: [],

@@ -1,9 +1,7 @@
 /**
  * Runs one statement in a worker, from SQL text to the last byte of its result.
  *
- * The order: parse and gate, bound the scans, take snapshots, make views, prepare, bind, stream. What has
- * bounds or makes views is one transaction: that gives the now() of bounds the statement's own moment, and
- * the views to nobody else before it has succeeded.
+ * The order: parse and gate, decide what is read (statement-reads.ts), prepare, bind, stream.
  *
  * - Nothing runs that the gate did not pass, and DuckDB must agree that it is a SELECT or an EXPLAIN.
  * - Each statement has a connection of its own; rolling it back frees whatever a half-read result held.
@@ -28,18 +26,12 @@ import {
 } from './duckdb.ts';
 import { readsRow } from './explain-reads.ts';
 import { type Failure, failure, failureFromProblem } from './failures.ts';
-import { type BoundCandidate, combineBounds, findBounds, type ScanBound } from './pruning.ts';
 import type { ReadMeter } from './read-meter.ts';
 import { type QueryStatistics, type ResultWriter, writerOf } from './result-formats.ts';
 import type { ParsedStatement, StatementParser } from './statement-parser.ts';
+import { StatementReads } from './statement-reads.ts';
 import { withRecentQueries } from './system-queries.ts';
-import {
-  type HeldSnapshots,
-  NO_SNAPSHOTS,
-  type TableSnapshots,
-  totalReads,
-} from './table-snapshots.ts';
-import { findValueConditions } from './value-pruning.ts';
+import { type TableReads, type TableSnapshots, totalReads } from './table-snapshots.ts';
 import type { ExecuteRequest, QueryOutcome } from './worker-protocol.ts';
 
 export type ScanCounts = Pick<
@@ -89,8 +81,7 @@ export class StatementRunner {
   readonly #parts: RunnerParts;
   #connection: Connection | null = null;
   #cancelled: Failure | null = null;
-  #snapshots: HeldSnapshots = NO_SNAPSHOTS;
-  #isInTransaction = false;
+  #reads: StatementReads | null = null;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -102,14 +93,17 @@ export class StatementRunner {
     this.#connection?.interrupt();
   }
 
+  get #tables(): readonly TableReads[] {
+    return this.#reads?.tables ?? [];
+  }
+
   /** Never rejects: what goes wrong is in the outcome. */
   async run(request: ExecuteRequest, channel: ResultChannel): Promise<QueryOutcome> {
     const { clock, scans } = this.#parts;
     const startedMs = clock.monotonicMs();
     const progress = new Progress(request, channel);
     this.#cancelled = null;
-    this.#snapshots = NO_SNAPSHOTS;
-    this.#isInTransaction = false;
+    this.#reads = null;
     scans.takeScanCounts();
     const countScans = scanCounter(scans);
     const { meter } = this.#parts;
@@ -119,7 +113,7 @@ export class StatementRunner {
       rows: progress.rows,
       bytes: progress.bytes,
       ...countScans(),
-      ...totalReads(this.#snapshots.tables),
+      ...totalReads(this.#tables),
       bytesFetched: meter === null ? null : (await meter.readBytes()) - readBytesBefore,
     });
     let outcome: QueryOutcome;
@@ -128,15 +122,17 @@ export class StatementRunner {
     try {
       parsed = await this.#parse(request.sql);
       this.#connection = await this.#parts.database.connect();
-      const result = await this.#start(parsed, request, this.#connection);
+      const reads = new StatementReads(this.#parts, this.#connection);
+      this.#reads = reads;
+      const result = await this.#start(parsed, request, this.#connection, reads);
       writer = writerOf(request.format, result);
       await this.#stream(result, writer, progress);
       if (parsed.explained) {
-        const sql = readsRow(this.#snapshots.tables, parsed.analyzed ? await statistics() : null);
-        const reads = await (await this.#connection.prepare(sql)).stream();
-        await this.#streamRows(await reads.nextChunk(), reads, writer, progress);
+        const sql = readsRow(this.#tables, parsed.analyzed ? await statistics() : null);
+        const row = await (await this.#connection.prepare(sql)).stream();
+        await this.#streamRows(await row.nextChunk(), row, writer, progress);
       }
-      await this.#keepViews(this.#connection);
+      await reads.keep();
       outcome = { statistics: await statistics(), failure: null };
       writer.end(outcome.statistics, progress.frame);
       await progress.flush();
@@ -167,25 +163,11 @@ export class StatementRunner {
     parsed: ParsedStatement,
     { declaredTraits = [], recentQueries = [], parameters }: ExecuteRequest,
     connection: Connection,
+    reads: StatementReads,
   ): Promise<Result> {
     const declared = withDeclaredTraits(this.#parts.catalog, declaredTraits, parsed.root);
     const catalog = withRecentQueries(declared, recentQueries);
-    const bounds = await this.#boundScans(parsed, catalog, parameters, connection);
-    this.#stopIfCancelled();
-    const { snapshots } = this.#parts;
-    if (snapshots !== null) {
-      const { relationUses, root } = parsed;
-      const conditions = findValueConditions(root, relationUses, catalog, parameters);
-      const { parser } = this.#parts;
-      this.#snapshots = await snapshots.hold(
-        catalog,
-        relationUses,
-        bounds,
-        conditions,
-        (condition, values) => parser.acceptedValues(condition, values),
-      );
-      await this.#makeViews(connection);
-    }
+    await reads.make(parsed, catalog, parameters);
     this.#stopIfCancelled();
     const statement = await connection.prepare(parsed.sql);
     if (statement.kind !== (parsed.explained ? 'explain' : 'select')) {
@@ -195,76 +177,6 @@ export class StatementRunner {
     bindParameters(statement, parameters);
     this.#stopIfCancelled();
     return statement.stream();
-  }
-
-  async #boundScans(
-    parsed: ParsedStatement,
-    catalog: Catalog,
-    parameters: readonly Parameter[],
-    connection: Connection,
-  ): Promise<readonly ScanBound[]> {
-    const { scans } = this.#parts;
-    const candidates = findBounds(parsed.root, parsed.relationUses, catalog, parameters);
-    if (candidates.length > 0) await this.#begin(connection);
-    const evaluated: { candidate: BoundCandidate; value: bigint | null }[] = [];
-    for (const candidate of candidates) {
-      try {
-        const value = await this.#evaluate(candidate, connection);
-        evaluated.push({ candidate, value });
-      } catch {
-        // The statement itself tells the analyst what is wrong, in its own words. The error has aborted the
-        // transaction, and the moment of the next one is another: no bound is left.
-        await connection.rollBack();
-        this.#isInTransaction = false;
-        return [];
-      }
-    }
-    const bounds = combineBounds(evaluated);
-    for (const { table, column, min, max } of bounds) scans.setScanBound(table, column, min, max);
-    return bounds;
-  }
-
-  async #begin(connection: Connection): Promise<void> {
-    if (this.#isInTransaction) return;
-    await connection.run('BEGIN TRANSACTION');
-    this.#isInTransaction = true;
-  }
-
-  async #makeViews(connection: Connection): Promise<void> {
-    for (const statement of this.#snapshots.statements) {
-      await this.#begin(connection);
-      await connection.run(statement);
-    }
-  }
-
-  /** Commits the views for statements to come; rows that were streamed need the transaction no more. */
-  async #keepViews(connection: Connection): Promise<void> {
-    const { snapshots } = this.#parts;
-    if (snapshots === null || this.#snapshots.statements.length === 0) return;
-    // Where the commit is interrupted, nobody knows which views there are: they are made again.
-    snapshots.forget(this.#snapshots);
-    await connection.run('COMMIT');
-    snapshots.keep(this.#snapshots);
-  }
-
-  /**
-   * @returns null when the constant is NULL or of another type.
-   * @throws when it is no constant after all, or cannot be computed.
-   */
-  async #evaluate(candidate: BoundCandidate, connection: Connection): Promise<bigint | null> {
-    const { expression, column } = candidate;
-    const text = await this.#parts.parser.expressionText(expression);
-    const converted =
-      column.kind === 'timestamp'
-        ? `epoch_us(CAST(bound AS TIMESTAMPTZ))::HUGEINT`
-        : 'CAST(bound AS HUGEINT)';
-    const rows = await connection.rows(
-      `SELECT typeof(bound), ${converted} FROM (SELECT ${text} AS bound)`,
-    );
-    const [type, value] = rows[0] ?? [];
-    const isLiteral = expression['class'] === 'CONSTANT';
-    const fits = isBoundType(String(type), column.kind, isLiteral);
-    return typeof value === 'bigint' && fits ? value : null;
   }
 
   async #stream(result: Result, writer: ResultWriter, progress: Progress): Promise<void> {
@@ -301,9 +213,7 @@ export class StatementRunner {
     try {
       this.#stopIfCancelled();
       assert(this.#connection !== null, 'a broken stream still has its connection');
-      await this.#connection.rollBack(); // the error has aborted what there was
-      this.#isInTransaction = false;
-      await this.#makeViews(this.#connection);
+      await this.#reads?.makeAgain();
       const statement = await this.#connection.prepare(prefix + parsed.sql);
       bindParameters(statement, request.parameters);
       this.#stopIfCancelled();
@@ -426,10 +336,4 @@ function tooLarge(limit: number, unit: string): StatementFailure {
 function isTooLong(error: unknown): boolean {
   const code = (error as { readonly code?: unknown } | null)?.code;
   return error instanceof RangeError || code === 'ERR_STRING_TOO_LONG';
-}
-
-function isBoundType(type: string, kind: 'timestamp' | 'integer', isLiteral: boolean): boolean {
-  if (kind === 'integer') return /^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/.test(type);
-  if (type === 'VARCHAR') return isLiteral;
-  return type === 'DATE' || type === 'TIMESTAMP' || type === 'TIMESTAMP WITH TIME ZONE';
 }
