@@ -2,23 +2,23 @@
  * Queries over flushed events, as the appliance plans them, against DuckDB over the same Parquet files
  * as they lie, with two threads.
  *
- * Both sides run in one database and take turns, so that only the plan differs: ours joins the hot rows
- * (there are none left), casts to the types of hot columns, and is made anew for each statement. The same
- * queries through a query worker have its process, gate and JSON beside.
+ * Both sides run in one database and take turns, so that only the plan differs. Ours is what a worker does once
+ * the gate has passed a statement: it reads the bounds, takes a snapshot of hot rows (there are none left) and of the
+ * list of files, leaves out those that hold none of the wanted rows, and casts to the types of hot columns. The
+ * same queries through a query worker have its process, gate and JSON beside.
  */
 import type { OpenTenant } from '../engine/engine.ts';
-import { native } from '../native/index.ts';
 import { quoteText } from '../query/cold-source.ts';
-import { TableSnapshots } from '../query/table-snapshots.ts';
 import { keyOf } from '../storage/lake/location.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
-import { NodeFileSystem } from '../storage/node-file-system.ts';
-import { COLD_QUERIES } from './cold-queries.ts';
+import { coldQueries } from './cold-queries.ts';
+import { middleOf } from './hot-queries.ts';
 import {
   execute,
   openDatabase,
+  openPlannedReads,
+  planned,
   requireSameRows,
-  rowsAsPlanned,
   timeInTurns,
 } from './query-turns.ts';
 import { openWorkerService } from './worker-service.ts';
@@ -45,22 +45,18 @@ export async function compareColdQueries(
   const database = await openDatabase(tenant.hotDirectory);
   const connection = await database.connect();
   const service = await openWorkerService(tenant.hotDirectory, cold.directory!, scratch);
+  const reads = await openPlannedReads(tenant.hotDirectory, connection);
   try {
     const files = paths.map((path) => quoteText(path!)).join(', ');
     await connection.run(`CREATE VIEW ${PLAIN} AS SELECT * FROM read_parquet([${files}])`);
-    const snapshots = new TableSnapshots(tenant.hotDirectory, native, new NodeFileSystem());
-    const ours = (sql: string): Promise<unknown[][]> => rowsAsPlanned(connection, snapshots, sql);
-    for (const query of COLD_QUERIES) {
+    for (const query of coldQueries(await middleOf(connection, PLAIN))) {
       if (stopping.aborted) return;
       const { metric } = query;
-      await requireSameRows(
-        [query],
-        ({ sql }) => ours(sql('events')),
-        ({ sql }) => connection.rows(sql(PLAIN)),
-      );
+      const ours = await planned(reads, query.sql('events'));
+      await requireSameRows([query], ours, ({ sql }) => connection.rows(sql(PLAIN)));
       progress(`timing ${metric} over ${paths.length} files`);
       const times = await timeInTurns([query], options, {
-        cold: ({ sql }) => ours(sql('events')),
+        cold: ours,
         plain: ({ sql }) => connection.rows(sql(PLAIN)),
         worker: ({ sql }) => execute(service, sql('events')),
       });
@@ -71,6 +67,7 @@ export async function compareColdQueries(
     }
   } finally {
     await service.close();
+    reads.parser.close();
     connection.close();
     database.close();
     process.chdir(directory);

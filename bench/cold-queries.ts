@@ -1,10 +1,12 @@
 /** What the workload cold-groupby asks beside the queries over hot rows. */
-import { HOT_QUERIES, type HotQuery } from './hot-queries.ts';
+import { type HotQuery, hotQueries, type TimeRange } from './hot-queries.ts';
 
-export const COLD_QUERIES: readonly Pick<HotQuery, 'metric' | 'sql'>[] = [
-  ...HOT_QUERIES,
-  {
-    metric: 'sum_of_property',
-    sql: (relation) => `SELECT sum((properties->>'$.price')::DOUBLE) FROM ${relation}`,
-  },
-];
+export function coldQueries(range: TimeRange): readonly Pick<HotQuery, 'metric' | 'sql'>[] {
+  return [
+    ...hotQueries(range),
+    {
+      metric: 'sum_of_property',
+      sql: (relation) => `SELECT sum((properties->>'$.price')::DOUBLE) FROM ${relation}`,
+    },
+  ];
+}

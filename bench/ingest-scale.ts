@@ -12,14 +12,11 @@ import { readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { formatBytes, GIB, KIB, MIB } from '../base/units.ts';
 import type { OpenTenant } from '../engine/engine.ts';
-import { native } from '../native/index.ts';
-import { TableSnapshots } from '../query/table-snapshots.ts';
-import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { compareColdQueries } from './cold-comparison.ts';
 import { appendAll, BATCH_EVENTS, type OpenedEngine, openEngine } from './engine-run.ts';
 import { streamBatches } from './event-stream.ts';
 import { childrenCpuMicrosOf, cpuMicrosOf } from './processor-time.ts';
-import { openDatabase, rowsAsPlanned } from './query-turns.ts';
+import { openDatabase, openPlannedReads, planned } from './query-turns.ts';
 import { allocatedBytes } from './scratch.ts';
 import { median } from './statistics.ts';
 import { EVENTS_PER_SECOND, perSecond, type Workload, type WorkloadContext } from './workload.ts';
@@ -248,17 +245,16 @@ async function requireExact(
   process.chdir(cold.directory!);
   const database = await openDatabase(tenant.hotDirectory);
   const connection = await database.connect();
+  const reads = await openPlannedReads(tenant.hotDirectory, connection);
   try {
-    const fileSystem = new NodeFileSystem();
-    const snapshots = new TableSnapshots(tenant.hotDirectory, native, fileSystem);
-    const startMs = performance.now();
     // A message id begins with the number of its event.
-    const [row] = await rowsAsPlanned(
-      connection,
-      snapshots,
+    const exact = await planned(
+      reads,
       `SELECT count(*), sum(CAST('0x' || message_id[1:8] AS BIGINT)),
          max(sequence) - min(sequence) + 1 FROM events`,
     );
+    const startMs = performance.now();
+    const [row] = await exact();
     const elapsedMs = performance.now() - startMs;
     const expected = [events, (BigInt(events) * BigInt(events - 1)) / 2n, events].join();
     if (row!.join() !== expected) throw new Error(`events are ${row!.join()}, not ${expected}`);
@@ -272,6 +268,7 @@ async function requireExact(
     report({ metric: 'hot_rows', value: events - totalRecords, ...rows });
     report({ metric: 'exact_sum', value: elapsedMs, unit: 'ms', higherIsBetter: false });
   } finally {
+    reads.parser.close();
     connection.close();
     database.close();
     process.chdir(directory);

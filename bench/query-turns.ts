@@ -1,10 +1,13 @@
 /** Ways to ask the same questions, timed in turns so that a slow minute of the machine hits all. */
 import { Bench } from 'tinybench';
 import { extensionPath, native } from '../native/index.ts';
-import { HOT_CATALOG } from '../query/catalog.ts';
+import { HOT_CATALOG, policyOf } from '../query/catalog.ts';
 import { type Connection, Database } from '../query/duckdb.ts';
 import type { SqlService } from '../query/sql-service.ts';
-import type { TableSnapshots } from '../query/table-snapshots.ts';
+import { StatementParser } from '../query/statement-parser.ts';
+import { StatementReads } from '../query/statement-reads.ts';
+import { TableSnapshots } from '../query/table-snapshots.ts';
+import { NodeFileSystem } from '../storage/node-file-system.ts';
 import type { HotQuery } from './hot-queries.ts';
 import { median } from './statistics.ts';
 import type { BenchOptions } from './workload.ts';
@@ -82,24 +85,45 @@ function asText(value: unknown): string {
   return typeof value === 'number' ? value.toPrecision(9) : String(value);
 }
 
-/** As a statement runs in a worker, without gate and encoding. */
-export async function rowsAsPlanned(
+/** Where statements run as in a query worker, but in this process. */
+export interface PlannedReads {
+  readonly connection: Connection;
+  readonly parser: StatementParser;
+  readonly snapshots: TableSnapshots;
+}
+
+/** @param hotDirectory the one that {@link openDatabase} opened. */
+export async function openPlannedReads(
+  hotDirectory: string,
   connection: Connection,
-  snapshots: TableSnapshots,
+): Promise<PlannedReads> {
+  const parser = await StatementParser.open(policyOf(HOT_CATALOG));
+  const snapshots = new TableSnapshots(hotDirectory, native, new NodeFileSystem());
+  return { connection, parser, snapshots };
+}
+
+/**
+ * Runs a statement over the appliance's relations as a worker does once the gate has passed it, rows not encoded.
+ * @throws Error when the gate refuses it.
+ */
+export async function planned(
+  { connection, parser, snapshots }: PlannedReads,
   sql: string,
-): Promise<unknown[][]> {
-  try {
-    const held = await snapshots.hold(HOT_CATALOG, new Map([['events', 1]]), []);
-    if (held.statements.length === 0) return await connection.rows(sql);
-    await connection.run('BEGIN TRANSACTION');
-    for (const statement of held.statements) await connection.run(statement);
-    const rows = await connection.rows(sql);
-    await connection.run('COMMIT');
-    snapshots.keep(held);
-    return rows;
-  } finally {
-    snapshots.release();
-  }
+): Promise<() => Promise<unknown[][]>> {
+  const parsed = await parser.parse(sql);
+  if ('code' in parsed) throw new Error(`${sql}: ${parsed.code}`);
+  return async () => {
+    try {
+      const reads = new StatementReads({ parser, scans: native, snapshots }, connection);
+      await reads.make(parsed, HOT_CATALOG, []);
+      const rows = await connection.rows(parsed.sql);
+      await reads.keep();
+      return rows;
+    } finally {
+      native.clearScanBounds();
+      snapshots.release();
+    }
+  };
 }
 
 export function execute(service: SqlService, sql: string): Promise<void> {
