@@ -6,13 +6,14 @@
  * them and then runs its algorithm. Both keep the edges, and neither syncs. Opening an empty store, and
  * closing it, is left out on both sides.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { seededRandom } from '../base/random.ts';
 import { EdgeGraph } from '../identity/edge-graph.ts';
 import { IdentityJournal } from '../identity/identity-journal.ts';
 import { ProfileStore } from '../identity/profile-store.ts';
 import { isKuzuInstalled, kuzuComponents } from './kuzu.ts';
+import { PairFile } from './pair-file.ts';
 import { median } from './statistics.ts';
 import { perSecond, type Workload } from './workload.ts';
 
@@ -25,7 +26,6 @@ const EXTERNAL_ID = 5;
 const BATCH_EDGES = 1024;
 /** Room is made for so many at once: a few mebibytes. */
 const ROOM_EDGES = 256 * BATCH_EDGES;
-const ZERO = 0x30;
 
 export interface RandomEdges {
   readonly nodes: number;
@@ -96,11 +96,11 @@ export function graphComponents(
   const profiles = new ProfileStore({ directory, secret: Buffer.alloc(16), anchorsMax });
   const edges = new EdgeGraph({ directory, anchorsMax });
   const journal = new IdentityJournal({ append() {}, appendMerge() {} }, edges, profiles);
+  const csv = new PairFile(edgesPath, BATCH_EDGES);
   try {
     const startMs = performance.now();
     profiles.prepare(nodes, 1);
-    for (let node = 1; node <= nodes; node += 1) profiles.addProfile(node, EXTERNAL_ID, 0);
-    const csv = new PairReader(readFileSync(edgesPath));
+    addNodes(nodes, profiles);
     let room = 0;
     for (let count = csv.next(); count > 0; count = csv.next()) {
       if (room < count) edges.prepare(nodes + 1, ROOM_EDGES, 1);
@@ -110,44 +110,18 @@ export function graphComponents(
     const components = profiles.profileOf.slice(0, nodes + 1);
     return { elapsedMs: performance.now() - startMs, components };
   } finally {
+    csv.close();
     edges.close();
     profiles.close();
   }
 }
 
-/** Lines of two numbers, a batch at a time. */
-class PairReader {
-  /** Of the last batch. */
-  readonly pairs = new Uint32Array(2 * BATCH_EDGES);
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  /** @returns lines read into `pairs`, 0 behind the last. */
-  next(): number {
-    const bytes = this.#bytes;
-    const pairs = this.pairs;
-    let at = this.#at;
-    let filled = 0;
-    for (; filled < pairs.length && at < bytes.length; filled += 1) {
-      let number = 0;
-      // Every number ends with a comma or a line feed, which come before the digits in ASCII.
-      for (let byte = bytes[at]!; byte >= ZERO; byte = bytes[at]!) {
-        number = (10 * number + byte - ZERO) | 0;
-        at += 1;
-      }
-      at += 1;
-      pairs[filled] = number;
-    }
-    this.#at = at;
-    return filled / 2;
-  }
+/** Each a profile of its own; the anchor of node n is n. */
+function addNodes(nodes: number, profiles: ProfileStore): void {
+  for (let node = 1; node <= nodes; node += 1) profiles.addProfile(node, EXTERNAL_ID, 0);
 }
 
-/** What the resolver does for edges that no rule speaks against. The anchor of node n is n. */
+/** What the resolver does for edges that no rule speaks against. */
 function takeEdges(
   pairs: Uint32Array,
   count: number,
@@ -158,10 +132,12 @@ function takeEdges(
   for (let at = 0; at < 2 * count; at += 2) {
     const a = pairs[at]!;
     const b = pairs[at + 1]!;
-    const joins = profileOf[a] !== profileOf[b];
+    const first = profileOf[a]!;
+    const second = profileOf[b]!;
+    const joins = first !== second;
     if (!joins && edges.between(a, b) !== 0) continue;
     const edge = journal.addEdge(a, b, 'observed', 'active', joins ? 'joined' : 'confirmed');
-    if (joins) journal.merge(profileOf[a]!, profileOf[b]!, edge);
+    if (joins) journal.merge(first, second, edge);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { assert } from '../base/assert.ts';
 
-/** Merges from mark to mark. Undo looks at a few thousand edges, and a merge takes a thousandth of a word. */
+/** Merges from mark to mark, a power of two. Undo looks at a few thousand edges, and a merge takes a thousandth of a word. */
 const MERGES_PER_MARK = 1024;
 
 export class MergeMarks {
@@ -19,7 +19,7 @@ export class MergeMarks {
   /** Takes the next merge. @returns its number. */
   note(edge: number): number {
     assert(edge > this.#lastEdge, 'merges come in the order of their edges, one for each at most');
-    if (this.#count % MERGES_PER_MARK === 0) this.#marks.push(edge);
+    if ((this.#count & (MERGES_PER_MARK - 1)) === 0) this.#marks.push(edge);
     this.#lastEdge = edge;
     this.#count += 1;
     return this.#count;

@@ -159,21 +159,18 @@ export class ProfileStore {
 
   /** A new anchor of `node` in a new profile. Room was prepared. */
   addProfile(node: number, type: number, openedSeconds: number): number {
-    const anchor = this.#addAnchor(node, type, openedSeconds);
     const profile = ++this.#profileCount;
-    this.profileOf[anchor] = profile;
-    this.#setNext(anchor, anchor);
-    this.#setHead(profile, anchor, 1);
-    return anchor;
+    // The one that is added, in a ring of its own.
+    const anchor = this.#anchorCount + 1;
+    this.heads[profile] = headWord(anchor, 1);
+    return this.#addAnchor(node, type, openedSeconds, profile, anchor);
   }
 
   /** A new anchor of `node` in a profile there is. Room was prepared. */
   addAnchor(node: number, type: number, openedSeconds: number, profile: number): number {
     assert(this.isLive(profile), 'anchors are added to live profiles');
-    const anchor = this.#addAnchor(node, type, openedSeconds);
-    this.profileOf[anchor] = profile;
     const head = this.headOf(profile);
-    this.#setNext(anchor, this.next(head));
+    const anchor = this.#addAnchor(node, type, openedSeconds, profile, this.next(head));
     this.#setNext(head, anchor);
     const isUser = type === USER && !this.isUser(head);
     this.#setHead(profile, isUser ? anchor : head, this.#sizeClass(profile) + 1);
@@ -183,12 +180,15 @@ export class ProfileStore {
   /** Makes one profile of two, which are live and different. @returns the one that stays. */
   merge(a: number, b: number): number {
     assert(a !== b, 'a profile is not merged into itself');
-    const survivor = this.survivorOf(a, b);
-    const loser = survivor === a ? b : a;
     // Done for every edge that joins: each array is looked up once, each word read once.
     const { heads, records, profileOf } = this;
-    const kept = heads[survivor]!;
-    const lost = heads[loser]!;
+    const first = heads[a]!;
+    const second = heads[b]!;
+    const isFirst = this.#survives(a, first, b, second);
+    const survivor = isFirst ? a : b;
+    const loser = isFirst ? b : a;
+    const kept = isFirst ? first : second;
+    const lost = isFirst ? second : first;
     const size = kept >>> ORDINAL_BITS;
     const lostSize = lost >>> ORDINAL_BITS;
     assert(size > 0 && lostSize > 0, 'live profiles are merged');
@@ -206,7 +206,7 @@ export class ProfileStore {
     const next = records[headAt]!;
     records[headAt] = withOrdinal(next, records[ringAt]!);
     records[ringAt] = withOrdinal(records[ringAt]!, next);
-    heads[survivor] = (Math.min(size + lostSize, SIZE_MANY) << ORDINAL_BITS) | head;
+    heads[survivor] = headWord(head, size + lostSize);
     heads[loser] = ring;
     return survivor;
   }
@@ -323,18 +323,7 @@ export class ProfileStore {
 
   /** Which of two profiles keeps its id: the one with a user_id, the larger one, the older one. */
   survivorOf(a: number, b: number): number {
-    const first = this.heads[a]!;
-    const second = this.heads[b]!;
-    const isKnown = this.isUser(first & ORDINAL_MASK);
-    if (isKnown !== this.isUser(second & ORDINAL_MASK)) return isKnown ? a : b;
-    let size = first >>> ORDINAL_BITS;
-    let other = second >>> ORDINAL_BITS;
-    if (size === SIZE_MANY && other === SIZE_MANY) {
-      size = this.sizeOf(a);
-      other = this.sizeOf(b);
-    }
-    if (size !== other) return size > other ? a : b;
-    return Math.min(a, b);
+    return this.#survives(a, this.heads[a]!, b, this.heads[b]!) ? a : b;
   }
 
   /** Counts an event of `anchor` that happened at (low, high), a time in two words. */
@@ -423,11 +412,32 @@ export class ProfileStore {
     this.#key.close();
   }
 
-  #addAnchor(node: number, type: number, openedSeconds: number): number {
+  /** Whether profile a, which has the word `first`, keeps its id, and not b, which has `second`. */
+  #survives(a: number, first: number, b: number, second: number): boolean {
+    const isKnown = this.isUser(first & ORDINAL_MASK);
+    if (isKnown !== this.isUser(second & ORDINAL_MASK)) return isKnown;
+    const size = first >>> ORDINAL_BITS;
+    const other = second >>> ORDINAL_BITS;
+    if (size !== other) return size > other;
+    if (size < SIZE_MANY) return a < b;
+    const more = this.sizeOf(a) - this.sizeOf(b);
+    return more === 0 ? a < b : more > 0;
+  }
+
+  /** @param next the anchor behind it in its ring. */
+  #addAnchor(
+    node: number,
+    type: number,
+    openedSeconds: number,
+    profile: number,
+    next: number,
+  ): number {
     const anchor = ++this.#anchorCount;
+    const { records } = this;
     const at = anchor * WORDS;
-    this.records[at + NEXT] = (type >>> 4) << ORDINAL_BITS;
-    this.records[at + NODE] = ((type & TYPE_LOW_MASK) << ORDINAL_BITS) | node;
+    records[at + NEXT] = ((type >>> 4) << ORDINAL_BITS) | next;
+    records[at + NODE] = ((type & TYPE_LOW_MASK) << ORDINAL_BITS) | node;
+    this.profileOf[anchor] = profile;
     this.#openings.note(anchor, openedSeconds);
     return anchor;
   }
@@ -442,7 +452,7 @@ export class ProfileStore {
   }
 
   #setHead(profile: number, head: number, size: number): void {
-    this.heads[profile] = (Math.min(size, SIZE_MANY) << ORDINAL_BITS) | head;
+    this.heads[profile] = headWord(head, size);
   }
 
   #formRing(anchors: readonly number[], profile: number): void {
@@ -453,6 +463,11 @@ export class ProfileStore {
     const user = anchors.find((anchor) => this.isUser(anchor));
     this.#setHead(profile, user ?? anchors[0]!, anchors.length);
   }
+}
+
+/** The word of a profile with so many anchors. Not by Math.min, which V8 has in floating point alone. */
+function headWord(head: number, size: number): number {
+  return size < SIZE_MANY ? (size << ORDINAL_BITS) | head : (SIZE_MANY << ORDINAL_BITS) | head;
 }
 
 /** `word` with the ordinal of another. */

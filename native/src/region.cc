@@ -20,8 +20,8 @@ namespace tributary {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-// Asked for at once, that many bytes are worth the wait for huge pages (shared_pages.h).
-constexpr uint64_t kHugeAtOnceBytes = 2 * kHugePage;
+// Asked for at once, more than that is worth the wait for huge pages (shared_pages.h).
+constexpr uint64_t kHugeAtOnceBytes = kHugePage;
 constexpr int kWritable = PROT_READ | PROT_WRITE, kShared = MAP_SHARED | MAP_NORESERVE;
 
 }  // namespace
@@ -114,11 +114,7 @@ std::string Region::MakeReady(uint64_t from, uint64_t to, Contents contents) {
 int Region::AllocatePages(uint64_t from, uint64_t to) {
   uint8_t* start = base_ + from;
   if (PageWarmer::Instance().Served(start, to - from)) return 0;
-  if (huge_ && to - from >= kHugeAtOnceBytes) {
-    // Of the first block no more than a header may be there.
-    uint64_t huge_from = from < kHugePage ? 0 : from;
-    MakeHugePages(base_ + huge_from, to - huge_from);
-  }
+  if (huge_ && to - from > kHugeAtOnceBytes) MakeHugePages(start, to - from);
   int failed = PopulatePages(start, to - from);
   if (failed != EINVAL) return failed;
   do {

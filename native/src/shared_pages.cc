@@ -40,7 +40,7 @@ int PopulatePages(uint8_t* start, uint64_t bytes) {
 }
 
 void MakeHugePages(uint8_t* start, uint64_t bytes) {
-  uint64_t first = (reinterpret_cast<uint64_t>(start) + kHugePage - 1) / kHugePage * kHugePage;
+  uint64_t first = reinterpret_cast<uint64_t>(start) / kHugePage * kHugePage;
   uint64_t end = reinterpret_cast<uint64_t>(start + bytes) / kHugePage * kHugePage;
   uint64_t run = first;
   // One call for neighbours, since each waits for all processors.

@@ -15,8 +15,9 @@ constexpr uint64_t kHugePage = 2 << 20;
 // where the kernel does not know how, ENOSPC where touching the range would be a SIGBUS.
 int PopulatePages(uint8_t* start, uint64_t bytes);
 
-// Makes one page of each whole block in the range of which little was allocated yet. A hint: where the kernel
-// does not know how, or has no such page left, blocks stay as they are. Waits for other processors, up to a time
+// Makes one page of each block of which little was allocated yet, from the one in which the range begins to the
+// last that ends in it: all of them lie in one mapping. A hint: where the kernel does not know how, or has no such
+// page left, blocks stay as they are. Waits for other processors, up to a time
 // slice of theirs, so it belongs into the background, or to ranges of many blocks. The range stays mapped meanwhile.
 void MakeHugePages(uint8_t* start, uint64_t bytes);
 
