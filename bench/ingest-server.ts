@@ -45,12 +45,14 @@ const HTTP: Protocol = {
 export const ingestWebSocket: Workload = {
   name: 'ingest-ws',
   summary: 'events over WebSocket into a real appliance; against ClickHouse',
+  isClient: true,
   run: (context) => measure(context, WEBSOCKET),
 };
 
 export const ingestHttp: Workload = {
   name: 'ingest-http',
   summary: 'events over HTTP into a real appliance; against ClickHouse',
+  isClient: true,
   run: (context) => measure(context, HTTP),
 };
 
