@@ -1,6 +1,6 @@
 /**
  * What an identifier costs when there are tens of millions: memory by array, and the time of a look-up
- * while the graph grows. Events go the way of the write path from the decoder on: rows, nodes, anchors,
+ * while the graph grows, in turns with one that does not. Events go the way of the write path from the decoder on: rows, nodes, anchors,
  * profiles, edges. The log, the tables that edges become rows of, and the duplicate window are left out:
  * they hold nothing for each identifier that memory must keep.
  */
@@ -29,50 +29,77 @@ export const identityScale: Workload = {
   async run({ options, scratch, report, progress }) {
     const identifiers = options.identifiers ?? IDENTIFIERS;
     const stages = [...STAGES.filter((stage) => stage < identifiers), identifiers];
-    const rows = new DirectRows(scratch.hotPath('identity'));
+    const grown = new Population(scratch.hotPath('identity'));
+    const small = new Population(scratch.hotPath('small'));
     try {
-      let people = 0;
-      let valueBytes = 0;
-      let firstNanoseconds: number | undefined;
       for (const stage of stages) {
-        const goal = Math.ceil(stage / IDENTIFIERS_PER_PERSON);
         const startMs = performance.now();
-        const before = people;
-        while (people < goal) {
-          const count = Math.min(PEOPLE_PER_BATCH, goal - people);
-          for (const payload of populationBatches(people, count)) rows.take(payload);
-          for (let person = people; person < people + count; person += 1) {
-            valueBytes += valueBytesOf(person);
-          }
-          people += count;
-        }
-        const events = (people - before) * EVENTS_PER_PERSON;
+        const events = grown.growTo(stage);
         const rate = Math.round(perSecond(events, performance.now() - startMs));
-        const count = people * IDENTIFIERS_PER_PERSON;
+        const { count } = grown;
         progress(`${count} identifiers, ${rate} events/s with the making of their events`);
-        if (rows.identity.nodeCount !== count) throw new Error('an identifier was not taken');
-        reportMemory({ report, progress }, rows, count, valueBytes);
-        const nanoseconds = lookUpNanoseconds(rows, count, options.seed);
-        firstNanoseconds ??= nanoseconds;
+        reportMemory({ report, progress }, grown);
+        if (count > stages[0]!) small.growTo(stages[0]!);
+        const compared = small.count > 0 ? [grown, small] : [grown];
+        const [own, other] = lookUpNanoseconds(compared, options.seed);
         report({
           metric: `look_up_at_${label(count)}`,
-          value: nanoseconds,
+          value: own!,
           unit: 'ns',
           higherIsBetter: false,
-          peer: { name: `at ${label(stages[0]!)}`, value: firstNanoseconds },
+          peer: { name: `at ${label(stages[0]!)}`, value: other ?? own! },
         });
       }
     } finally {
-      rows.close();
+      grown.close();
+      small.close();
     }
   },
 };
 
+/** Identity with so many people in it. */
+class Population {
+  readonly rows: DirectRows;
+  #people = 0;
+  /** Of the values of all its identifiers. */
+  valueBytes = 0;
+
+  /** @param directory where nothing is yet. */
+  constructor(directory: string) {
+    this.rows = new DirectRows(directory);
+  }
+
+  /** Identifiers. */
+  get count(): number {
+    return this.#people * IDENTIFIERS_PER_PERSON;
+  }
+
+  /** Takes people in until there are so many identifiers. @returns the events it took. */
+  growTo(identifiers: number): number {
+    const before = this.#people;
+    const goal = Math.ceil(identifiers / IDENTIFIERS_PER_PERSON);
+    while (this.#people < goal) {
+      const first = this.#people;
+      const count = Math.min(PEOPLE_PER_BATCH, goal - first);
+      for (const payload of populationBatches(first, count)) this.rows.take(payload);
+      for (let person = first; person < first + count; person += 1) {
+        this.valueBytes += valueBytesOf(person);
+      }
+      this.#people += count;
+    }
+    const isWhole = this.rows.identity.nodeCount === this.count;
+    if (!isWhole) throw new Error('an identifier was not taken');
+    return (this.#people - before) * EVENTS_PER_PERSON;
+  }
+
+  close(): void {
+    this.rows.close();
+  }
+}
+
 function reportMemory(
   { report, progress }: Pick<WorkloadContext, 'report' | 'progress'>,
-  { identity }: DirectRows,
-  count: number,
-  valueBytes: number,
+  { rows: { identity }, count, valueBytes }: Population,
 ): void {
   for (const { name, bytes } of identity.memory) {
     const own = name === 'identifier_values' ? bytes - valueBytes : bytes;
@@ -86,22 +113,28 @@ function reportMemory(
   });
 }
 
-/** Of the median request for identifiers drawn at random; each is asked for once. */
-function lookUpNanoseconds({ identity }: DirectRows, count: number, seed: number): number {
+/**
+ * Processor time of a look-up in the median request of each population, for identifiers drawn at random that
+ * are asked for once. They are asked in turns: what the machine does beside meets all of them alike.
+ */
+function lookUpNanoseconds(populations: readonly Population[], seed: number): number[] {
   const random = seededRandom(seed);
-  const times: number[] = [];
+  const times = populations.map((): number[] => []);
   for (let made = 0; made < REQUESTS; made += 1) {
-    const list = Array.from({ length: LOOK_UPS_PER_REQUEST }, () =>
-      identifierAt(Math.floor(random() * count)),
-    );
-    const request = Buffer.from(JSON.stringify(list));
-    const startMs = performance.now();
-    const answer = identity.resolveRequest(request);
-    times.push(((performance.now() - startMs) * 1e6) / LOOK_UPS_PER_REQUEST);
-    const isWhole = answer !== undefined && !Buffer.from(answer.profiles).includes('null');
-    if (!isWhole) throw new Error('an identifier was not found');
+    for (const [place, { rows, count }] of populations.entries()) {
+      const list = Array.from({ length: LOOK_UPS_PER_REQUEST }, () =>
+        identifierAt(Math.floor(random() * count)),
+      );
+      const request = Buffer.from(JSON.stringify(list));
+      const before = process.cpuUsage();
+      const answer = rows.identity.resolveRequest(request);
+      const { user, system } = process.cpuUsage(before);
+      times[place]!.push(((user + system) * 1000) / LOOK_UPS_PER_REQUEST);
+      const isWhole = answer !== undefined && !Buffer.from(answer.profiles).includes('null');
+      if (!isWhole) throw new Error('an identifier was not found');
+    }
   }
-  return median(times);
+  return times.map(median);
 }
 
 function label(count: number): string {
