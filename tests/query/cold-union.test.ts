@@ -82,6 +82,17 @@ test('files and rows outside the bounds of a statement are not read', async (con
   assert.equal(traits.statistics?.filesRead, 10);
 });
 
+test('counting hot and cold rows together reads no column of the cold ones', async (context) => {
+  const tiered = await TieredEvents.open(context);
+  tiered.append(60);
+  for (const floor of [20, 40]) await tiered.flush(floor);
+  const plan = JSON.stringify(await rowsOf(tiered.service, 'EXPLAIN SELECT count(*) FROM events'));
+  assert.match(plan, /READ_PARQUET/);
+  assert.deepEqual(plan.match(/Projections: \w+/g), ['Projections: sequence'], 'of the hot rows');
+  assert.deepEqual(await rowsOf(tiered.service, 'SELECT count(*) FROM events'), [[60]]);
+  assert.deepEqual(await rowsOf(tiered.service, 'SELECT count(anchor) FROM events'), [[60]]);
+});
+
 test('what one statement planned does not decide what the next one sees', async (context) => {
   const tiered = await TieredEvents.open(context);
   const count = async (where: string): Promise<unknown> =>
