@@ -4,6 +4,9 @@
 // never needs the old beside the new. What is reserved is no memory yet, neither to the kernel nor to
 // RLIMIT_DATA. From 2 MiB on it is backed by huge pages where the kernel gives them (transparent_hugepage is
 // `madvise` or `always`): a random look-up misses the cache then, but not the TLB as well.
+//
+// A process that is forked has none of it. Between fork and exec the kernel would copy whatever is written here,
+// breaking each huge page it touches into small ones, and they would stay small.
 #pragma once
 #include <sys/mman.h>
 
@@ -56,6 +59,7 @@ class GrowingMemory {
     data_ = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(mapping) + kHugePage - 1) /
                                     kHugePage * kHugePage);
     madvise(data_, reserved_bytes_, MADV_HUGEPAGE);
+    madvise(data_, reserved_bytes_, MADV_DONTFORK);
     return true;
   }
 

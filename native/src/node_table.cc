@@ -31,6 +31,7 @@ std::string NodeTable::Open(uint64_t nodes_max) {
   void* memory = mmap(nullptr, BytesOf(reserved_slots_), PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return std::string("mmap: ") + strerror(errno);
+  madvise(memory, BytesOf(reserved_slots_), MADV_DONTFORK);  // as growing_memory.h has it
   slots_ = static_cast<uint8_t*>(memory);
   UseSlots(kSlotsMin);
   return "";

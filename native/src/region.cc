@@ -288,7 +288,8 @@ Napi::Value CreateRegion(const Napi::CallbackInfo& info) {
 }
 
 // allocateAligned(bytes): zeroed, page-aligned memory that O_DIRECT reads and writes can take. Of the kernel, so
-// that pages which nobody uses are never made: a log's buffers have room for records that rarely come.
+// that pages which nobody uses are never made: a log's buffers have room for records that rarely come. A process that is
+// forked has none of it: otherwise a read that is under way meanwhile may end in the child's copy (open(2), O_DIRECT).
 Napi::Value AllocateAligned(const Napi::CallbackInfo& info) {
   size_t bytes = static_cast<size_t>(info[0].ToNumber().Int64Value());
   size_t mapped = std::max<size_t>(bytes, 1);
@@ -298,6 +299,7 @@ Napi::Value AllocateAligned(const Napi::CallbackInfo& info) {
     Napi::Error::New(info.Env(), "out of memory").ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
+  madvise(memory, mapped, MADV_DONTFORK);
   return Napi::ArrayBuffer::New(info.Env(), memory, bytes,
                                 [mapped](Napi::Env, void* data) { munmap(data, mapped); });
 }
