@@ -3,7 +3,8 @@
  *
  * - A trait that is kept is read by the functions of native/src/duckdb_traits.cc from `profile`.
  * - Another is a column of JSON, {@link saidColumn}.
- * - A number is what its JSON text says: where it becomes text, DuckDB writes it.
+ * - A number is what its JSON text says: where it becomes text, DuckDB writes it. Zero has no sign, which DuckDB's own
+ *   JSON drops from some zeros and not from others.
  */
 import { type DeclaredTrait, type TraitType, traitKey } from '../engine/declared-traits.ts';
 import { quoteName, quoteText } from './cold-source.ts';
@@ -39,7 +40,7 @@ export function typedValue(trait: ReadTrait): string {
     case 'long':
       return `CASE WHEN regexp_full_match(${text}, '[+-]?[0-9]{1,19}') THEN TRY_CAST(${text} AS BIGINT) END`;
     case 'double':
-      return `CASE WHEN isfinite(TRY_CAST(${text} AS DOUBLE)) THEN TRY_CAST(${text} AS DOUBLE) END`;
+      return `CASE WHEN isfinite(TRY_CAST(${text} AS DOUBLE)) THEN TRY_CAST(${text} AS DOUBLE) + 0.0 END`;
     case 'boolean':
       return `CASE lower(${text}) WHEN 'true' THEN true WHEN 'false' THEN false END`;
     case 'timestamp':

@@ -206,6 +206,22 @@ describe('kept traits', () => {
     );
   });
 
+  it('zero has no sign', async (context) => {
+    const engine = await open(context, new MemoryFileSystem());
+    await engine.tenant.commands.declareTraits(DECLARED, undefined, NOW);
+    const zeros = ['-0', '-0.0', '-0e1', '0'].map(
+      (zero, user) => `{"type":"identify","userId":"u${user}","traits":{"score":${zero}}}`,
+    );
+    await send(engine, zeros);
+    await check(engine);
+    const ratio = engine.tenant.readTraits.filter(({ name }) => name === 'ratio');
+    for (const traits of [ratio, ratio.map((trait) => ({ ...trait, slot: 0 }))]) {
+      const rows = await read('profiles', traits);
+      assert.equal(rows.length, zeros.length);
+      assert.ok(rows.every((row) => row.some((value) => Object.is(value, 0))));
+    }
+  });
+
   it('what was declared before the first event is kept, and what was declared later once it is filled', async (context) => {
     const engine = await open(context, new MemoryFileSystem());
     const { commands } = engine.tenant;
