@@ -13,7 +13,7 @@ import { EdgeGraph } from '../identity/edge-graph.ts';
 import { IdentityJournal } from '../identity/identity-journal.ts';
 import { ProfileStore } from '../identity/profile-store.ts';
 import { isKuzuInstalled, kuzuComponents } from './kuzu.ts';
-import { PairFile } from './pair-file.ts';
+import { PairReader } from './pair-reader.ts';
 import { median } from './statistics.ts';
 import { perSecond, type Workload } from './workload.ts';
 
@@ -23,9 +23,8 @@ const WARM_UP_RUNS = 3;
 const PERSON_IDENTIFIERS_MAX = 12;
 const EDGES_PER_IDENTIFIER = 1.5;
 const EXTERNAL_ID = 5;
-const BATCH_EDGES = 1024;
 /** Room is made for so many at once: a few mebibytes. */
-const ROOM_EDGES = 256 * BATCH_EDGES;
+const ROOM_EDGES = 2 ** 18;
 
 export interface RandomEdges {
   readonly nodes: number;
@@ -86,31 +85,35 @@ export interface GraphComponents {
   readonly components: Uint32Array;
 }
 
-/** Takes the edges of a CSV file into a new graph. */
+/** Takes the edges of a CSV file into a new graph. @param csv reads it. */
 export function graphComponents(
   directory: string,
   nodes: number,
   edgesPath: string,
+  csv: PairReader,
 ): GraphComponents {
   const anchorsMax = nodes + ROOM_EDGES;
   const profiles = new ProfileStore({ directory, secret: Buffer.alloc(16), anchorsMax });
   const edges = new EdgeGraph({ directory, anchorsMax });
   const journal = new IdentityJournal({ append() {}, appendMerge() {} }, edges, profiles);
-  const csv = new PairFile(edgesPath, BATCH_EDGES);
   try {
     const startMs = performance.now();
+    csv.read(edgesPath);
     profiles.prepare(nodes, 1);
     addNodes(nodes, profiles);
     let room = 0;
-    for (let count = csv.next(); count > 0; count = csv.next()) {
-      if (room < count) edges.prepare(nodes + 1, ROOM_EDGES, 1);
-      room = (room < count ? ROOM_EDGES : room) - count;
-      takeEdges(csv.pairs, count, profiles, edges, journal);
+    for (let taken = 0, lines = csv.linesBeyond(0); lines > taken; lines = csv.linesBeyond(taken)) {
+      if (room < lines) {
+        room = taken + ROOM_EDGES;
+        edges.prepare(nodes + 1, ROOM_EDGES, 1);
+      }
+      const end = Math.min(lines, room);
+      takeEdges(csv.pairs.subarray(2 * taken, 2 * end), profiles, edges, journal);
+      taken = end;
     }
     const components = profiles.profileOf.slice(0, nodes + 1);
     return { elapsedMs: performance.now() - startMs, components };
   } finally {
-    csv.close();
     edges.close();
     profiles.close();
   }
@@ -124,12 +127,11 @@ function addNodes(nodes: number, profiles: ProfileStore): void {
 /** What the resolver does for edges that no rule speaks against. */
 function takeEdges(
   pairs: Uint32Array,
-  count: number,
   { profileOf }: ProfileStore,
   edges: EdgeGraph,
   journal: IdentityJournal,
 ): void {
-  for (let at = 0; at < 2 * count; at += 2) {
+  for (let at = 0; at < pairs.length; at += 2) {
     const a = pairs[at]!;
     const b = pairs[at + 1]!;
     const first = profileOf[a]!;
@@ -164,10 +166,11 @@ export const identityComponents: Workload = {
     const expected = plainComponents(drawn);
     const [nodesPath, edgesPath] = writeCsv(scratch.makeDiskDirectory('csv'), drawn);
     progress(`${count} edges between ${drawn.nodes} identifiers`);
+    const csv = new PairReader(count);
     const measureOurs = (): number => {
       const hot = scratch.hotPath('graph');
       mkdirSync(hot);
-      const { elapsedMs, components } = graphComponents(hot, drawn.nodes, edgesPath);
+      const { elapsedMs, components } = graphComponents(hot, drawn.nodes, edgesPath, csv);
       scratch.discard(hot);
       assertSame('ours', canonical(components), expected);
       return elapsedMs;
@@ -175,20 +178,24 @@ export const identityComponents: Workload = {
     const ours: number[] = [];
     const kuzu: number[] = [];
     const kuzuAlgorithm: number[] = [];
-    while (ours.length < options.rounds) {
-      // While Kùzu works V8 collects the graph of the last round, and drops the code that was compiled for it.
-      for (let run = 0; run < WARM_UP_RUNS; run += 1) measureOurs();
-      ours.push(measureOurs());
-      progress(`round ${ours.length}: ours ${Math.round(ours.at(-1)!)} ms`);
-      if (!isHeldAgainst) continue;
-      const directory = scratch.makeDiskDirectory('kuzu');
-      const peer = await kuzuComponents(directory, nodesPath, edgesPath);
-      scratch.discard(directory);
-      assertSame('Kùzu', canonical(peer.components), expected);
-      kuzu.push(peer.loadMs + peer.componentsMs);
-      kuzuAlgorithm.push(peer.componentsMs);
-      const parts = `${Math.round(peer.loadMs)} + ${Math.round(peer.componentsMs)} ms`;
-      progress(`round ${ours.length}: Kùzu ${peer.version} ${parts}`);
+    try {
+      while (ours.length < options.rounds) {
+        // While Kùzu works V8 collects the graph of the last round, and drops the code that was compiled for it.
+        for (let run = 0; run < WARM_UP_RUNS; run += 1) measureOurs();
+        ours.push(measureOurs());
+        progress(`round ${ours.length}: ours ${Math.round(ours.at(-1)!)} ms`);
+        if (!isHeldAgainst) continue;
+        const directory = scratch.makeDiskDirectory('kuzu');
+        const peer = await kuzuComponents(directory, nodesPath, edgesPath);
+        scratch.discard(directory);
+        assertSame('Kùzu', canonical(peer.components), expected);
+        kuzu.push(peer.loadMs + peer.componentsMs);
+        kuzuAlgorithm.push(peer.componentsMs);
+        const parts = `${Math.round(peer.loadMs)} + ${Math.round(peer.componentsMs)} ms`;
+        progress(`round ${ours.length}: Kùzu ${peer.version} ${parts}`);
+      }
+    } finally {
+      await csv.close();
     }
     const ms = { unit: 'ms', higherIsBetter: false } as const;
     const peer = (name: string, values: readonly number[]): object =>

@@ -22,9 +22,8 @@ const TWO_ZEROS = 0x3030;
 const HIGH_HALVES = 0xf0f0f0f0 | 0;
 
 export class PairFile {
-  /** Of the last batch: from 2i to 2i + 1. */
-  readonly pairs: Uint32Array;
   readonly #file: number;
+  readonly #batchLines: number;
   readonly #bytes = new Uint8Array(BUFFER_BYTES + SLACK_BYTES);
   readonly #words = new DataView(this.#bytes.buffer);
   #at = 0;
@@ -32,21 +31,24 @@ export class PairFile {
 
   /** @param batchLines lines of a batch, for which the buffer has room. */
   constructor(path: string, batchLines: number) {
-    this.pairs = new Uint32Array(2 * batchLines);
     this.#file = openSync(path, 'r');
+    this.#batchLines = batchLines;
   }
 
-  /** Reads lines into `pairs`. @returns how many; 0 behind the last. */
-  next(): number {
+  /**
+   * Reads the next lines, a batch at most.
+   * @param pairs where they go: line i of the batch to 2i and 2i + 1. @returns how many; 0 behind the last.
+   */
+  next(pairs: Uint32Array): number {
     this.#fill();
     const bytes = this.#bytes;
     const words = this.#words;
-    const pairs = this.pairs;
+    const filledMax = Math.min(2 * this.#batchLines, pairs.length);
     // Said to be whole numbers of 32 bits, positions are added up without a check for overflow.
     const end = this.#end | 0;
     let at = this.#at | 0;
     let filled = 0;
-    for (; filled < pairs.length && at < end; filled += 1) {
+    for (; filled < filledMax && at < end; filled += 1) {
       let number = 0;
       const word = words.getInt32(at, true);
       if ((word & HIGH_HALVES) === FOUR_ZEROS) {
@@ -80,7 +82,7 @@ export class PairFile {
   /** Makes sure that a batch of lines is there, or all that is left of the file, and zeros behind it. */
   #fill(): void {
     const bytes = this.#bytes;
-    if (this.#end - this.#at >= (this.pairs.length / 2) * LINE_BYTES_MAX) return;
+    if (this.#end - this.#at >= this.#batchLines * LINE_BYTES_MAX) return;
     bytes.copyWithin(0, this.#at, this.#end);
     this.#end -= this.#at;
     this.#at = 0;

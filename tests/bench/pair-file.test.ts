@@ -15,12 +15,13 @@ function read(context: TestContext, text: string): number[] {
   const path = join(temporaryDirectory(context), 'pairs.csv');
   writeFileSync(path, text);
   const file = new PairFile(path, BATCH_LINES);
+  const pairs = new Uint32Array(2 * BATCH_LINES + 2);
   const numbers: number[] = [];
-  for (let count = file.next(); count > 0; count = file.next()) {
+  for (let count = file.next(pairs); count > 0; count = file.next(pairs)) {
     assert.ok(count <= BATCH_LINES);
-    numbers.push(...file.pairs.subarray(0, 2 * count));
+    numbers.push(...pairs.subarray(0, 2 * count));
   }
-  assert.equal(file.next(), 0);
+  assert.equal(file.next(pairs), 0);
   file.close();
   return numbers;
 }
