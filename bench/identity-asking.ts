@@ -53,7 +53,7 @@ export interface Maximum {
 }
 
 export interface Timed {
-  readonly latenciesMs: readonly number[];
+  readonly latenciesMs: Float64Array;
   /** By how much each step of the timetable came late. */
   readonly lateMs: readonly number[];
 }
@@ -64,7 +64,9 @@ export class Asking {
   readonly #connections: QuestionConnection[] = [];
   #answers = 0;
   #isClosedLoop = false;
-  #latenciesMs: number[] = [];
+  /** Of the answers on a timetable, as many as were asked for. */
+  #latenciesMs = new Float64Array(0);
+  #timed = 0;
 
   private constructor(way: Way, appliance: ApplianceProcess) {
     this.#way = way;
@@ -79,8 +81,8 @@ export class Asking {
     const asking = new Asking(way, appliance);
     for (let index = 0; index < way.connections; index += 1) {
       asking.#connections.push(
-        await QuestionConnection.open(way.transport, appliance, questions, (connection, times) =>
-          asking.#take(connection, times),
+        await QuestionConnection.open(way.transport, appliance, questions, (...answers) =>
+          asking.#take(...answers),
         ),
       );
     }
@@ -115,7 +117,9 @@ export class Asking {
    * unanswered in the closed loop.
    */
   async onTime(questionsPerSecond: number, durationMs: number): Promise<Timed> {
-    this.#latenciesMs = [];
+    // Made before, and not grown meanwhile: copying a large array would make the client late.
+    this.#latenciesMs = new Float64Array(Math.ceil((questionsPerSecond * durationMs) / 1000));
+    this.#timed = 0;
     const lateMs: number[] = [];
     const startMs = performance.now();
     let asked = 0;
@@ -134,17 +138,23 @@ export class Asking {
       await pause();
     }
     await this.#settle();
-    return { latenciesMs: this.#latenciesMs, lateMs };
+    return { latenciesMs: this.#latenciesMs.subarray(0, this.#timed), lateMs };
   }
 
   close(): void {
     for (const connection of this.#connections) connection.close();
   }
 
-  #take(connection: QuestionConnection, latenciesMs: readonly number[]): void {
-    this.#answers += latenciesMs.length;
-    if (this.#isClosedLoop) connection.ask(latenciesMs.length);
-    else for (const latencyMs of latenciesMs) this.#latenciesMs.push(latencyMs);
+  #take(connection: QuestionConnection, count: number, latenciesMs: Float64Array): void {
+    this.#answers += count;
+    if (this.#isClosedLoop) {
+      connection.ask(count);
+      return;
+    }
+    // None of a closed loop, whose last answers come when it has ended.
+    const timed = Math.min(count, this.#latenciesMs.length - this.#timed);
+    this.#latenciesMs.set(latenciesMs.subarray(0, timed), this.#timed);
+    this.#timed += timed;
   }
 
   async #settle(): Promise<void> {

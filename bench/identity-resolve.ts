@@ -17,10 +17,11 @@ import { frameQuestion, httpQuestion } from './question-connection.ts';
 import { percentile } from './statistics.ts';
 import { perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
-const EVENTS = 800_000;
-/** Of the events, taken before anything is asked; the rest arrives meanwhile. */
-const POPULATION_SHARE = 0.25;
+/** Taken before anything is asked. */
+const POPULATION_EVENTS = 200_000;
 const INGEST_SHARE = 0.25;
+/** Enough for a share of any machine's rate. */
+const INGEST_PER_SECOND_MAX = 160_000;
 const LOAD_SHARE = 0.5;
 const IDENTIFIERS_MAX = 50_000;
 const WARM_UP_MS = 500;
@@ -37,10 +38,12 @@ export const identityResolve: Workload = {
   isClient: true,
   async run(context) {
     const { options, scratch, progress } = context;
-    const { seed, events = EVENTS } = options;
+    const besideSeconds = 2 * WAYS.length * options.seconds;
+    const { seed, events = POPULATION_EVENTS + besideSeconds * INGEST_PER_SECOND_MAX } = options;
     progress(`generating ${events} events`);
     const { payloads } = prepareRun({ seed, events, batchEvents: BATCH_EVENTS });
-    const population = payloads.slice(0, Math.ceil(payloads.length * POPULATION_SHARE));
+    const populationBatches = Math.min(POPULATION_EVENTS / BATCH_EVENTS, payloads.length / 4);
+    const population = payloads.slice(0, Math.ceil(populationBatches));
     const appliance = await ApplianceProcess.open(
       scratch.makeDiskDirectory('data'),
       scratch.hotPath('hot'),
@@ -89,8 +92,9 @@ async function measureWay(
   /** Asks while events arrive at their share of the rate. */
   const besideIngest = async <Result>(ask: () => Promise<Result>): Promise<Result> => {
     const batchesPerSecond = (ingestPerSecond * INGEST_SHARE) / BATCH_EVENTS;
-    const arriving = take(rest, Math.ceil((batchesPerSecond * measuredMs) / 1000));
-    progress(`${name}: while ${arriving.length} batches arrive`);
+    const wanted = Math.ceil((batchesPerSecond * measuredMs) / 1000);
+    const arriving = take(rest, wanted);
+    progress(`${name}: while ${arriving.length} of ${wanted} batches arrive`);
     const ingest = sendOnTime(lanes, arriving, batchesPerSecond);
     const result = await ask();
     await ingest;

@@ -1,8 +1,9 @@
 /**
  * A client that asks prepared questions over a plain socket and counts the answers, which come in order.
  * It must cost next to nothing: it runs on the machine that it measures. So it finds the ends of answers,
- * looks into none of them but the first, and writes what is due as one piece.
+ * looks into none of them but the first, writes what is due as one piece, and leaves hardly any garbage.
  */
+import { assert } from '../base/assert.ts';
 import { AnswerSocket } from './batch-connection.ts';
 import { HEAD_END, upgradeRequest } from './stream-upgrade.ts';
 
@@ -37,11 +38,25 @@ export function frameQuestion(text: string): Buffer {
   return Buffer.concat([head.subarray(0, end + 4), payload]);
 }
 
+/** Questions of one connection that can be unanswered at once; a power of two. */
+const UNANSWERED_MAX = 2 ** 16;
+
+/** Told of the answers of one packet, and how long each took: below `count`, to be read at once. May ask for more. */
+export type TakeAnswers = (
+  connection: QuestionConnection,
+  count: number,
+  latenciesMs: Float64Array,
+) => void;
+
 export class QuestionConnection {
   readonly #questions: readonly Buffer[];
   readonly #sizeOf: (received: Buffer, start: number) => number;
-  readonly #onAnswers: (connection: QuestionConnection, latenciesMs: readonly number[]) => void;
-  readonly #sentMs: number[] = [];
+  readonly #onAnswers: TakeAnswers;
+  /** When questions were asked, and how long the answers of one packet took: rings. */
+  readonly #sentMs = new Float64Array(UNANSWERED_MAX);
+  readonly #latenciesMs = new Float64Array(UNANSWERED_MAX);
+  #asked = 0;
+  #answered = 0;
   #socket: AnswerSocket | undefined;
   #next = 0;
   #isUpgraded: boolean;
@@ -50,23 +65,18 @@ export class QuestionConnection {
   /** The first answer, for whoever wants to see that it is one. */
   firstAnswer = '';
 
-  private constructor(
-    transport: Transport,
-    questions: readonly Buffer[],
-    onAnswers: (connection: QuestionConnection, latenciesMs: readonly number[]) => void,
-  ) {
+  private constructor(transport: Transport, questions: readonly Buffer[], onAnswers: TakeAnswers) {
     this.#questions = questions;
     this.#onAnswers = onAnswers;
     this.#isUpgraded = transport === 'http';
-    this.#sizeOf = transport === 'http' ? httpAnswerBytes : frameBytes;
+    this.#sizeOf = transport === 'http' ? httpAnswerSizes() : frameBytes;
   }
 
-  /** @param onAnswers told of the latencies of all answers of one packet, and may ask for more. */
   static async open(
     transport: Transport,
     address: { readonly port: number; readonly adminKey: string },
     questions: readonly Buffer[],
-    onAnswers: (connection: QuestionConnection, latenciesMs: readonly number[]) => void,
+    onAnswers: TakeAnswers,
   ): Promise<QuestionConnection> {
     const connection = new QuestionConnection(transport, questions, onAnswers);
     connection.#socket = await AnswerSocket.open(
@@ -85,17 +95,19 @@ export class QuestionConnection {
   }
 
   get unanswered(): number {
-    return this.#sentMs.length;
+    return this.#asked - this.#answered;
   }
 
   /** Asks the next `count` questions, which go round. */
   ask(count: number): void {
+    assert(this.unanswered + count <= UNANSWERED_MAX, 'answers come');
     const now = performance.now();
     const pieces: Buffer[] = [];
     for (let asked = 0; asked < count; asked += 1) {
       pieces.push(this.#questions[this.#next]!);
       this.#next = (this.#next + 1) % this.#questions.length;
-      this.#sentMs.push(now);
+      this.#sentMs[this.#asked % UNANSWERED_MAX] = now;
+      this.#asked += 1;
     }
     this.#socket!.socket.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
   }
@@ -112,7 +124,7 @@ export class QuestionConnection {
       this.#isUpgraded = true;
     }
     const now = performance.now();
-    const latenciesMs: number[] = [];
+    let count = 0;
     for (;;) {
       const bytes = this.#sizeOf(received, position);
       if (bytes === 0 || position + bytes > received.length) break;
@@ -125,21 +137,39 @@ export class QuestionConnection {
       if (this.firstAnswer === '') {
         this.firstAnswer = received.toString('utf8', position - bytes, position);
       }
-      latenciesMs.push(now - this.#sentMs.shift()!);
+      this.#latenciesMs[count] = now - this.#sentMs[this.#answered % UNANSWERED_MAX]!;
+      this.#answered += 1;
+      count += 1;
     }
-    if (latenciesMs.length > 0) this.#onAnswers(this, latenciesMs);
+    if (count > 0) this.#onAnswers(this, count, this.#latenciesMs);
     return position;
   }
 }
 
-/** The length of the answer that begins at `start`, 0 while its head is not whole. @throws Error when it has none. */
-function httpAnswerBytes(received: Buffer, start: number): number {
-  const body = received.indexOf(HEAD_END, start) + HEAD_END.length;
-  if (body < HEAD_END.length) return 0;
-  const head = received.toString('latin1', start, body);
-  const length = /^content-length: (\d+)/im.exec(head)?.[1];
-  if (length === undefined) throw new Error(`an answer without a length: ${head}`);
-  return body - start + Number(length);
+/**
+ * Tells the length of the answer that begins at `start`, 0 while its head is not whole. Answers that are equally long
+ * have the same head, byte by byte, so a head is read as text only when it is not the last one.
+ * @throws Error when it has no length.
+ */
+function httpAnswerSizes(): (received: Buffer, start: number) => number {
+  let head = Buffer.alloc(0);
+  let bytes = 0;
+  return (received, start) => {
+    const end = start + head.length;
+    const isSame =
+      bytes > 0 &&
+      received.length >= end &&
+      received.compare(head, 0, head.length, start, end) === 0;
+    if (isSame) return bytes;
+    const body = received.indexOf(HEAD_END, start) + HEAD_END.length;
+    if (body < HEAD_END.length) return 0;
+    const text = received.toString('latin1', start, body);
+    const length = /^content-length: (\d+)/im.exec(text)?.[1];
+    if (length === undefined) throw new Error(`an answer without a length: ${text}`);
+    head = Buffer.from(received.subarray(start, body));
+    bytes = head.length + Number(length);
+    return bytes;
+  };
 }
 
 /** Frames of a server are not masked. */

@@ -9,7 +9,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** The value that `share` of the values do not exceed, by nearest rank; `values` is not empty. */
-export function percentile(values: readonly number[], share: number): number {
+export function percentile(values: ArrayLike<number>, share: number): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
 }

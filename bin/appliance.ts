@@ -224,10 +224,8 @@ export class Appliance {
         erasureKeeper: (tenantId) => opened.openTenant(tenantId).erasures,
         identityKeeper: (tenantId) => new IdentityKeeper(opened.tenant(tenantId)),
         identity: {
-          resolve: (tenantId, identifiers) =>
-            identifiers.map(({ type, value }) =>
-              opened.tenant(tenantId).identity.resolveProfileId(type, value),
-            ),
+          resolve: (tenantId, { type, value }) =>
+            opened.tenant(tenantId).identity.resolveProfileId(type, value),
           resolveRequest: (tenantId, request) =>
             opened.tenant(tenantId).identity.resolveRequest(request),
         },

@@ -22,12 +22,6 @@ export class ProfileIds {
     this.#secret = Uint8Array.from(secret);
   }
 
-  /** Writes the ids of the first `count` of `profiles` to `ids`, PROFILE_ID_BYTES each. */
-  write(profiles: Uint32Array, count: number, ids: Uint8Array): void {
-    const isWritten = native.encryptProfiles(this.#secret, profiles, count, ids);
-    assert(isWritten, 'there is room for the ids');
-  }
-
   /**
    * Writes a JSON array with the id, or null, of the profile that each of the `count` nodes behind `nodes[0]`
    * leads to. @param words node-words.ts, by node. @returns its bytes.
@@ -46,9 +40,9 @@ export class ProfileIds {
 
   /** The id of a profile, as a UUID. */
   textOf(profile: number): string {
-    const id = new Uint8Array(PROFILE_ID_BYTES);
-    this.write(Uint32Array.of(profile), 1, id);
-    return uuidText(id);
+    const text = native.profileText(this.#secret, profile);
+    assert(text !== undefined, 'the secret is a key');
+    return text;
   }
 
   /** The ordinal of an id; 0 when no ordinal of this tenant has it. */
@@ -73,11 +67,4 @@ export class ProfileIds {
     }
     return 0;
   }
-}
-
-/** 16 bytes in the text form of a UUID. */
-function uuidText(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
-  const middle = `${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}`;
-  return `${hex.slice(0, 8)}-${middle}-${hex.slice(20)}`;
 }

@@ -15,7 +15,7 @@ import { readBody } from './body-reader.ts';
 import type { BodyWatch } from './body-watch.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { authenticateAdmin } from './credentials.ts';
-import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
+import { answerAtOnce, asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
 import { parseJson } from './json-body.ts';
 import type { ApplianceState, Authenticator, IdentityResolver } from './ports.ts';
 import { parseIdentifiers } from './resolve-request.ts';
@@ -34,14 +34,12 @@ export interface IdentityContext {
 
 export function serveIdentity(app: TemplatedApp, context: IdentityContext): void {
   serveGet(app, PATH, (response, request) => {
-    const exchange = new HttpExchange(response, request);
     try {
       const { tenantId } = authenticateAdmin(context.authenticator, request);
-      const identifier = identifierOf(request);
-      const [profile] = resolverOf(context).resolve(tenantId, [identifier]);
-      exchange.answer(200, { profile });
+      const profile = resolverOf(context).resolve(tenantId, identifierOf(request));
+      answerAtOnce(response, request, `{"profile":${profile === null ? null : `"${profile}"`}}\n`);
     } catch (error) {
-      exchange.answerError(asTributaryError(error));
+      new HttpExchange(response, request).answerError(asTributaryError(error));
     }
   });
   app.post(PATH, (response, request) => {
@@ -88,7 +86,8 @@ function profilesOf(resolver: IdentityResolver, tenantId: string, body: Uint8Arr
   if (resolved !== undefined) return Buffer.concat([PROFILES, resolved.profiles, END]);
   const identifiers = parseIdentifiers(parseJson(body));
   if (typeof identifiers === 'string') throw invalid(identifiers);
-  return Buffer.from(`${JSON.stringify({ profiles: resolver.resolve(tenantId, identifiers) })}\n`);
+  const profiles = identifiers.map((identifier) => resolver.resolve(tenantId, identifier));
+  return Buffer.from(`${JSON.stringify({ profiles })}\n`);
 }
 
 /** @throws TRIBUTARY_INGEST_REQUEST_INVALID */

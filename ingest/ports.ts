@@ -80,12 +80,12 @@ export interface Identifier {
 
 export interface IdentityResolver {
   /**
-   * The public id of each identifier's profile as of now; null for one that was never seen.
+   * The public id of an identifier's profile as of now; null for one that was never seen.
    * @throws TributaryError for a type that is none.
    */
-  resolve(tenantId: string, identifiers: readonly Identifier[]): readonly (string | null)[];
+  resolve(tenantId: string, identifier: Identifier): string | null;
   /**
-   * The same for the bytes of a request, many times as fast; undefined unless it is in the plain form
+   * Those of many, for the bytes of a request, many times as fast; undefined unless it is in the plain form
    * that resolve-request.ts describes. `profiles` is JSON, valid until the next request.
    */
   resolveRequest(

@@ -135,7 +135,7 @@ export class StreamReader {
   #resolve(identifiers: readonly Identifier[], tenantId: string): readonly (string | null)[] {
     const { identity } = requireReady(this.#context.state());
     if (identity === undefined) throw invalid('this appliance does not resolve identifiers');
-    return identity.resolve(tenantId, identifiers);
+    return identifiers.map((identifier) => identity.resolve(tenantId, identifier));
   }
 }
 

@@ -363,18 +363,6 @@ export interface NativeAddon {
   createMemoryFile(bytes: number): number | string;
   /** Page-aligned anonymous memory, zeroed, freed with the ArrayBuffer. */
   allocateAligned(bytes: number): ArrayBuffer;
-  /** CRC-32C of `length` bytes from `offset`, continuing from `seed`. */
-  /**
-   * Writes the public ids of the first `count` profiles, 16 bytes each, to `ids`. `plainly`: without the
-   * processor's instructions for it. @returns whether the arguments made sense.
-   */
-  encryptProfiles(
-    key: Uint8Array,
-    profiles: Uint32Array,
-    count: number,
-    ids: Uint8Array,
-    plainly?: boolean,
-  ): boolean;
   /**
    * Writes a JSON array with the public id, or null, of the profile that each of the `count` nodes behind
    * `nodes[0]` leads to by its word (identity/node-words.ts) and `profileOf`; 0 is no node.
@@ -388,6 +376,12 @@ export interface NativeAddon {
     key: Uint8Array,
     answer: Uint8Array,
   ): number;
+  /**
+   * The public id of one profile, as a UUID. `plainly`: without the processor's instructions for it.
+   * @returns undefined when the key has not 16 bytes.
+   */
+  profileText(key: Uint8Array, profile: number, plainly?: boolean): string | undefined;
+  /** CRC-32C of `length` bytes from `offset`, continuing from `seed`. */
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
   /** Takes an exclusive lock on `path` for the life of the process. @returns '' or the reason. */
   lockFile(path: string, text: string): string;

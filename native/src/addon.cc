@@ -15,7 +15,6 @@ void InitMsgpack(Napi::Env env, Napi::Object exports);
 void InitImportJson(Napi::Env env, Napi::Object exports);
 void InitImportMsgpack(Napi::Env env, Napi::Object exports);
 void InitIdentifierIndex(Napi::Env env, Napi::Object exports);
-void InitProfileIds(Napi::Env env, Napi::Object exports);
 void InitProfileAnswer(Napi::Env env, Napi::Object exports);
 void InitStager(Napi::Env env, Napi::Object exports);
 void InitTraitStore(Napi::Env env, Napi::Object exports);
@@ -35,7 +34,6 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitImportJson(env, exports);
   tributary::InitImportMsgpack(env, exports);
   tributary::InitIdentifierIndex(env, exports);
-  tributary::InitProfileIds(env, exports);
   tributary::InitProfileAnswer(env, exports);
   tributary::InitStager(env, exports);
   tributary::InitTraitStore(env, exports);

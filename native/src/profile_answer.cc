@@ -20,7 +20,8 @@ namespace {
 constexpr uint32_t kAnchorMask = (1u << 28) - 1, kClosed = 1u << 28, kBlocked = 1u << 30;
 
 constexpr size_t kBlock = 16;  // nodes whose lines are fetched together
-constexpr size_t kEntryBytesMax = 39;  // a UUID in quotes and a comma
+constexpr size_t kUuidBytes = 36;
+constexpr size_t kEntryBytesMax = kUuidBytes + 3;  // in quotes, and a comma
 
 // The anchor that takes the events of an identifier now; 0 when it names nobody.
 uint32_t OpenAnchor(uint32_t word) { return (word & (kClosed | kBlocked)) == 0 ? word & kAnchorMask : 0; }
@@ -97,10 +98,23 @@ Napi::Value WriteProfiles(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(at - start));
 }
 
+// profileText(key, profile, plainly): the public id of one profile as text, undefined when the key makes no sense;
+// `plainly` as in profile_id_cipher.h.
+Napi::Value ProfileText(const Napi::CallbackInfo& info) {
+  Napi::Uint8Array key = info[0].As<Napi::Uint8Array>();
+  if (key.ByteLength() != 16) return info.Env().Undefined();
+  uint8_t id[kProfileIdBytes];
+  ProfileIdCipher(key.Data(), info[2].ToBoolean()).Write(info[1].As<Napi::Number>().Uint32Value(), id);
+  char text[kUuidBytes];
+  WriteUuid(id, text);
+  return Napi::String::New(info.Env(), text, kUuidBytes);
+}
+
 }  // namespace
 
 void InitProfileAnswer(Napi::Env env, Napi::Object exports) {
   exports.Set("writeProfiles", Napi::Function::New(env, WriteProfiles, "writeProfiles"));
+  exports.Set("profileText", Napi::Function::New(env, ProfileText, "profileText"));
 }
 
 }  // namespace tributary

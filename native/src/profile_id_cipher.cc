@@ -1,7 +1,5 @@
 #include "profile_id_cipher.h"
 
-#include <napi.h>
-
 #include <array>
 #include <cstring>
 
@@ -91,22 +89,6 @@ bool HasInstructions() {
 #endif
 }
 
-// encryptProfiles(key, profiles, count, ids, plainly): writes the ids of the first `count` profiles one
-// behind another. Returns whether the arguments made sense.
-Napi::Value EncryptProfiles(const Napi::CallbackInfo& info) {
-  Napi::Uint8Array key = info[0].As<Napi::Uint8Array>();
-  Napi::Uint32Array profiles = info[1].As<Napi::Uint32Array>();
-  size_t count = info[2].As<Napi::Number>().Uint32Value();
-  Napi::Uint8Array ids = info[3].As<Napi::Uint8Array>();
-  bool sound = key.ByteLength() == 16 && count <= profiles.ElementLength() &&
-               count * kProfileIdBytes <= ids.ByteLength();
-  if (sound) {
-    ProfileIdCipher cipher(key.Data(), info[4].ToBoolean());
-    for (size_t i = 0; i < count; i++) cipher.Write(profiles[i], ids.Data() + i * kProfileIdBytes);
-  }
-  return Napi::Boolean::New(info.Env(), sound);
-}
-
 }  // namespace
 
 ProfileIdCipher::ProfileIdCipher(const uint8_t* key, bool plainly)
@@ -137,10 +119,6 @@ void ProfileIdCipher::Write(uint32_t profile, uint8_t* id) const {
   if (!has_instructions_) EncryptPlainly(keys_, kRounds, id);
   id[6] = (id[6] & 0x0f) | 0x80;
   id[8] = (id[8] & 0x3f) | 0x80;
-}
-
-void InitProfileIds(Napi::Env env, Napi::Object exports) {
-  exports.Set("encryptProfiles", Napi::Function::New(env, EncryptProfiles, "encryptProfiles"));
 }
 
 }  // namespace tributary

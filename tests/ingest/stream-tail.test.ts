@@ -45,13 +45,12 @@ class Publisher implements EventTail {
 const noSql: SqlExecutor = { execute: () => ({ cancel() {} }), forgetTexts() {} };
 
 const people: IdentityResolver = {
-  resolve: (_tenantId, identifiers) =>
-    identifiers.map(({ type, value }) => {
-      if (type !== 'user_id') {
-        throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason: `no ${type} here` });
-      }
-      return value === 'ada' ? 'profile-of-ada' : null;
-    }),
+  resolve(_tenantId, { type, value }) {
+    if (type !== 'user_id') {
+      throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason: `no ${type} here` });
+    }
+    return value === 'ada' ? 'profile-of-ada' : null;
+  },
   resolveRequest: () => undefined,
 };
 
