@@ -8,7 +8,7 @@ import { setPriority } from 'node:os';
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { native } from '../native/index.ts';
 import type { ApplianceProcess } from './appliance-process.ts';
-import { QuestionConnection, type Transport } from './question-connection.ts';
+import { QuestionConnection, type Questions, type Transport } from './question-connection.ts';
 import { perSecond } from './workload.ts';
 
 /** Steps of the timetable: Node's timers come up to 2 ms late, and what is late is asked all at once. */
@@ -73,11 +73,7 @@ export class Asking {
     this.#appliance = appliance;
   }
 
-  static async open(
-    way: Way,
-    appliance: ApplianceProcess,
-    questions: readonly Buffer[],
-  ): Promise<Asking> {
+  static async open(way: Way, appliance: ApplianceProcess, questions: Questions): Promise<Asking> {
     const asking = new Asking(way, appliance);
     for (let index = 0; index < way.connections; index += 1) {
       asking.#connections.push(

@@ -13,7 +13,7 @@ import { BATCH_EVENTS } from './engine-run.ts';
 import { prepareRun } from './event-run.ts';
 import { Asking, goFirst, goInTurn, type Way } from './identity-asking.ts';
 import { openLanes, sendAll, WEBSOCKET } from './ingest-server.ts';
-import { frameQuestion, httpQuestion } from './question-connection.ts';
+import { frameQuestion, httpQuestion, Questions } from './question-connection.ts';
 import { percentile } from './statistics.ts';
 import { perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
@@ -61,7 +61,7 @@ export const identityResolve: Workload = {
       const identifiers = identifiersOf(population);
       const rest = payloads.slice(population.length).values();
       for (const way of WAYS) {
-        const questions = questionsOf(way, identifiers, appliance.adminKey);
+        const questions = new Questions(questionsOf(way, identifiers, appliance.adminKey));
         await measureWay(context, way, { appliance, questions, lanes, rest, ingestPerSecond });
       }
     } finally {
@@ -74,7 +74,7 @@ export const identityResolve: Workload = {
 
 interface Stage {
   readonly appliance: ApplianceProcess;
-  readonly questions: readonly Buffer[];
+  readonly questions: Questions;
   readonly lanes: readonly BatchConnection[];
   /** Payloads that were not sent yet. */
   readonly rest: IterableIterator<Buffer>;

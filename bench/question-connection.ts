@@ -48,8 +48,26 @@ export type TakeAnswers = (
   latenciesMs: Float64Array,
 ) => void;
 
+/** Prepared questions one behind another, so that some of them are sent as the piece that they lie in. */
+export class Questions {
+  readonly bytes: Buffer;
+  /** Where each begins, and the last ends. */
+  readonly starts: readonly number[];
+
+  constructor(questions: readonly Buffer[]) {
+    this.bytes = Buffer.concat(questions);
+    const starts = [0];
+    for (const { length } of questions) starts.push(starts.at(-1)! + length);
+    this.starts = starts;
+  }
+
+  get count(): number {
+    return this.starts.length - 1;
+  }
+}
+
 export class QuestionConnection {
-  readonly #questions: readonly Buffer[];
+  readonly #questions: Questions;
   readonly #sizeOf: (received: Buffer, start: number) => number;
   readonly #onAnswers: TakeAnswers;
   /** When questions were asked, and how long the answers of one packet took: rings. */
@@ -65,7 +83,7 @@ export class QuestionConnection {
   /** The first answer, for whoever wants to see that it is one. */
   firstAnswer = '';
 
-  private constructor(transport: Transport, questions: readonly Buffer[], onAnswers: TakeAnswers) {
+  private constructor(transport: Transport, questions: Questions, onAnswers: TakeAnswers) {
     this.#questions = questions;
     this.#onAnswers = onAnswers;
     this.#isUpgraded = transport === 'http';
@@ -75,7 +93,7 @@ export class QuestionConnection {
   static async open(
     transport: Transport,
     address: { readonly port: number; readonly adminKey: string },
-    questions: readonly Buffer[],
+    questions: Questions,
     onAnswers: TakeAnswers,
   ): Promise<QuestionConnection> {
     const connection = new QuestionConnection(transport, questions, onAnswers);
@@ -102,14 +120,17 @@ export class QuestionConnection {
   ask(count: number): void {
     assert(this.unanswered + count <= UNANSWERED_MAX, 'answers come');
     const now = performance.now();
-    const pieces: Buffer[] = [];
+    const { bytes, starts, count: known } = this.#questions;
+    for (let left = count; left > 0; ) {
+      const end = Math.min(this.#next + left, known);
+      this.#socket!.socket.write(bytes.subarray(starts[this.#next], starts[end]));
+      left -= end - this.#next;
+      this.#next = end % known;
+    }
     for (let asked = 0; asked < count; asked += 1) {
-      pieces.push(this.#questions[this.#next]!);
-      this.#next = (this.#next + 1) % this.#questions.length;
       this.#sentMs[this.#asked % UNANSWERED_MAX] = now;
       this.#asked += 1;
     }
-    this.#socket!.socket.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
   }
 
   close(): void {
