@@ -7,7 +7,6 @@
 import { setPriority } from 'node:os';
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { native } from '../native/index.ts';
-import type { ApplianceProcess } from './appliance-process.ts';
 import { QuestionConnection, type Questions, type Transport } from './question-connection.ts';
 import { perSecond } from './workload.ts';
 
@@ -46,9 +45,17 @@ export function goInTurn(): void {
   setPriority(0);
 }
 
+/** A server that is asked. */
+export interface Asked {
+  readonly port: number;
+  readonly adminKey: string;
+  /** Its processor time so far. */
+  readonly cpuMicros: number;
+}
+
 export interface Maximum {
   readonly questionsPerSecond: number;
-  /** Processor time of the appliance for each question, microseconds. */
+  /** Processor time of the server for each question, microseconds. */
   readonly cpuMicros: number;
 }
 
@@ -60,7 +67,7 @@ export interface Timed {
 
 export class Asking {
   readonly #way: Way;
-  readonly #appliance: ApplianceProcess;
+  readonly #asked: Asked;
   readonly #connections: QuestionConnection[] = [];
   #answers = 0;
   #isClosedLoop = false;
@@ -68,16 +75,16 @@ export class Asking {
   #latenciesMs = new Float64Array(0);
   #timed = 0;
 
-  private constructor(way: Way, appliance: ApplianceProcess) {
+  private constructor(way: Way, asked: Asked) {
     this.#way = way;
-    this.#appliance = appliance;
+    this.#asked = asked;
   }
 
-  static async open(way: Way, appliance: ApplianceProcess, questions: Questions): Promise<Asking> {
-    const asking = new Asking(way, appliance);
+  static async open(way: Way, asked: Asked, questions: Questions): Promise<Asking> {
+    const asking = new Asking(way, asked);
     for (let index = 0; index < way.connections; index += 1) {
       asking.#connections.push(
-        await QuestionConnection.open(way.transport, appliance, questions, (...answers) =>
+        await QuestionConnection.open(way.transport, asked, questions, (...answers) =>
           asking.#take(...answers),
         ),
       );
@@ -95,13 +102,13 @@ export class Asking {
     this.#isClosedLoop = true;
     for (const connection of this.#connections) connection.ask(this.#way.depth);
     const before = this.#answers;
-    const cpuMicros = this.#appliance.cpuMicros;
+    const cpuMicros = this.#asked.cpuMicros;
     const startMs = performance.now();
     await delay(durationMs);
     const counted = this.#answers - before;
     const maximum = {
       questionsPerSecond: perSecond(counted, performance.now() - startMs),
-      cpuMicros: (this.#appliance.cpuMicros - cpuMicros) / Math.max(counted, 1),
+      cpuMicros: (this.#asked.cpuMicros - cpuMicros) / Math.max(counted, 1),
     };
     this.#isClosedLoop = false;
     await this.#settle();

@@ -4,32 +4,53 @@
  * pipelined as load generators do.
  *
  * First the maximum of each, in a closed loop, with nothing else to do; then the maximum while events arrive at a
- * quarter of what the same appliance had taken, and latencies at half of that, on a timetable, while they go on.
+ * quarter of what the same appliance had taken. Then latencies, on a timetable, while they go on arriving: at half of
+ * the rate that is promised, in turns with a server that answers constant bytes, and at half of the maximum.
  */
 import { sendOnTime } from './ack-latency.ts';
 import { ApplianceProcess } from './appliance-process.ts';
+import { BareServer } from './bare-server.ts';
 import type { BatchConnection } from './batch-connection.ts';
 import { BATCH_EVENTS } from './engine-run.ts';
 import { prepareRun } from './event-run.ts';
-import { Asking, goFirst, goInTurn, type Way } from './identity-asking.ts';
+import { Asking, goFirst, goInTurn, type Timed, type Way } from './identity-asking.ts';
 import { openLanes, sendAll, WEBSOCKET } from './ingest-server.ts';
 import { frameQuestion, httpQuestion, Questions } from './question-connection.ts';
-import { percentile } from './statistics.ts';
+import { median, percentile } from './statistics.ts';
 import { perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
 /** Taken before anything is asked. */
 const POPULATION_EVENTS = 200_000;
 const INGEST_SHARE = 0.25;
 /** Enough for a share of any machine's rate. */
-const INGEST_PER_SECOND_MAX = 160_000;
+const INGEST_PER_SECOND_MAX = 130_000;
 const LOAD_SHARE = 0.5;
 const IDENTIFIERS_MAX = 50_000;
 const WARM_UP_MS = 500;
 const UNIT = { unit: 'look-ups/s', higherIsBetter: true } as const;
 
-const WAYS: readonly Way[] = [
-  { name: 'websocket', transport: 'websocket', connections: 4, depth: 2, lookUpsPerQuestion: 1000 },
-  { name: 'http', transport: 'http', connections: 16, depth: 16, lookUpsPerQuestion: 1 },
+interface PromisedWay extends Way {
+  /** Look-ups a second that two processors answer at least. */
+  readonly promised: number;
+}
+
+const WAYS: readonly PromisedWay[] = [
+  {
+    name: 'websocket',
+    transport: 'websocket',
+    connections: 4,
+    depth: 2,
+    lookUpsPerQuestion: 1000,
+    promised: 1_000_000,
+  },
+  {
+    name: 'http',
+    transport: 'http',
+    connections: 16,
+    depth: 16,
+    lookUpsPerQuestion: 1,
+    promised: 50_000,
+  },
 ];
 
 export const identityResolve: Workload = {
@@ -38,7 +59,7 @@ export const identityResolve: Workload = {
   isClient: true,
   async run(context) {
     const { options, scratch, progress } = context;
-    const besideSeconds = 2 * WAYS.length * options.seconds;
+    const besideSeconds = (2 + 2 * options.rounds) * WAYS.length * options.seconds;
     const { seed, events = POPULATION_EVENTS + besideSeconds * INGEST_PER_SECOND_MAX } = options;
     progress(`generating ${events} events`);
     const { payloads } = prepareRun({ seed, events, batchEvents: BATCH_EVENTS });
@@ -48,6 +69,7 @@ export const identityResolve: Workload = {
       scratch.makeDiskDirectory('data'),
       scratch.hotPath('hot'),
     );
+    const bare = await BareServer.open();
     const lanes: BatchConnection[] = [];
     const isFirst = goFirst();
     if (!isFirst)
@@ -62,11 +84,19 @@ export const identityResolve: Workload = {
       const rest = payloads.slice(population.length).values();
       for (const way of WAYS) {
         const questions = new Questions(questionsOf(way, identifiers, appliance.adminKey));
-        await measureWay(context, way, { appliance, questions, lanes, rest, ingestPerSecond });
+        await measureWay(context, way, {
+          appliance,
+          bare,
+          questions,
+          lanes,
+          rest,
+          ingestPerSecond,
+        });
       }
     } finally {
       if (isFirst) goInTurn();
       for (const lane of lanes) lane.close();
+      bare.close();
       await appliance.close();
     }
   },
@@ -74,6 +104,7 @@ export const identityResolve: Workload = {
 
 interface Stage {
   readonly appliance: ApplianceProcess;
+  readonly bare: BareServer;
   readonly questions: Questions;
   readonly lanes: readonly BatchConnection[];
   /** Payloads that were not sent yet. */
@@ -83,12 +114,13 @@ interface Stage {
 
 async function measureWay(
   { options, report, progress }: WorkloadContext,
-  way: Way,
-  { appliance, questions, lanes, rest, ingestPerSecond }: Stage,
+  way: PromisedWay,
+  { appliance, bare, questions, lanes, rest, ingestPerSecond }: Stage,
 ): Promise<void> {
   const measuredMs = Math.max(options.seconds * 1000, 100);
-  const { lookUpsPerQuestion, name } = way;
+  const { lookUpsPerQuestion, name, promised } = way;
   const asking = await Asking.open(way, appliance, questions);
+  const askingBare = await Asking.open(way, bare, questions);
   /** Asks while events arrive at their share of the rate. */
   const besideIngest = async <Result>(ask: () => Promise<Result>): Promise<Result> => {
     const batchesPerSecond = (ingestPerSecond * INGEST_SHARE) / BATCH_EVENTS;
@@ -107,6 +139,10 @@ async function measureWay(
       ...UNIT,
     });
   };
+  const reportMs = (metric: string, value: number, bareMs?: number): void => {
+    const peer = bareMs !== undefined && { peer: { name: 'constant answers', value: bareMs } };
+    report({ metric: `${name}_${metric}`, value, unit: 'ms', higherIsBetter: false, ...peer });
+  };
   try {
     await asking.closedLoop(Math.min(WARM_UP_MS, measuredMs));
     if (!/[0-9a-f]{8}-[0-9a-f]{4}-8/.test(asking.firstAnswer)) {
@@ -122,19 +158,43 @@ async function measureWay(
     });
     const maximum = await besideIngest(() => asking.closedLoop(measuredMs));
     reportRate('look_ups_per_second_beside_ingest', maximum.questionsPerSecond);
-    const rate = maximum.questionsPerSecond * LOAD_SHARE;
-    const { lateMs, latenciesMs } = await besideIngest(() => asking.onTime(rate, measuredMs));
-    for (const [metric, times, share] of [
-      ['latency_p50', latenciesMs, 0.5],
-      ['latency_p99', latenciesMs, 0.99],
-      ['asked_late_p99', lateMs, 0.99],
-    ] as const) {
-      const value = times.length === 0 ? 0 : percentile(times, share);
-      report({ metric: `${name}_${metric}`, value, unit: 'ms', higherIsBetter: false });
+    const half = (promised / lookUpsPerQuestion) * LOAD_SHARE;
+    await askingBare.onTime(half, WARM_UP_MS);
+    const ours: Percentiles[] = [];
+    const bares: Percentiles[] = [];
+    for (let round = 0; round < options.rounds; round += 1) {
+      ours.push(percentilesOf(await besideIngest(() => asking.onTime(half, measuredMs))));
+      bares.push(percentilesOf(await besideIngest(() => askingBare.onTime(half, measuredMs))));
     }
+    for (const key of ['p50', 'p99', 'lateP99'] as const) {
+      const of = (rounds: readonly Percentiles[]): number[] => rounds.map((one) => one[key]);
+      const list = (values: readonly number[]): string =>
+        values.map((value) => value.toFixed(2)).join(', ');
+      progress(`${name}: ${key} ${list(of(ours))}; of constant answers ${list(of(bares))} ms`);
+      if (key === 'lateP99') reportMs('asked_late_p99', median(of(ours)));
+      else reportMs(`latency_${key}`, median(of(ours)), median(of(bares)));
+    }
+    const full = maximum.questionsPerSecond * LOAD_SHARE;
+    const { p50, p99 } = percentilesOf(await besideIngest(() => asking.onTime(full, measuredMs)));
+    reportMs('latency_p50_at_half_of_maximum', p50);
+    reportMs('latency_p99_at_half_of_maximum', p99);
   } finally {
+    askingBare.close();
     asking.close();
   }
+}
+
+interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
+  /** By how much the asking process got its turn late. */
+  readonly lateP99: number;
+}
+
+function percentilesOf({ latenciesMs, lateMs }: Timed): Percentiles {
+  const of = (times: ArrayLike<number>, share: number): number =>
+    times.length === 0 ? 0 : percentile(times, share);
+  return { p50: of(latenciesMs, 0.5), p99: of(latenciesMs, 0.99), lateP99: of(lateMs, 0.99) };
 }
 
 function take(payloads: IterableIterator<Buffer>, count: number): Buffer[] {
