@@ -9,6 +9,7 @@
         "src/shared_pages.cc",
         "src/packed_groups.cc",
         "src/page_warmer.cc",
+        "src/durable_write.cc",
         "src/process.cc",
         "src/crc32c.cc",
         "src/segment_writer.cc",

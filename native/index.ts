@@ -361,6 +361,13 @@ export interface NativeAddon {
    * that are not given it. @returns its descriptor, the caller's to close, or why there is none.
    */
   createMemoryFile(bytes: number): number | string;
+  /**
+   * Writes `bytes` at `position` and makes the content durable (fdatasync), in one task of libuv's pool. Leave them
+   * alone until it settles.
+   * @returns milliseconds that the sync took; undefined when the write was short, or refused with EINVAL: then
+   *   nothing is synced. Rejects with an Error that carries the errno name in `code`.
+   */
+  writeSynced(descriptor: number, bytes: Uint8Array, position: number): Promise<number | undefined>;
   /** Page-aligned anonymous memory, zeroed, freed with the ArrayBuffer. */
   allocateAligned(bytes: number): ArrayBuffer;
   /**

@@ -14,6 +14,8 @@
  *
  * Failure: operations reject with an Error that carries the errno name in `code` (`ENOENT`, `EIO`).
  */
+import type { Clock } from '../base/clock.ts';
+
 /** Direct writes start and end at multiples of this: the largest logical block of common disks. */
 export const DIRECT_BLOCK_BYTES = 4096;
 
@@ -52,6 +54,11 @@ export interface FileHandle {
   read(target: Uint8Array, targetOffset: number, length: number, position: number): Promise<number>;
   /** Makes the content durable, and the size as far as reading it back needs it (fdatasync). */
   sync(): Promise<void>;
+  /**
+   * `writeFully` and `sync` as one operation, on a handle that can: whoever waits for both is woken once.
+   * @returns milliseconds that the sync took.
+   */
+  readonly writeSynced?: (bytes: Uint8Array, position: number) => Promise<number>;
   /** Cuts or extends (with zeros) the file to `bytes`. Durable after `sync`. */
   truncate(bytes: number): Promise<void>;
   size(): Promise<number>;
@@ -139,6 +146,23 @@ export async function writeFully(
     }
     done += advanced;
   }
+}
+
+/**
+ * Writes all of `bytes` at `position` and makes them durable. @returns milliseconds that the sync took.
+ * @throws as `writeFully` and `sync` do
+ */
+export async function writeSynced(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+  clock: Clock,
+): Promise<number> {
+  if (handle.writeSynced !== undefined) return handle.writeSynced(bytes, position);
+  await writeFully(handle, bytes, position);
+  const startedMs = clock.monotonicMs();
+  await handle.sync();
+  return clock.monotonicMs() - startedMs;
 }
 
 /** Reads exactly the bytes there are, at most `length`. @returns bytes read, fewer only at the end. */

@@ -19,6 +19,7 @@ import {
   type LockKind,
   type OpenMode,
   type OpenOptions,
+  writeFully,
 } from './file-system.ts';
 
 export interface NodeFileSystemOptions {
@@ -27,6 +28,12 @@ export interface NodeFileSystemOptions {
    * every file is written through the page cache.
    */
   readonly allocateAligned?: (bytes: number) => ArrayBuffer;
+  /** `native.writeSynced`. Without it writes and syncs come one after the other. */
+  readonly writeSynced?: (
+    descriptor: number,
+    bytes: Uint8Array,
+    position: number,
+  ) => Promise<number | undefined>;
   /** `native.tryLock`. Without it whoever asks has a lock: for a process that shares its files with none. */
   readonly tryLock?: (descriptor: number, isExclusive: boolean) => boolean;
 }
@@ -40,10 +47,12 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
 export class NodeFileSystem implements FileSystem {
   readonly #allocateAligned: ((bytes: number) => ArrayBuffer) | undefined;
   readonly #tryLock: NodeFileSystemOptions['tryLock'];
+  readonly #writeSynced: NodeFileSystemOptions['writeSynced'];
 
   constructor(options: NodeFileSystemOptions = {}) {
     this.#allocateAligned = options.allocateAligned;
     this.#tryLock = options.tryLock;
+    this.#writeSynced = options.writeSynced;
   }
 
   allocate(bytes: number): Uint8Array {
@@ -54,12 +63,12 @@ export class NodeFileSystem implements FileSystem {
     const direct = options.direct === true && this.#allocateAligned !== undefined;
     if (direct) {
       const handle = await openDirect(path, mode);
-      if (handle !== undefined) return new NodeHandle(path, mode, handle, true);
+      if (handle !== undefined) return new NodeHandle(path, mode, handle, true, this.#writeSynced);
     }
     // A refused direct `create` has left the file behind, empty.
     const refused = direct && mode === 'create';
     const flags = refused ? OPEN_FLAGS.edit | constants.O_CREAT : OPEN_FLAGS[mode];
-    return new NodeHandle(path, mode, await fs.open(path, flags), false);
+    return new NodeHandle(path, mode, await fs.open(path, flags), false, this.#writeSynced);
   }
 
   async list(path: string): Promise<string[]> {
@@ -141,17 +150,27 @@ async function openDirect(path: string, mode: OpenMode): Promise<fs.FileHandle |
 }
 
 class NodeHandle implements FileHandle {
+  readonly writeSynced?: (bytes: Uint8Array, position: number) => Promise<number>;
   readonly #path: string;
   readonly #mode: OpenMode;
   #handle: fs.FileHandle;
   #direct: boolean;
   #closed = false;
 
-  constructor(path: string, mode: OpenMode, handle: fs.FileHandle, direct: boolean) {
+  constructor(
+    path: string,
+    mode: OpenMode,
+    handle: fs.FileHandle,
+    direct: boolean,
+    asOne: NodeFileSystemOptions['writeSynced'],
+  ) {
     this.#path = path;
     this.#mode = mode;
     this.#handle = handle;
     this.#direct = direct;
+    if (asOne !== undefined) {
+      this.writeSynced = (bytes, position) => this.#writeAsOne(asOne, bytes, position);
+    }
   }
 
   get direct(): boolean {
@@ -167,6 +186,20 @@ class NodeHandle implements FileHandle {
       await this.#reopenBuffered();
       return (await this.#handle.writev(buffers, position)).bytesWritten;
     }
+  }
+
+  async #writeAsOne(
+    asOne: NonNullable<NodeFileSystemOptions['writeSynced']>,
+    bytes: Uint8Array,
+    position: number,
+  ): Promise<number> {
+    const syncMs = await asOne(this.#handle.fd, bytes, position);
+    if (syncMs !== undefined) return syncMs;
+    // Short, or refused because it is direct. What was written is written again.
+    await writeFully(this, bytes, position);
+    const startedMs = performance.now();
+    await this.sync();
+    return performance.now() - startedMs;
   }
 
   async #reopenBuffered(): Promise<void> {

@@ -8,7 +8,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { RandomSource } from '../base/random.ts';
 import type { Crc32c } from './crc32c.ts';
-import { type FileHandle, type FileSystem, writeFully } from './file-system.ts';
+import { type FileHandle, type FileSystem, writeFully, writeSynced } from './file-system.ts';
 import {
   WAL_BLOCK_BYTES,
   type WalFileHeader,
@@ -54,12 +54,14 @@ export class WalFile {
     return new WalFile(place, ordinal, sequenceFloor);
   }
 
-  /** Appends one group and syncs it; only after `ready`, one call at a time, never after a failure. */
-  async append(group: Uint8Array, onWritten: () => void): Promise<void> {
-    await writeFully(this.#handle!, group, this.position);
-    onWritten();
-    await this.#handle!.sync();
+  /**
+   * Appends one group and syncs it; only after `ready`, one call at a time, never after a failure.
+   * @returns milliseconds that the sync took.
+   */
+  async append(group: Uint8Array): Promise<number> {
+    const syncMs = await writeSynced(this.#handle!, group, this.position, this.#place.clock);
     this.position += group.length;
+    return syncMs;
   }
 
   async close(): Promise<void> {

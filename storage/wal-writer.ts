@@ -306,14 +306,10 @@ export class WalWriter<Context> {
   async #append(file: WalFile, bytes: Uint8Array): Promise<void> {
     const { clock } = this.#place;
     const startedMs = clock.monotonicMs();
-    let writtenMs = startedMs;
-    await file.append(bytes, () => {
-      writtenMs = clock.monotonicMs();
-    });
-    const syncMs = clock.monotonicMs() - writtenMs;
+    const syncMs = await file.append(bytes);
     this.#statistics.groups += 1;
     this.#statistics.bytes += bytes.length;
-    this.#statistics.writeMs += writtenMs - startedMs;
+    this.#statistics.writeMs += clock.monotonicMs() - startedMs - syncMs;
     this.#statistics.syncMs += syncMs;
     this.#options.onSync?.(syncMs);
   }

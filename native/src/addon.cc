@@ -8,6 +8,7 @@
 namespace tributary {
 void InitCrc32c(Napi::Env env, Napi::Object exports);
 void InitProcess(Napi::Env env, Napi::Object exports);
+void InitDurableWrite(Napi::Env env, Napi::Object exports);
 void InitThreadTurns(Napi::Env env, Napi::Object exports);
 void InitDecoder(Napi::Env env, Napi::Object exports);
 void InitColumnRows(Napi::Env env, Napi::Object exports);
@@ -27,6 +28,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitRegion(env, exports);
   tributary::InitCrc32c(env, exports);
   tributary::InitProcess(env, exports);
+  tributary::InitDurableWrite(env, exports);
   tributary::InitThreadTurns(env, exports);
   tributary::InitDecoder(env, exports);
   tributary::InitColumnRows(env, exports);

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { systemClock } from '../../base/clock.ts';
 import { native } from '../../native/index.ts';
 import { FaultFileSystem } from '../../storage/fault-file-system.ts';
 import {
@@ -15,6 +16,7 @@ import {
   parentOf,
   readFile,
   writeFully,
+  writeSynced,
 } from '../../storage/file-system.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NodeFileSystem } from '../../storage/node-file-system.ts';
@@ -100,6 +102,27 @@ for (const [name, run] of implementations) {
         const found = await readFile(fileSystem, `${directory}/a`);
         assert.equal(found.length, 3 * DIRECT_BLOCK_BYTES);
         assert.deepEqual(found.subarray(0, block.length), block);
+      }));
+
+    it('what is written and synced at once lies where it belongs', () =>
+      run(async (fileSystem, directory) => {
+        const handle = await fileSystem.open(`${directory}/a`, 'create', { direct: true });
+        const block = fileSystem.allocate(DIRECT_BLOCK_BYTES).fill(5);
+        const longer = fileSystem.allocate(2 * DIRECT_BLOCK_BYTES).fill(6);
+        assert.ok((await writeSynced(handle, block, 0, systemClock)) >= 0);
+        assert.ok((await writeSynced(handle, longer, block.length, systemClock)) >= 0);
+        await handle.close();
+        const found = await readFile(fileSystem, `${directory}/a`);
+        assert.deepEqual(found, Uint8Array.from([...block, ...longer]));
+      }));
+
+    it('a write that fails is not called synced', () =>
+      run(async (fileSystem, directory) => {
+        await atomicReplace(fileSystem, `${directory}/a`, bytes(1));
+        const reading = await fileSystem.open(`${directory}/a`, 'read');
+        const written = writeSynced(reading, bytes(4), 0, systemClock);
+        await assert.rejects(written, (error) => hasErrno(error, 'EBADF'));
+        await reading.close();
       }));
 
     it('a name that is taken is not created again, a missing one is not opened', () =>
@@ -240,6 +263,35 @@ describe('a file system without direct writes', () => {
       const found = await readFile(fileSystem, `${directory}/a`);
       assert.deepEqual(found, Uint8Array.from([...block, 4]));
     }));
+});
+
+describe('a write and its sync as one', () => {
+  it('is buffered where a direct one is refused', () =>
+    onDisk(new NodeFileSystem(native), async (fileSystem, directory) => {
+      const handle = await fileSystem.open(`${directory}/a`, 'create', { direct: true });
+      const block = fileSystem.allocate(2 * DIRECT_BLOCK_BYTES).subarray(1, 1 + DIRECT_BLOCK_BYTES);
+      block.fill(3);
+      assert.ok((await handle.writeSynced!(block, 0)) >= 0);
+      assert.equal(handle.direct, false);
+      await handle.close();
+      assert.deepEqual(await readFile(fileSystem, `${directory}/a`), Uint8Array.from(block));
+    }));
+
+  it('is made of two where it was short', async () => {
+    const calls: string[] = [];
+    const asOne = async (descriptor: number, block: Uint8Array) => {
+      calls.push(`${descriptor > 0} ${block.length}`);
+      return undefined;
+    };
+    await onDisk(new NodeFileSystem({ writeSynced: asOne }), async (fileSystem, directory) => {
+      const handle = await fileSystem.open(`${directory}/a`, 'create');
+      await handle.writeSynced!(bytes(1, 2, 3), 2);
+      await handle.close();
+      const found = await readFile(fileSystem, `${directory}/a`);
+      assert.deepEqual(found, bytes(0, 0, 1, 2, 3));
+    });
+    assert.deepEqual(calls, ['true 3']);
+  });
 });
 
 describe('paths', () => {
