@@ -27,13 +27,27 @@ class GrowingMemory {
 
   char* data() const { return data_; }
 
+  // Reserves the addresses, unless they are. False, with errno, where there are none.
+  bool Reserve() {
+    if (mapping_ != nullptr) return true;
+    void* mapping = mmap(nullptr, reserved_bytes_ + kHugePage, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping == MAP_FAILED) return false;
+    mapping_ = mapping;
+    data_ = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(mapping) + kHugePage - 1) /
+                                    kHugePage * kHugePage);
+    madvise(data_, reserved_bytes_, MADV_HUGEPAGE);
+    madvise(data_, reserved_bytes_, MADV_DONTFORK);
+    return true;
+  }
+
   // Makes the first `bytes` usable; what is new is zero. Ends the process where there is no memory.
   void GrowTo(uint64_t bytes) {
     if (bytes <= usable_bytes_) return;
     // Steps of pages while it is small, then of huge pages.
     uint64_t step = bytes < kHugePage ? kPage : kHugePage;
     bytes = (bytes + step - 1) / step * step;
-    if (bytes > reserved_bytes_ || (mapping_ == nullptr && !Reserve()) ||
+    if (bytes > reserved_bytes_ || !Reserve() ||
         mprotect(data_ + usable_bytes_, bytes - usable_bytes_, PROT_READ | PROT_WRITE) != 0) {
       abort();  // as without exceptions: nothing sensible is left to do
     }
@@ -50,18 +64,6 @@ class GrowingMemory {
 
  private:
   static constexpr uint64_t kPage = 4096;
-
-  bool Reserve() {
-    void* mapping = mmap(nullptr, reserved_bytes_ + kHugePage, PROT_NONE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapping == MAP_FAILED) return false;
-    mapping_ = mapping;
-    data_ = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(mapping) + kHugePage - 1) /
-                                    kHugePage * kHugePage);
-    madvise(data_, reserved_bytes_, MADV_HUGEPAGE);
-    madvise(data_, reserved_bytes_, MADV_DONTFORK);
-    return true;
-  }
 
   const uint64_t reserved_bytes_;
   void* mapping_ = nullptr;

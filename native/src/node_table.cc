@@ -1,7 +1,5 @@
 #include "node_table.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -18,7 +16,6 @@ constexpr uint64_t kOverhang = 1 << 12;
 constexpr uint64_t kSlotsPerNewSlot = 32;
 // An addition moves so many slots: all are moved by half of the additions that fill the new ones.
 constexpr uint64_t kSlotsMovedPerAddition = 2 * kSlotsPerNewSlot * 16 / 15;
-constexpr uint64_t kHugePage = 2 << 20;
 
 bool IsTooFull(uint64_t nodes, uint64_t slots) { return nodes * 16 > slots * 15; }
 
@@ -27,18 +24,15 @@ bool IsTooFull(uint64_t nodes, uint64_t slots) { return nodes * 16 > slots * 15;
 std::string NodeTable::Open(uint64_t nodes_max) {
   uint64_t slots = std::max(kSlotsMin, nodes_max * 16 / 15 + 1);
   reserved_slots_ = slots + slots / kSlotsPerNewSlot + kSlotsMin + kOverhang;
-  // What may be written counts as data of the process (RLIMIT_DATA), touched or not.
-  void* memory = mmap(nullptr, BytesOf(reserved_slots_), PROT_NONE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return std::string("mmap: ") + strerror(errno);
-  madvise(memory, BytesOf(reserved_slots_), MADV_DONTFORK);  // as growing_memory.h has it
-  slots_ = static_cast<uint8_t*>(memory);
+  memory_.emplace(BytesOf(reserved_slots_));
+  if (!memory_->Reserve()) return std::string("mmap: ") + strerror(errno);
+  slots_ = reinterpret_cast<uint8_t*>(memory_->data());
   UseSlots(kSlotsMin);
   return "";
 }
 
 void NodeTable::Close() {
-  if (slots_ != nullptr) munmap(slots_, BytesOf(reserved_slots_));
+  memory_.reset();
   slots_ = nullptr;
 }
 
@@ -101,14 +95,8 @@ void NodeTable::MoveBoundary(uint64_t slots) {
 
 void NodeTable::UseSlots(uint64_t slots) {
   if (slots + kOverhang > reserved_slots_) abort();  // more nodes than were said
-  uint64_t used_bytes = BytesOf(slots + kOverhang);
-  // A process that is told to have no more memory ends here, as it would by touching it.
-  if (mprotect(slots_, used_bytes, PROT_READ | PROT_WRITE) != 0) abort();
+  memory_->GrowTo(BytesOf(slots + kOverhang));
   slot_count_ = slots;
-  uint64_t bytes = slots * kSlotBytes / kHugePage * kHugePage;
-  // A hint; small tables stay on small pages.
-  if (bytes > huge_bytes_) madvise(slots_, bytes, MADV_HUGEPAGE);
-  huge_bytes_ = std::max(huge_bytes_, bytes);
 }
 
 }  // namespace tributary

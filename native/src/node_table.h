@@ -12,24 +12,22 @@
 // - Equal tags are told apart by whoever asks: they know the values. Of 50 million nodes one in five has
 //   another of its tag in front of it.
 // - A slot is 56 bits, low byte first, at any address: the node, and above it the tag. 0 is free.
-// - Address space for the most nodes is reserved once; touched is what is used, and never given back.
+// - Address space for the most nodes is reserved once; usable is what is used (growing_memory.h).
 //
 // Reference: linear probing that keeps order, Amble and Knuth, "Ordered hash tables", 1974.
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "growing_memory.h"
 
 namespace tributary {
 
 class NodeTable {
  public:
-  NodeTable() = default;
-  ~NodeTable() { Close(); }
-  NodeTable(const NodeTable&) = delete;
-  NodeTable& operator=(const NodeTable&) = delete;
-
   // Returns "" or the reason.
   std::string Open(uint64_t nodes_max);
   void Close();
@@ -87,13 +85,13 @@ class NodeTable {
   void MoveBoundary(uint64_t slots);
   void UseSlots(uint64_t slots);
 
-  uint8_t* slots_ = nullptr;
+  std::optional<GrowingMemory> memory_;
+  uint8_t* slots_ = nullptr;  // its start
   uint64_t reserved_slots_ = 0;
   uint64_t slot_count_ = 0;    // homes; entries may lie up to kOverhang slots behind the last
   uint64_t former_slots_ = 0;  // homes of the shorter array while it grows
   uint64_t boundary_ = 0;      // 0: all entries are where they belong
   uint64_t count_ = 0;
-  uint64_t huge_bytes_ = 0;
   std::vector<uint64_t> moving_;
 };
 
