@@ -32,11 +32,11 @@ const WARM_UP_SHARE = 1 / 3;
 const NOISE_BYTES = 24 * KIB * KIB;
 const FLAT_BYTES_PER_MINUTE = 4 * KIB * KIB;
 
-/** native/src/message_window.cc: slots of a hash and a fingerprint, at most half full, doubled. */
-const WINDOW_SLOT_BYTES = 12;
+/** native/src/fingerprint_map.h: a group of 48 KiB for every 1,536 ids. */
+const WINDOW_BYTES_PER_ID = (48 * KIB) / 1536;
 
 export function duplicateWindowBytes(events: number): number {
-  return WINDOW_SLOT_BYTES * 2 ** Math.ceil(Math.log2(Math.max(1, 2 * events)));
+  return WINDOW_BYTES_PER_ID * events;
 }
 
 export function sampleMemory(processId: number, seconds: number, events: number): MemorySample {
