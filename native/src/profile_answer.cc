@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "profile_id_cipher.h"
 
@@ -103,8 +104,20 @@ Napi::Value WriteProfiles(const Napi::CallbackInfo& info) {
 Napi::Value ProfileText(const Napi::CallbackInfo& info) {
   Napi::Uint8Array key = info[0].As<Napi::Uint8Array>();
   if (key.ByteLength() != 16) return info.Env().Undefined();
+  bool plainly = info[2].ToBoolean();
+  // Keying takes ten times as long as an id, and who asks for one asks for more.
+  static thread_local struct {
+    uint8_t key[16];
+    bool plainly;
+    std::optional<ProfileIdCipher> cipher;
+  } last;
+  if (!last.cipher || plainly != last.plainly || memcmp(key.Data(), last.key, 16) != 0) {
+    last.cipher.emplace(key.Data(), plainly);
+    last.plainly = plainly;
+    memcpy(last.key, key.Data(), 16);
+  }
   uint8_t id[kProfileIdBytes];
-  ProfileIdCipher(key.Data(), info[2].ToBoolean()).Write(info[1].As<Napi::Number>().Uint32Value(), id);
+  last.cipher->Write(info[1].As<Napi::Number>().Uint32Value(), id);
   char text[kUuidBytes];
   WriteUuid(id, text);
   return Napi::String::New(info.Env(), text, kUuidBytes);
