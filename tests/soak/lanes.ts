@@ -30,8 +30,10 @@ export async function deliver(
   for (;;) {
     const delivery = await transmit();
     if (delivery.kind === 'decided') return context.ledger.settle(batch, delivery.answer);
-    if (delivery.kind === 'later') await delay(delivery.milliseconds);
-    else {
+    if (delivery.kind === 'later') {
+      context.ledger.turnedAway += 1;
+      await delay(delivery.milliseconds);
+    } else {
       context.ledger.lose(batch);
       await delay(RECONNECT_MS * context.random());
     }

@@ -63,6 +63,8 @@ export class Ledger {
   recovered = 0;
   batches = 0;
   lostAttempts = 0;
+  /** Attempts that were told to come again later. */
+  turnedAway = 0;
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
