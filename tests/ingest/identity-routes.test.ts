@@ -62,6 +62,21 @@ test('a value with percent signs is decoded', async () => {
   assert.match(profile, UUID);
 });
 
+test('a look-up is answered as all are, and HEAD as GET without the body', async () => {
+  const url = `${appliance.url}/v1/identity/resolve?type=user_id&value=nobody`;
+  const [answer, head] = await Promise.all(
+    ['GET', 'HEAD'].map((method) => fetch(url, { method, headers: ADMIN })),
+  );
+  assert.equal(await answer!.text(), '{"profile":null}\n');
+  assert.equal(await head!.text(), '');
+  for (const { status, headers } of [answer!, head!]) {
+    assert.equal(status, 200);
+    assert.equal(headers.get('content-type'), 'application/json');
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.equal(headers.get('content-length'), '17');
+  }
+});
+
 test('a write key does not look up', async () => {
   const headers = { Authorization: `Bearer ${WRITE_KEY}` };
   assert.equal(
