@@ -4,13 +4,17 @@
  * `export` prints them as NDJSON that can be repaired with any tool and sent with `tributary send`;
  * `replay` sends them as they are, for when the rule was wrong and not the event. Events are passed on as
  * text, so that no number loses a digit; ingest/dead-letter-event.ts says what becomes of one, for this
- * command and the API alike. Replaying twice stores it once.
+ * command and the API alike. Replaying twice stores it once, and sends what was rejected again once, too.
  */
 
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { TributaryError } from '../base/errors.ts';
-import { type DeadLetter, eventOfDeadLetter } from '../ingest/dead-letter-event.ts';
+import {
+  type DeadLetter,
+  eventOfDeadLetter,
+  NEWEST_OF_ITS_ID,
+} from '../ingest/dead-letter-event.ts';
 import { describeFailure, post, type Target, targetOf } from './client.ts';
 import {
   type CommandContext,
@@ -52,7 +56,7 @@ function selectionOf(line: CommandLine): string {
   const where = line.flags['where'] === undefined ? 'true' : String(line.flags['where']);
   const sql = `SELECT sequence, received_at AS "receivedAt", message_id AS "messageId",
       payload::VARCHAR AS payload
-    FROM dead_letters WHERE (${where}) ORDER BY sequence`;
+    FROM dead_letters WHERE (${where}) AND ${NEWEST_OF_ITS_ID} ORDER BY sequence`;
   return JSON.stringify({ sql, format: 'ndjson' });
 }
 

@@ -24,6 +24,13 @@ export function replayIdOf({ messageId, sequence }: DeadLetter): string {
 }
 
 /**
+ * A condition of SQL over `dead_letters`: of the letters of one id the newest. What is replayed and rejected once more
+ * is a letter again, under the same id; who sent both would send twice as many with each replay.
+ */
+export const NEWEST_OF_ITS_ID = `sequence IN (
+  SELECT max(sequence) FROM dead_letters GROUP BY coalesce(message_id, 'dead-letter-' || sequence))`;
+
+/**
  * @param patch members that replace the event's own of the same name; `null` takes one away.
  * @returns JSON on one line; undefined for a payload that is no object.
  */

@@ -4,6 +4,7 @@
  *
  * - What was replayed before is left out, and message ids keep a replay that crosses another from storing
  *   anything twice.
+ * - Of letters of one id, which a replay that is rejected again makes, a filter chooses the newest.
  * - An event keeps the source it came from. It counts against the rates of the source's tenant like any.
  * - A batch holds letters of one source; nothing is undone when a later batch is refused: ask again.
  */
@@ -103,8 +104,11 @@ export function readReplayRequest(body: string): ReplayRequest {
   if (repaired.size > 0 && (patch !== undefined || filter['sequences'] !== undefined)) {
     throw invalid('events goes with neither patch nor sequences');
   }
+  const chosen = readFilter(
+    repaired.size > 0 ? { ...filter, sequences: [...repaired.keys()] } : filter,
+  );
   return {
-    filter: readFilter(repaired.size > 0 ? { ...filter, sequences: [...repaired.keys()] } : filter),
+    filter: { ...chosen, isNewestOnly: chosen.sequences === undefined },
     patch: patch === undefined ? [] : membersOf(texts.get('patch')!),
     repaired,
     isDryRun,

@@ -7,7 +7,7 @@
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
-import type { DeadLetter } from './dead-letter-event.ts';
+import { type DeadLetter, NEWEST_OF_ITS_ID } from './dead-letter-event.ts';
 import type { SqlExecutor } from './ports.ts';
 import { queryRows, type Row } from './sql-rows.ts';
 
@@ -20,6 +20,8 @@ export interface DeadLetterFilter {
   /** Only those behind this sequence: the `next` of the page before. */
   readonly after?: number;
   readonly sequences?: readonly number[];
+  /** Leaves out those that were replayed and rejected again since, which have a newer one of their id. */
+  readonly isNewestOnly?: boolean;
   readonly limit: number;
 }
 
@@ -71,6 +73,7 @@ function deadLetterQuery(filter: DeadLetterFilter): { sql: string; params: (stri
   if (filter.sequences !== undefined) {
     conditions.push(`sequence IN (${filter.sequences.map(Number).join(', ') || 'NULL'})`);
   }
+  if (filter.isNewestOnly === true) conditions.push(NEWEST_OF_ITS_ID);
   const sql = `WITH page AS (
       SELECT sequence, received_at, source, code, path, message_id, payload::VARCHAR AS payload,
         coalesce(message_id, 'dead-letter-' || sequence) AS replay_id

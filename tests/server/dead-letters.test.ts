@@ -226,6 +226,25 @@ test('what is still wrong is rejected again, by the sequence it had', async () =
   );
 });
 
+test('replays that fail again do not grow: of the letters of one id the newest is sent', async () => {
+  await appliance.send('/v1/track', { userId: 'again' });
+  const where = `payload->>'$.userId' = 'again'`;
+  const letters = async (): Promise<number> => {
+    const { rows } = await appliance.sql(`SELECT count(*) FROM dead_letters WHERE ${where}`);
+    return Number(rows[0]![0]);
+  };
+  for (const expected of [2, 3, 4]) {
+    await tributary(['dead-letters', 'replay', '--where', where], ADMIN_KEY);
+    assert.equal(await letters(), expected);
+  }
+  const { deadLetters } = await page('limit=1000');
+  const own = deadLetters.filter(({ payload }) => Object(payload)['userId'] === 'again');
+  const after = Number(own[0]!['sequence']) - 1;
+  const outcome = await replay({ code: own[0]!['code'], after });
+  assert.deepEqual([outcome['selected'], outcome['sent']], [1, 1]);
+  assert.equal(await letters(), 5);
+});
+
 test('a replay that chooses nothing, or says what is not understood, is refused', async () => {
   for (const body of [
     {},
