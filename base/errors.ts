@@ -531,7 +531,7 @@ export const ERRORS = {
     help: 'Wait until it is over, or give this one another import_id.',
   },
   TRIBUTARY_INGEST_IMPORT_UNKNOWN: {
-    message: 'Nothing is known of an import {importId} since the appliance started.',
+    message: 'Nothing is known of an import {importId}.',
     status: 404,
     sqlstate: '42704',
     retryable: false,
@@ -624,6 +624,7 @@ export const ERRORS = {
     status: 400,
     sqlstate: '22032',
     retryable: false,
+    help: 'A list of events is sent as {"batch":[…]}.',
   },
   TRIBUTARY_INGEST_BATCH_TOO_MANY_EVENTS: {
     message: 'The batch holds too many events, limit {limit}.',
@@ -841,7 +842,7 @@ export const ERRORS = {
     help: '`DESCRIBE events` lists the columns of a table.',
   },
   TRIBUTARY_QUERY_RELATION_UNKNOWN: {
-    message: 'There is no table {name}.',
+    message: 'There is no table {name}{hint}.',
     status: 400,
     sqlstate: '42P01',
     retryable: false,
@@ -898,7 +899,7 @@ export const ERRORS = {
     status: 504,
     sqlstate: '57014',
     retryable: false,
-    help: 'Narrow it by `timestamp` or `received_at`, or ask for a longer timeout.',
+    help: 'Narrow it by `timestamp` or `received_at`, or give a longer `timeout_ms` (`tributary sql --timeout-ms`).',
   },
   TRIBUTARY_QUERY_CANCELLED: {
     message: 'The statement was cancelled.',

@@ -1,7 +1,7 @@
 /** What a command is given: flags, and words that are not flags. Each command says which flags it has. */
 import { parseArgs } from 'node:util';
 import { TributaryError } from '../base/errors.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../base/nearest-name.ts';
 
 export interface CommandLine {
   readonly words: readonly string[];

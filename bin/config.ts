@@ -9,7 +9,7 @@
  * - A value is checked where it was written, and the message says where.
  */
 import { TributaryError } from '../base/errors.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../base/nearest-name.ts';
 import {
   type Configuration,
   flagOf,

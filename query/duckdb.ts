@@ -130,11 +130,19 @@ export class Statement {
     return type === StatementType.EXPLAIN ? 'explain' : 'other';
   }
 
-  /** `1`, `2` … for `$1` and `?`, a word for `$word`. */
-  get parameterNames(): string[] {
+  /**
+   * `1`, `2` … for `$1` and `?`, a word for `$word`. Undefined where numbers leave one out (`$1 + $3`): DuckDB counts
+   * two then, and has no name for the second.
+   */
+  get parameterNames(): string[] | undefined {
     const names: string[] = [];
     for (let position = 1; position <= this.#prepared.parameterCount; position += 1) {
-      names.push(this.#prepared.parameterName(position));
+      try {
+        names.push(this.#prepared.parameterName(position));
+      } catch (error) {
+        if (error instanceof RangeError) return undefined;
+        throw error;
+      }
     }
     return names;
   }

@@ -7,8 +7,9 @@
  * - A failure that leaves the engine in doubt asks for the worker's retirement.
  */
 import type { ErrorCode, ErrorParameters } from '../base/errors.ts';
+import { nearestName } from '../base/nearest-name.ts';
 import type { Problem } from './duckdb.ts';
-import type { Denial } from './gate.ts';
+import type { Denial, GatePolicy } from './gate.ts';
 
 export interface Failure {
   readonly code: ErrorCode;
@@ -68,10 +69,10 @@ export function failureFromProblem(
   }
 }
 
-export function failureFromDenial(denial: Denial): Failure {
+export function failureFromDenial(denial: Denial, { relations }: GatePolicy): Failure {
   switch (denial.problem) {
     case 'relation':
-      return failure('TRIBUTARY_QUERY_RELATION_UNKNOWN', { name: denial.name });
+      return unknownRelation(denial.name, [...relations]);
     case 'function':
       return failure('TRIBUTARY_QUERY_FUNCTION_UNKNOWN', { name: denial.name });
     case 'construct':
@@ -79,12 +80,19 @@ export function failureFromDenial(denial: Denial): Failure {
   }
 }
 
+/** @param known the relations there are, for a name that was mistyped. */
+export function unknownRelation(name: string, known: readonly string[] = []): Failure {
+  const nearest = nearestName(name, known);
+  const hint = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+  return failure('TRIBUTARY_QUERY_RELATION_UNKNOWN', { name, hint });
+}
+
 function failureOfNames(problem: Problem, reason: string): Failure {
   if (problem.subtype === 'COLUMN_NOT_FOUND' || problem.message.startsWith('Referenced column')) {
     return failure('TRIBUTARY_QUERY_COLUMN_UNKNOWN', { reason });
   }
   if (problem.kind === 'catalog' && problem.message.startsWith('Table with name')) {
-    return failure('TRIBUTARY_QUERY_RELATION_UNKNOWN', { name: problem.name });
+    return unknownRelation(String(problem.name));
   }
   if (problem.kind === 'catalog' && problem.message.includes('Function with name')) {
     return failure('TRIBUTARY_QUERY_FUNCTION_UNKNOWN', { name: problem.name });

@@ -24,7 +24,8 @@ export function readSqlRequest(body: unknown): SqlRequest | TributaryError {
   const unknownKey = Object.keys(fields).find((key) => !KEYS.has(key));
   if (unknownKey !== undefined) return invalid(`unknown key ${JSON.stringify(unknownKey)}`);
   const { sql, params = [], format = 'json', timeout_ms: timeoutMs = null } = fields;
-  if (typeof sql !== 'string' || sql.trim() === '') return invalid('`sql` is not a text');
+  if (typeof sql !== 'string') return invalid('`sql` is not a text');
+  if (sql.trim() === '') return invalid('`sql` is empty');
   const known = RESULT_FORMATS.find((name) => name === format);
   if (known === undefined) return invalid(`\`format\` is not one of ${RESULT_FORMATS.join(', ')}`);
   if (timeoutMs !== null && !(Number.isSafeInteger(timeoutMs) && Number(timeoutMs) > 0)) {

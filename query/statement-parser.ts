@@ -13,7 +13,13 @@
 import { LIMITS } from '../base/limits.ts';
 import { quoteName } from './cold-source.ts';
 import { type Connection, Database, type Problem, readProblem } from './duckdb.ts';
-import { type Failure, failure, failureFromDenial, failureFromProblem } from './failures.ts';
+import {
+  type Failure,
+  failure,
+  failureFromDenial,
+  failureFromProblem,
+  unknownRelation,
+} from './failures.ts';
 import { checkStatement, type GatePolicy } from './gate.ts';
 import { isNode, nodeAt, nodesAt, type TreeNode, textAt } from './sql-tree.ts';
 import type { ValueCondition } from './value-pruning.ts';
@@ -85,11 +91,11 @@ export class StatementParser {
     }
     if (tree['error'] !== false) return refusal(tree, text);
     const verdict = checkStatement(tree, this.#policy);
-    if (!verdict.allowed) return failureFromDenial(verdict);
+    if (!verdict.allowed) return failureFromDenial(verdict, this.#policy);
     const root = nodeAt(nodesAt(tree, 'statements')[0] ?? {}, 'node');
     if (root === null) return failure('TRIBUTARY_QUERY_STATEMENT_DENIED', { what: 'This' });
     const own = withOwnNames(rest, prefixBytes, verdict.systemNames);
-    if (own === null) return failure('TRIBUTARY_QUERY_RELATION_UNKNOWN', { name: 'system' });
+    if (own === null) return unknownRelation('system');
     const explain = prefix === null ? '' : prefix[1] ? 'EXPLAIN ANALYZE' : 'EXPLAIN';
     return {
       sql: explain.padEnd(prefixBytes) + own,

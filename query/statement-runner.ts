@@ -314,6 +314,7 @@ function bindParameters(statement: Statement, parameters: readonly Parameter[]):
   const names = statement.parameterNames;
   const invalid = (reason: string): StatementFailure =>
     new StatementFailure(failure('TRIBUTARY_QUERY_PARAMETERS_INVALID', { reason }));
+  if (names === undefined) throw invalid('their numbers leave one out; use $1, $2, … without gaps');
   if (names.length > LIMITS.sqlParametersMax) {
     throw invalid(`${names.length} parameters, limit ${LIMITS.sqlParametersMax}`);
   }

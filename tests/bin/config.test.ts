@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { TributaryError } from '../../base/errors.ts';
+import { nearestName } from '../../base/nearest-name.ts';
 import { GIB, MIB } from '../../base/units.ts';
 import { type ConfigurationSources, loadConfiguration } from '../../bin/config.ts';
-import { nearestName } from '../../bin/nearest-name.ts';
 import { formatValue, OPTIONS, type OptionName, OTHER_VARIABLES } from '../../bin/options.ts';
 
 function load(sources: Partial<ConfigurationSources>) {

@@ -57,6 +57,11 @@ test('parameters that do not fit the statement are refused by name', async (cont
   assert.equal(await codeOf(service, 'SELECT $1'), code);
   assert.equal(await codeOf(service, 'SELECT 1', { parameters: [1] }), code);
   assert.equal(await codeOf(service, 'SELECT $name', { parameters: [1] }), code);
+  for (const sql of ['SELECT $2', 'SELECT $1 + $3']) {
+    const { error } = await ask(service, sql, { parameters: [1] });
+    assert.equal(error?.code, code, sql);
+    assert.match(error.message, /without gaps/);
+  }
 });
 
 test('an error of the SQL tells line and column, and no statement is spoilt by the last', async (context) => {
@@ -69,6 +74,14 @@ test('an error of the SQL tells line and column, and no statement is spoilt by t
   assert.equal(await codeOf(service, 'SELECT * FROM nowhere'), 'TRIBUTARY_QUERY_RELATION_UNKNOWN');
   assert.equal(await codeOf(service, "SELECT 'a'::INTEGER"), 'TRIBUTARY_QUERY_VALUE_INVALID');
   assert.deepEqual(await rowsOf(service, 'SELECT count(*) FROM events'), [[1000]]);
+});
+
+test('a mistyped table is answered with the one that was meant', async (context) => {
+  const service = await openService(context);
+  const { error } = await ask(service, 'SELECT * FROM evnets');
+  assert.equal(error?.message, 'There is no table evnets (did you mean events?).');
+  const other = await ask(service, 'SELECT * FROM customers');
+  assert.equal(other.error?.message, 'There is no table customers.');
 });
 
 test('a statement that fails after its first rows ends JSON and NDJSON with the error', async (context) => {
