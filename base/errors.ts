@@ -33,7 +33,7 @@ export const ERRORS = {
     status: 500,
     sqlstate: 'F0000',
     retryable: false,
-    help: 'Run `tributary help serve` for the options there are.',
+    help: '`tributary help COMMAND` lists the options of a command, `tributary help serve` those of the configuration.',
   },
   TRIBUTARY_CONFIG_INVALID_VALUE: {
     message: '{origin} sets {key} to {value}; expected {expected}.',
@@ -52,6 +52,13 @@ export const ERRORS = {
     status: 500,
     sqlstate: '58030',
     retryable: false,
+  },
+  TRIBUTARY_CONFIG_KEY_MISSING: {
+    message: 'No {kind} key was given.',
+    status: 500,
+    sqlstate: 'F0000',
+    retryable: false,
+    help: 'Set --key or TRIBUTARY_KEY; what replays dead letters sends with --write-key or TRIBUTARY_WRITE_KEY, too.',
   },
   TRIBUTARY_CONFIG_LISTEN_FAILED: {
     message: 'Cannot listen on {host}:{port}.',
@@ -996,9 +1003,13 @@ export class TributaryError extends Error {
   }
 }
 
-/** Replaces each `{name}` in `template`; a name without a parameter is left as it stands. */
+/**
+ * Replaces each `{name}` in `template`; a name without a parameter is left as it stands. A reason at the end, which others
+ * worded, may bring a full stop of its own: one is enough.
+ */
 export function fillTemplate(template: string, parameters: ErrorParameters): string {
-  return template.replace(/\{(\w+)\}/g, (whole, name: string) =>
+  const filled = template.replace(/\{(\w+)\}/g, (whole, name: string) =>
     Object.hasOwn(parameters, name) ? String(parameters[name]) : whole,
   );
+  return template.endsWith('}.') ? filled.replace(/\.[.\s]+$/, '.') : filled;
 }

@@ -2,11 +2,16 @@
 import { LIMITS } from '../base/limits.ts';
 
 export interface LineBatch {
-  /** `{"batch":[…]}`, the lines as they were. */
-  readonly body: string;
-  readonly events: number;
+  /** In their order, without empty ones. */
+  readonly lines: readonly NumberedLine[];
   /** Bytes of the lines with their ends, for progress. */
   readonly bytes: number;
+}
+
+export interface NumberedLine {
+  /** In the file, from 1, empty lines counted. */
+  readonly number: number;
+  readonly text: string;
 }
 
 /** Room for `{"batch":[` and `]}` below the limit of a body. */
@@ -17,21 +22,42 @@ export async function* batchLines(
   lines: AsyncIterable<string>,
   eventsMax: number,
 ): AsyncGenerator<LineBatch> {
-  let held: string[] = [];
+  let held: NumberedLine[] = [];
   let bytes = 0;
+  let number = 0;
   const take = (): LineBatch => {
-    const batch = { body: `{"batch":[${held.join(',')}]}`, events: held.length, bytes };
+    const batch = { lines: held, bytes };
     held = [];
     bytes = 0;
     return batch;
   };
-  for await (const line of lines) {
-    if (line.trim() === '') continue;
-    const lineBytes = Buffer.byteLength(line) + 1;
+  for await (const text of lines) {
+    number += 1;
+    if (text.trim() === '') continue;
+    const lineBytes = Buffer.byteLength(text) + 1;
     if (held.length > 0 && bytes + lineBytes > BODY_BYTES_MAX) yield take();
-    held.push(line);
+    held.push({ number, text });
     bytes += lineBytes;
     if (held.length === eventsMax) yield take();
   }
   if (held.length > 0) yield take();
+}
+
+/** `{"batch":[…]}`, the lines as they were. */
+export function bodyOf({ lines }: LineBatch): string {
+  return `{"batch":[${lines.map(({ text }) => text).join(',')}]}`;
+}
+
+/** The line that makes a batch unreadable: the first that is no JSON. */
+export function malformedLine({ lines }: LineBatch): NumberedLine | undefined {
+  return lines.find(({ text }) => !isJson(text));
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

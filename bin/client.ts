@@ -21,7 +21,7 @@ export function targetOf(line: CommandLine, context: CommandContext, kind: strin
     });
   }
   const key = line.flags['key'] ?? TRIBUTARY_KEY;
-  if (typeof key !== 'string') throw new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind });
+  if (typeof key !== 'string') throw new TributaryError('TRIBUTARY_CONFIG_KEY_MISSING', { kind });
   return { url: url.replace(/\/+$/, ''), key };
 }
 

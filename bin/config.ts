@@ -81,7 +81,10 @@ function readSetting({ name, written, origin, key }: Setting): unknown {
   throw new TributaryError('TRIBUTARY_CONFIG_INVALID_VALUE', {
     origin,
     key,
-    value: JSON.stringify(typeof written === 'bigint' ? String(written) : written),
+    value:
+      written === true
+        ? 'nothing'
+        : JSON.stringify(typeof written === 'bigint' ? String(written) : written),
     expected: type.expected,
   });
 }

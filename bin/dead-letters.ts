@@ -60,11 +60,11 @@ function selectionOf(line: CommandLine): string {
   return JSON.stringify({ sql, format: 'ndjson' });
 }
 
-/** @throws TributaryError TRIBUTARY_ACCESS_KEY_MISSING */
+/** @throws TributaryError TRIBUTARY_CONFIG_KEY_MISSING */
 function writeTarget(line: CommandLine, context: CommandContext, { url }: Target): Target {
   const key = line.flags['write-key'] ?? context.environment['TRIBUTARY_WRITE_KEY'];
   if (typeof key !== 'string') {
-    throw new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind: 'write' });
+    throw new TributaryError('TRIBUTARY_CONFIG_KEY_MISSING', { kind: 'write' });
   }
   return { url, key };
 }

@@ -30,6 +30,7 @@ Runs one SELECT and prints its result. STATEMENT may be - to read it from standa
 ${CLIENT_OPTIONS}, an admin key
   -p, --param VALUE  a value for $1, $2, …: JSON, or text when it is not JSON
   --format FORMAT  table (the default), json or ndjson
+  --timeout-ms N   how long it may run, up to an hour (the appliance's query_timeout_ms)
 `;
 
 const SEND = `tributary send FILE.ndjson
@@ -60,8 +61,8 @@ tributary lake compact | erase | retain | profiles | expire | orphans [--dry-run
 tributary lake token create NAME | list | revoke ID
 
 files counts the files of this tenant's lake by table and day. The tasks are done by the appliance itself as well:
-compact makes large sorted files of small ones, erase takes erased people out of files, retain drops rows older than their retention, profiles writes the
-tables profiles and identifiers as of what is flushed, expire forgets old snapshots, orphans moves objects that
+compact makes large sorted files of small ones, erase takes erased people out of files, retain drops rows older than
+their retention, profiles writes the tables profiles and identifiers as of what is flushed, expire forgets old snapshots, orphans moves objects that
 nothing refers to into the trash. What each did is printed as JSON.
 
 create prints a token with which another engine (ClickHouse, Trino, Spark) reads this tenant's tables over the
@@ -84,7 +85,7 @@ tributary identity what-if FILE [--examples N]
 
 undo takes a merge of the table merges back; split takes identifiers out of a profile; block makes a value name
 nobody; link makes two identifiers one person, unlink keeps them apart. The profiles before and after are printed as
-JSON, and the exit code is 1 when there was nothing to do. rules get prints the rules of identity as JSON; edit them
+JSON, and the exit code is 1 when nothing was changed, with the reason. rules get prints the rules of identity as JSON; edit them
 and rules set FILE, or - for standard input, puts them in place unless they were changed meanwhile. traits get and
 traits set FILE do so with the declared traits, the typed columns of profiles.
 what-if FILE tries a rule set on all events there are, without changing anything, and prints how people would be told
@@ -186,7 +187,7 @@ function serveOptions(): string {
   const names = Object.keys(OPTIONS) as OptionName[];
   const lines = names.map((name) => {
     const { fallback, help } = OPTIONS[name];
-    const isSize = /bytes_(max|min)$/.test(name) && typeof fallback === 'number';
+    const isSize = name.includes('bytes') && typeof fallback === 'number' && fallback > 0;
     const shown = isSize ? formatBytes(fallback).replace('.0 ', '') : formatValue(fallback);
     return `  --${flagOf(name).padEnd(24)} ${help}${shown === '' ? '' : ` (${shown})`}`;
   });

@@ -57,8 +57,22 @@ export async function identity(args: readonly string[], context: CommandContext)
   const answer = (await response.json()) as { readonly obstacle?: string | null };
   context.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
   if (answer.obstacle === undefined || answer.obstacle === null) return 0;
-  context.stderr.write(`nothing to do: ${answer.obstacle}\n`);
+  context.stderr.write(`nothing was changed: ${meaningOf(answer.obstacle)}\n`);
   return 1;
+}
+
+const OBSTACLES: Readonly<Record<string, string>> = {
+  unknown: 'unknown: there is no such merge, profile or identifier',
+  two_values:
+    'two_values: both have a value of a type that is unique; --force links them all the same',
+  limit: 'limit: the profile would have too many values of a type; --force links them all the same',
+  profile_full: 'profile_full: the profile would have too many identifiers or merges',
+  nothing_to_split: 'nothing_to_split: none of the identifiers is in the profile, or all are',
+};
+
+/** What an obstacle means, for people; docs/identity-api.md lists them. */
+function meaningOf(obstacle: string): string {
+  return OBSTACLES[obstacle] ?? obstacle;
 }
 
 async function documentCall(line: CommandLine, context: CommandContext): Promise<Call | undefined> {

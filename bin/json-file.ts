@@ -1,8 +1,8 @@
 /** A JSON object from a file, or from standard input for `-`. The appliance checks what is in it. */
-import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { TributaryError } from '../base/errors.ts';
 import type { CommandContext } from './command-line.ts';
+import { readTextFile } from './text-file.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -15,7 +15,7 @@ export async function readJsonFile(
   { stdin }: CommandContext,
   invalidCode: 'TRIBUTARY_IDENTITY_RULES_INVALID' | 'TRIBUTARY_IDENTITY_TRAITS_INVALID',
 ): Promise<JsonObject> {
-  const written = path === '-' ? await text(stdin) : await contentOf(path);
+  const written = path === '-' ? await text(stdin) : await readTextFile(path);
   let value: unknown;
   try {
     value = JSON.parse(written);
@@ -24,18 +24,6 @@ export async function readJsonFile(
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
   throw new TributaryError(invalidCode, { reason: 'the file is no JSON object' });
-}
-
-async function contentOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new TributaryError(
-      'TRIBUTARY_CONFIG_FILE_UNREADABLE',
-      { path, reason: messageOf(cause) },
-      cause,
-    );
-  }
 }
 
 function messageOf(cause: unknown): string {

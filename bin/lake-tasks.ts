@@ -4,7 +4,7 @@ import { LAKE_TASKS } from '../engine/lake-keeper.ts';
 import { ask, describeFailure, targetOf } from './client.ts';
 import type { CommandContext, CommandLine } from './command-line.ts';
 import { helpFor } from './help.ts';
-import { formatTable } from './sql.ts';
+import { formatTable } from './table.ts';
 
 interface DayOfFiles {
   readonly day: string | null;

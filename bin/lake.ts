@@ -5,7 +5,7 @@ import { ask, describeFailure, targetOf } from './client.ts';
 import { type CommandContext, parseCommandLine, requireKnownFlags } from './command-line.ts';
 import { helpFor } from './help.ts';
 import { lakeTask } from './lake-tasks.ts';
-import { formatTable } from './sql.ts';
+import { formatTable } from './table.ts';
 
 const FLAGS = ['url', 'key'];
 const SWITCHES = ['dry-run'];

@@ -276,8 +276,9 @@ export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   TRIBUTARY_LAKE_S3_ACCESS_KEY_ID: 'Key of the S3 store that holds the lake.',
   TRIBUTARY_LAKE_S3_SECRET_ACCESS_KEY: 'Secret of that key.',
   TRIBUTARY_LAKE_S3_SESSION_TOKEN: 'Session token of that key, where it has one.',
-  TRIBUTARY_URL: 'Where `tributary send` and `tributary sql` find the appliance.',
-  TRIBUTARY_KEY: 'The key `tributary send` and `tributary sql` use.',
+  TRIBUTARY_URL: 'Where `tributary send`, `tributary sql` and the like find the appliance.',
+  TRIBUTARY_KEY: 'The key they use.',
+  TRIBUTARY_WRITE_KEY: 'The write key with which `tributary dead-letters replay` sends.',
 };
 
 export function flagOf(name: OptionName): string {

@@ -1,5 +1,4 @@
 /** `tributary restore`: puts a backup into an empty data directory. */
-import { readFile } from 'node:fs/promises';
 import { formatBytes } from '../base/units.ts';
 import { lockDataDirectory } from '../engine/engine.ts';
 import { requireEmpty, restoreBackup } from '../engine/restore.ts';
@@ -8,6 +7,7 @@ import { type CommandContext, parseCommandLine, requireKnownFlags } from './comm
 import { makePrivateDirectory, openFileSystem, pathFlag } from './data-place.ts';
 import { helpFor } from './help.ts';
 import { ProgressBar } from './progress-bar.ts';
+import { readTextFile } from './text-file.ts';
 
 const FLAGS = ['from', 'to', 'backup', 'erasures'];
 
@@ -23,6 +23,7 @@ export async function restore(args: readonly string[], context: CommandContext):
     context.stderr.write(helpFor('restore')!);
     return 2;
   }
+  const erasures = list === undefined ? undefined : await readTextFile(list);
   const fileSystem = openFileSystem();
   const repository = new BackupRepository(fileSystem, from);
   const manifest = await repository.read(id);
@@ -37,7 +38,7 @@ export async function restore(args: readonly string[], context: CommandContext):
     repository,
     manifest,
     dataDirectory,
-    ...(list !== undefined && { erasures: await readFile(list, 'utf8') }),
+    ...(erasures !== undefined && { erasures }),
     onProgress({ doneBytes, totalBytes }) {
       bar.draw(doneBytes, formatBytes(doneBytes), doneBytes === totalBytes);
     },

@@ -5,11 +5,11 @@
  * time the appliance asks for or a growing pause; events with a messageId are then counted once. A batch
  * that is refused for what it is (400, 401, 413) is not, and the command ends.
  */
-import { createReadStream, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatBytes } from '../base/units.ts';
-import { batchLines, type LineBatch } from './batches.ts';
+import { batchLines, bodyOf, type LineBatch, malformedLine } from './batches.ts';
 import { describeFailure, post, type Target, targetOf } from './client.ts';
 import {
   type CommandContext,
@@ -20,6 +20,7 @@ import {
 } from './command-line.ts';
 import { helpFor } from './help.ts';
 import { ProgressBar } from './progress-bar.ts';
+import { unreadable } from './text-file.ts';
 
 const ATTEMPTS_MAX = 12;
 const PAUSE_MS_MAX = 10_000;
@@ -54,8 +55,26 @@ export async function send(args: readonly string[], context: CommandContext): Pr
     return 2;
   }
   const target = targetOf(line, context, 'write');
-  const input = path === '-' ? context.stdin : createReadStream(path);
-  const totalBytes = path === '-' ? undefined : statSync(path).size;
+  if (path === '-') return sendStream(context.stdin, target, line, context);
+  const file = await open(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  const status = await file.stat();
+  if (status.isDirectory()) {
+    await file.close();
+    throw unreadable(path, 'it is a directory');
+  }
+  const totalBytes = status.isFile() ? status.size : undefined;
+  return sendStream(file.createReadStream(), target, line, context, totalBytes);
+}
+
+async function sendStream(
+  input: NodeJS.ReadableStream,
+  target: Target,
+  line: CommandLine,
+  context: CommandContext,
+  totalBytes?: number,
+): Promise<number> {
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   try {
     return await sendLines(lines, target, line, context, totalBytes);
@@ -106,21 +125,31 @@ function shared<Item>(iterator: AsyncGenerator<Item>): AsyncIterable<Item> {
 }
 
 async function sendBatch(target: Target, batch: LineBatch): Promise<Answer> {
+  const body = bodyOf(batch);
   for (let attempt = 1; ; attempt += 1) {
-    const response = await post(target, '/v1/batch', batch.body).catch((cause: unknown) => {
+    const response = await post(target, '/v1/batch', body).catch((cause: unknown) => {
       if (attempt < ATTEMPTS_MAX) return undefined;
       throw new Error(`${target.url} cannot be reached`, { cause });
     });
     if (response?.ok === true) return (await response.json()) as Answer;
     if (response !== undefined) {
       const isRetryable = response.status === 429 || response.status === 503;
-      if (!isRetryable || attempt === ATTEMPTS_MAX)
-        throw new Error(await describeFailure(response));
+      if (!isRetryable || attempt === ATTEMPTS_MAX) {
+        throw new Error(placeOf(batch, response.status) + (await describeFailure(response)));
+      }
       await response.arrayBuffer();
     }
     const askedMs = Number(response?.headers.get('retry-after') ?? 0) * 1000;
     await delay(Math.max(askedMs, Math.min(PAUSE_MS_MAX, 50 * 2 ** attempt)));
   }
+}
+
+/** The line that is no JSON, where that is what a body was refused for, or the lines of the batch. */
+function placeOf(batch: LineBatch, status: number): string {
+  if (status === 401) return '';
+  const malformed = status === 400 ? malformedLine(batch) : undefined;
+  if (malformed !== undefined) return `line ${malformed.number} is not JSON: `;
+  return `lines ${batch.lines[0]!.number} to ${batch.lines.at(-1)!.number}: `;
 }
 
 function count(totals: Totals, batch: LineBatch, answer: Answer): void {

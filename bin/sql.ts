@@ -7,14 +7,19 @@
 import { text } from 'node:stream/consumers';
 import { KIB } from '../base/units.ts';
 import { type AnsweredError, describeError, describeFailure, post, targetOf } from './client.ts';
-import { type CommandContext, parseCommandLine, requireKnownFlags } from './command-line.ts';
+import {
+  type CommandContext,
+  integerFlag,
+  parseCommandLine,
+  requireKnownFlags,
+} from './command-line.ts';
 import { helpFor } from './help.ts';
+import { formatTable, type TableResult } from './table.ts';
 
-const FLAGS = ['url', 'key', 'format'];
+const TIMEOUT_MS_MAX = 3_600_000;
+const FLAGS = ['url', 'key', 'format', 'timeout-ms'];
 
-interface JsonResult {
-  readonly columns: readonly { readonly name: string }[];
-  readonly rows: readonly (readonly unknown[])[];
+interface JsonResult extends TableResult {
   readonly error?: AnsweredError;
 }
 
@@ -37,6 +42,9 @@ export async function sql(args: readonly string[], context: CommandContext): Pro
     sql: statement,
     params: (line.lists['param'] ?? []).map(parameterOf),
     format: format === 'table' ? 'json' : format,
+    ...(line.flags['timeout-ms'] !== undefined && {
+      timeout_ms: integerFlag(line, 'timeout-ms', 0, 1, TIMEOUT_MS_MAX),
+    }),
   };
   const target = targetOf(line, context, 'admin');
   const response = await post(target, '/v1/sql', JSON.stringify(body));
@@ -79,31 +87,4 @@ function parameterOf(written: string): unknown {
   } catch {
     return written;
   }
-}
-
-/** Columns side by side, numbers to the right, as people read them. */
-export function formatTable(result: JsonResult): string {
-  const header = result.columns.map(({ name }) => name);
-  const rows = result.rows.map((row) => row.map(formatCell));
-  const widths = header.map((name, column) =>
-    rows.reduce((widest, row) => Math.max(widest, row[column]!.length), name.length),
-  );
-  const isNumeric = header.map((_, column) =>
-    result.rows.every((row) => row[column] === null || typeof row[column] === 'number'),
-  );
-  const align = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) =>
-        isNumeric[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-      )
-      .join('  ')
-      .trimEnd();
-  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
-  const count = `(${rows.length} ${rows.length === 1 ? 'row' : 'rows'})`;
-  return `${[align(header), rule, ...rows.map(align), count].join('\n')}\n`;
-}
-
-function formatCell(value: unknown): string {
-  if (value === null) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

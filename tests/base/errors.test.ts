@@ -27,6 +27,7 @@ test('docs/errors.md is the table, word for word', () => {
 test('a template is filled by name, and unknown names are left alone', () => {
   assert.equal(fillTemplate('{a} of {b}', { a: 1 }), '1 of {b}');
   assert.equal(fillTemplate('{toString}', {}), '{toString}');
+  assert.equal(fillTemplate('No: {reason}.', { reason: 'cut off, etc.' }), 'No: cut off, etc.');
 });
 
 test('what a client sees of an error has no stack and no cause', () => {

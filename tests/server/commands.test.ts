@@ -50,6 +50,29 @@ test('send takes a file in batches, and a second time counts duplicates', async 
   assert.match(second.stdout, /: 0 accepted, 1234 duplicates, 0 rejected$/m);
 });
 
+test('send names the line that is no JSON, a file that is not there, and a key that is missing', async () => {
+  const input = `${line(7000)}\n\n${line(7001)},\nbroken\n`;
+  const broken = await run(['send', '-'], WRITE_KEY, input);
+  assert.equal(broken.code, 1);
+  assert.match(broken.stderr, /^line 3 is not JSON: TRIBUTARY_INGEST_JSON_MALFORMED: /m);
+  for (const path of ['/nowhere/events.ndjson', appliance.directory]) {
+    const missing = await run(['send', path], WRITE_KEY);
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /^TRIBUTARY_CONFIG_FILE_UNREADABLE: [^\n]*\n$/);
+  }
+  const keyless = await run(['send', '-']);
+  assert.match(keyless.stderr, /^TRIBUTARY_CONFIG_KEY_MISSING: No write key.*\n.*TRIBUTARY_KEY/);
+});
+
+test('sql ends a statement after the time it is given', async () => {
+  const long = 'SELECT sum(hash(i)) FROM range(100000000000) t(i)';
+  const ended = await run(['sql', long, '--timeout-ms', '200'], ADMIN_KEY);
+  assert.equal(ended.code, 1);
+  assert.match(ended.stderr, /^TRIBUTARY_QUERY_TIMEOUT: .* limit 200 ms/);
+  const wrong = await run(['sql', 'SELECT 1', '--timeout-ms', 'soon'], ADMIN_KEY);
+  assert.match(wrong.stderr, /TRIBUTARY_CONFIG_INVALID_VALUE.*a whole number from 1 to 3600000/);
+});
+
 test('send reads standard input, and tells of rejected events', async () => {
   const input = `${line(9999)}\n{"type":"track","userId":"u1"}`;
   const { code, stdout, stderr } = await run(['send', '-'], WRITE_KEY, input);

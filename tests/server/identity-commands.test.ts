@@ -228,7 +228,7 @@ test('the same from a shell: shown, done, done already', async () => {
   assert.equal(doneCode, 0);
   assert.deepEqual(values((JSON.parse(done) as Body).after).sort(), [['gus'], ['gus@x.io']]);
   const [again, , why] = await run(unlink);
-  assert.deepEqual([again, why], [1, 'nothing to do: apart_already\n']);
+  assert.deepEqual([again, why], [1, 'nothing was changed: apart_already\n']);
 
   const forced = await run(['identity', 'link', 'user_id=gus', 'user_id=fay', '--force']);
   assert.equal(forced[0], 0);
