@@ -21,6 +21,8 @@ export const SKEW_MS_MAX = 15 * 60 * 1000;
 const PRESIGNED_SECONDS_MAX = 604_800;
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
+/** Credential, SignedHeaders and Signature. */
+const HEADER_FIELDS = 3;
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
 const EMPTY_SHA256 = createHash('sha256').digest('hex');
 
@@ -88,12 +90,9 @@ function signatureOfHeader(
   authorization: string,
 ): PresentedSignature | S3ErrorCode {
   if (!authorization.startsWith(`${ALGORITHM} `)) return 'AuthorizationHeaderMalformed';
-  const fields = new Map(
-    authorization
-      .slice(ALGORITHM.length)
-      .split(',')
-      .map((field) => splitOnce(field.trim(), '=')),
-  );
+  const parts = authorization.slice(ALGORITHM.length).split(',');
+  if (parts.length !== HEADER_FIELDS) return 'AuthorizationHeaderMalformed';
+  const fields = new Map(parts.map((part) => splitOnce(part.trim(), '=')));
   const { headers } = request;
   const presented = checked({
     credential: fields.get('Credential'),

@@ -154,7 +154,10 @@ export function arrowCase(seed: number, index: number): Buffer {
   const stream = Buffer.from(arrow.tableToIPC(tableOf(random), 'stream'));
   const changes = random() < 0.1 ? 0 : 1 + below(4, random);
   const bodies = bodiesOf(stream);
-  for (let change = 0; change < changes; change += 1) damage(pick(bodies, random), random);
+  // A table of nothing but nulls has none.
+  for (let change = 0; change < changes && bodies.length > 0; change += 1) {
+    damage(pick(bodies, random), random);
+  }
   return stream;
 }
 

@@ -340,4 +340,10 @@ test('a request that was changed anywhere reads nothing', async () => {
     ),
     { numRuns: 500, verbose: 1 },
   );
+  const authorization = request.headers['authorization']!.replace(', ', ',,');
+  const answer = await lake.facade.answer({
+    ...request,
+    headers: { ...request.headers, authorization },
+  });
+  assert.equal(answer.status, 400);
 });
