@@ -766,7 +766,7 @@ export const ERRORS = {
     status: 503,
     sqlstate: '53100',
     retryable: true,
-    help: 'Free some space on the volume of data_dir. Queries go on.',
+    help: 'Free some space on the volume of data_dir, or lower disk_free_bytes_min. Queries go on.',
   },
   TRIBUTARY_INGEST_STARTING: {
     message: 'The appliance is starting: {progress}.',

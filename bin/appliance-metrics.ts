@@ -102,6 +102,11 @@ export function registerFlushMetrics(metrics: Metrics, engine: Engine): void {
     'Size of the files of the logs.',
     sum(({ tenant }) => tenant.logBytes),
   );
+  metrics.gauge(
+    'tributary_log_failed',
+    'Tenants whose log met a failed write or sync: they refuse batches until a restart.',
+    sum(({ tenant }) => (tenant.failure === undefined ? 0 : 1)),
+  );
   metrics.counter(
     'tributary_log_files_removed_total',
     'Files of the logs that were removed, since checkpoints made them unneeded.',

@@ -206,6 +206,7 @@ export class Appliance {
       const opened = engine;
       server.setState({
         phase: 'ready',
+        failure: () => opened.tenants.find(({ failure }) => failure !== undefined)?.failure,
         writer: (tenantId) => opened.tenant(tenantId),
         sql: queries.executor,
         lake,

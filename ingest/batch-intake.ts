@@ -136,11 +136,12 @@ export class BatchIntake {
     writer: BatchWriter,
     batch: IncomingBatch,
   ): Promise<BatchOutcome> {
-    const { rates } = this.#admission;
+    const { disk, rates } = this.#admission;
     const startMs = this.#clock.monotonicMs();
     const payloadBytes = batch.bytes.length; // The buffer may be taken back at the first await.
     const guessedEvents = Math.ceil(payloadBytes / TYPICAL_EVENT_BYTES);
     rates.spend(principal, guessedEvents, payloadBytes);
+    disk.take(payloadBytes);
     this.#pendingBytes += payloadBytes;
     try {
       const outcome = await writer.append(batch);
@@ -151,6 +152,7 @@ export class BatchIntake {
       rates.spend(principal, -guessedEvents, -payloadBytes);
       throw error;
     } finally {
+      disk.settle(payloadBytes);
       this.#pendingBytes -= payloadBytes;
     }
   }

@@ -1,8 +1,9 @@
 /**
  * Watches the free space of the volume that holds the log, and refuses batches before it is full.
  *
- * Why before: a log that meets a full disk in the middle of a write is poisoned until a restart. Between two
- * looks an appliance can write about `DISK_POLL_MS` × the disk's speed, which the default reserve covers.
+ * Why before: a log that meets a full disk in the middle of a write is poisoned until a restart. What was taken since
+ * the last look counts as written, so that no rate of ingest outruns the looks; flushes and checkpoints, which write a
+ * fraction of it, have the room that `freeBytesMin` keeps.
  *
  * - A look that fails leaves the answer as it was, and is logged once in a row.
  */
@@ -23,6 +24,9 @@ export interface DiskWatchOptions {
 export class DiskWatch {
   readonly #options: DiskWatchOptions;
   #freeBytes = Number.POSITIVE_INFINITY;
+  /** Of batches: taken and perhaps not yet seen by a look; and of those, not yet decided. */
+  #unseenBytes = 0;
+  #underWayBytes = 0;
   #isFailing = false;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -47,8 +51,10 @@ export class DiskWatch {
 
   /** Looks once. Never rejects. */
   async look(): Promise<void> {
+    const seenBytes = this.#unseenBytes - this.#underWayBytes;
     try {
       this.#freeBytes = await this.#options.readFreeBytes();
+      this.#unseenBytes -= seenBytes;
       this.#isFailing = false;
     } catch (error) {
       if (this.#isFailing) return;
@@ -57,12 +63,24 @@ export class DiskWatch {
     }
   }
 
+  /** A batch is about to be written. */
+  take(bytes: number): void {
+    this.#unseenBytes += bytes;
+    this.#underWayBytes += bytes;
+  }
+
+  /** It is written, or refused; the next look sees which. */
+  settle(bytes: number): void {
+    this.#underWayBytes -= bytes;
+  }
+
   /** TRIBUTARY_INGEST_DISK_LOW while there is too little room. */
   refusal(): TributaryError | undefined {
     const { freeBytesMin: limitBytes } = this.#options;
-    if (this.#freeBytes >= limitBytes) return undefined;
+    const freeBytes = this.#freeBytes - this.#unseenBytes;
+    if (freeBytes >= limitBytes || limitBytes === 0) return undefined;
     return new TributaryError('TRIBUTARY_INGEST_DISK_LOW', {
-      freeBytes: this.#freeBytes,
+      freeBytes: Math.max(0, freeBytes),
       limitBytes,
       retryAfterSeconds: LIMITS.diskLowRetrySeconds,
     });

@@ -188,6 +188,8 @@ export type ApplianceState =
   | { readonly phase: 'starting'; readonly progress: string }
   | {
       readonly phase: 'ready';
+      /** Why batches are refused until a restart; without one, nothing has failed. */
+      failure?(): TributaryError | undefined;
       writer(tenantId: string): BatchWriter;
       readonly sql: SqlExecutor;
       /** Without one, live tails are refused. */

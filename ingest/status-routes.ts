@@ -19,9 +19,11 @@ export function serveStatus(
   });
   serveGet(app, '/readyz', (response, request) => {
     const current = state();
+    const failure = current.phase === 'ready' ? current.failure?.() : undefined;
     const body = {
-      ready: current.phase === 'ready',
-      phase: current.phase,
+      ready: current.phase === 'ready' && failure === undefined,
+      phase: failure === undefined ? current.phase : 'failed',
+      ...(failure !== undefined && { error: failure }),
       ...(current.phase === 'starting' && { progress: current.progress }),
     };
     new HttpExchange(response, request).answer(body.ready ? 200 : 503, body);

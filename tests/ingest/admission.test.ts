@@ -90,6 +90,28 @@ test('a disk at its reserve takes batches, with one byte less none', async (cont
   assert.equal((await door.post('/v1/track', EVENT, bearer)).status, 200);
 });
 
+test('what was taken since the last look counts as written, until a look has seen it', async () => {
+  let freeBytes = 100;
+  const readFreeBytes = async (): Promise<number> => freeBytes;
+  const disk = new DiskWatch({ freeBytesMin: 50, logger: silentLogger, readFreeBytes });
+  await disk.look();
+  disk.take(50);
+  assert.equal(disk.refusal(), undefined);
+  disk.take(1);
+  assert.equal(disk.refusal()?.code, 'TRIBUTARY_INGEST_DISK_LOW');
+  disk.settle(50);
+  assert.notEqual(disk.refusal(), undefined, 'no look has seen it');
+  freeBytes = 52;
+  await disk.look();
+  assert.equal(disk.refusal(), undefined, 'one byte is under way');
+  freeBytes = 50;
+  await disk.look();
+  assert.notEqual(disk.refusal(), undefined);
+  disk.settle(1);
+  await disk.look();
+  assert.equal(disk.refusal(), undefined);
+});
+
 test('a disk that cannot be looked at leaves the last answer', async () => {
   let answer: () => Promise<number> = async () => 10;
   const logger = silentLogger;

@@ -291,6 +291,21 @@ test('bytes in flight beyond the limit are answered 429', async () => {
   }
 });
 
+test('while a log takes no writes the appliance is alive, but not ready, and says why', async () => {
+  const other = await openFrontDoor();
+  try {
+    const error = new TributaryError('TRIBUTARY_ENGINE_POISONED', { reason: 'ENOSPC' });
+    other.server.setState({ ...other.ready, failure: () => error });
+    const answer = await fetch(`${other.url}/readyz`);
+    assert.equal(answer.status, 503);
+    const body = (await answer.json()) as { phase: string; error: { code: string } };
+    assert.deepEqual([body.phase, body.error.code], ['failed', 'TRIBUTARY_ENGINE_POISONED']);
+    assert.equal((await fetch(`${other.url}/healthz`)).status, 200);
+  } finally {
+    other.server.close();
+  }
+});
+
 test('before the appliance is ready, and while it stops, batches are answered 503', async () => {
   const other = await openFrontDoor();
   try {

@@ -7,7 +7,7 @@ import { ControlPlane, type ControlStore } from '../../engine/control.ts';
 import { ImportRegistry } from '../../ingest/import-registry.ts';
 import { parseNetworks } from '../../ingest/ip-address.ts';
 import { Metrics } from '../../ingest/metrics.ts';
-import type { LakeDoor, SqlExecutor } from '../../ingest/ports.ts';
+import type { ApplianceState, LakeDoor, SqlExecutor } from '../../ingest/ports.ts';
 import type { RateLimitOptions } from '../../ingest/rate-limits.ts';
 import { IngestServer } from '../../ingest/server.ts';
 import { MemoryWriter } from './memory-writer.ts';
@@ -16,6 +16,8 @@ export const WRITE_KEY = 'write-key-of-the-test';
 export const ADMIN_KEY = 'admin-key-of-the-test';
 
 export interface FrontDoor {
+  /** The state it begins with. */
+  readonly ready: Extract<ApplianceState, { phase: 'ready' }>;
   readonly server: IngestServer;
   readonly writer: MemoryWriter;
   readonly url: string;
@@ -85,11 +87,13 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     clock: systemClock,
     logger: silentLogger,
   });
-  server.setState({ phase: 'ready', writer: () => writer, sql, ...(lake && { lake }) });
+  const ready = { phase: 'ready', writer: () => writer, sql, ...(lake && { lake }) } as const;
+  server.setState(ready);
   const url = `http://127.0.0.1:${server.port}`;
   return {
     server,
     writer,
+    ready,
     url,
     post: (path, body, headers = {}) => fetch(url + path, { method: 'POST', body, headers }),
   };
