@@ -775,7 +775,7 @@ export const ERRORS = {
     retryable: true,
   },
   TRIBUTARY_INGEST_PATH_UNKNOWN: {
-    message: 'There is nothing at {path}.',
+    message: 'There is nothing at {path}{hint}.',
     status: 404,
     sqlstate: '42704',
     retryable: false,
@@ -786,6 +786,13 @@ export const ERRORS = {
     status: 405,
     sqlstate: '0A000',
     retryable: false,
+  },
+  TRIBUTARY_INGEST_UPGRADE_MISSING: {
+    message: '{path} is a WebSocket: it takes requests that ask for the upgrade.',
+    status: 426,
+    sqlstate: '0A000',
+    retryable: false,
+    help: 'docs/websocket.md describes the stream; plain requests go to /v1/batch.',
   },
   TRIBUTARY_INGEST_STRICT_REJECTED: {
     message: '{rejected} of {received} events were rejected, and X-Strict-Mode is on.',

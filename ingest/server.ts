@@ -34,6 +34,7 @@ import type { ApplianceState, Authenticator, LakeTokenKeeper, RetentionKeeper } 
 import { serveProfiles } from './profile-routes.ts';
 import { type RateLimitOptions, RateLimits } from './rate-limits.ts';
 import { serveRetention } from './retention-route.ts';
+import { RouteTable } from './route-table.ts';
 import { serveSdkMetrics } from './sdk-metrics-route.ts';
 import { type SenderOptions, Senders } from './senders.ts';
 import { serveSettings } from './settings-route.ts';
@@ -109,6 +110,7 @@ export class IngestServer {
     const context = { ...doors, clock, logger, state };
 
     this.#app = createApp();
+    const routes = new RouteTable(this.#app);
     this.#disk = disk;
     this.#bodies = bodies;
     const connections = limitConnections(this.#app, options.connectionsMax);
@@ -141,7 +143,7 @@ export class IngestServer {
       { ...context, ledger: new StreamLedger(clock), tails: { count: 0 } },
       state,
     );
-    serveFallbacks(this.#app);
+    serveFallbacks(this.#app, routes);
     const streams = this.#streams;
     registerIngestMetrics(metrics, { intake, inFlight, streams, connections, disk, lake });
 

@@ -31,7 +31,10 @@ export function serveSettings(
       try {
         const writeKey = decodeKey(request.getParameter(0) ?? '');
         if (authenticateWriteKey(authenticator, writeKey) === undefined) {
-          throw new TributaryError('TRIBUTARY_INGEST_PATH_UNKNOWN', { path: request.getUrl() });
+          throw new TributaryError('TRIBUTARY_INGEST_PATH_UNKNOWN', {
+            path: request.getUrl(),
+            hint: '',
+          });
         }
         const { protocol, apiHost } = addressFor(request, publicUrl);
         const settings = {

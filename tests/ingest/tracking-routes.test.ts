@@ -265,6 +265,33 @@ test('unknown paths and wrong methods are told apart', async () => {
   assert.equal(await codeOf(method), 'TRIBUTARY_INGEST_METHOD_NOT_ALLOWED');
 });
 
+test('every route tells its methods, and a mistyped path the one that was meant', async () => {
+  for (const [path, allowed] of [
+    ['/v1/import', 'POST'],
+    ['/v1/import/orders', 'GET, HEAD'],
+    ['/v1/dead-letters', 'GET, HEAD'],
+    ['/v1/dead-letters/replay', 'POST'],
+    ['/v1/identity/resolve', 'GET, HEAD, POST'],
+    ['/v1/lake/tasks', 'POST'],
+    ['/v1/lake/tokens/x', 'DELETE'],
+    ['/v1/profiles/x/graph', 'GET, HEAD'],
+    ['/metrics', 'GET, HEAD'],
+  ]) {
+    const refused = await fetch(`${door.url}${path}`, { method: 'PATCH' });
+    assert.deepEqual([refused.status, refused.headers.get('allow')], [405, allowed], path);
+  }
+  const mistyped = await door.post('/v1/trak', EVENT);
+  assert.equal(mistyped.status, 404);
+  assert.match(
+    await mistyped.text(),
+    /There is nothing at \/v1\/trak \(did you mean \/v1\/track\?\)/,
+  );
+  const other = await fetch(`${door.url}/${'x'.repeat(1000)}`);
+  assert.doesNotMatch(await other.text(), /did you mean/);
+  const plain = await fetch(`${door.url}/v1/stream`);
+  assert.deepEqual([plain.status, plain.headers.get('upgrade')], [426, 'websocket']);
+});
+
 test('HEAD is answered as GET, without the body', async () => {
   const get = await fetch(`${door.url}/healthz`);
   const head = await fetch(`${door.url}/healthz`, { method: 'HEAD' });
