@@ -44,7 +44,7 @@ interface Candidate {
 
 /** A row of the native index has at most: user, anonymous, and 16 more. */
 const CANDIDATES_MAX = 18;
-/** The head of a row's list (identifier_index.cc). */
+/** The head of a row's list (row_nodes.h). */
 const LIST_COUNT_MASK = 0xffff;
 const LIST_LOGOUT = 1 << 16;
 

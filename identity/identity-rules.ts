@@ -7,7 +7,7 @@
  * - A rule set is a record of the log: from its sequence on it decides, never before.
  */
 
-/** The numbers native/src/identifier_index.cc knows by itself. */
+/** The numbers that native/src/node_values.h knows by itself. */
 export const USER_ID = 1;
 export const ANONYMOUS_ID = 2;
 /** Accounts (group ids) are nodes too, of a type that no rule names: they join nobody. */

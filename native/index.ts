@@ -185,7 +185,7 @@ export interface NativeIdentifierPath {
   readonly externalType: string;
 }
 
-/** From (identifier type, value) to dense node ordinals, outside the JS heap (identifier_index.cc). */
+/** From (identifier type, value) to dense node ordinals, outside the JS heap (identifier_index.h). */
 export interface NativeIdentifierIndex {
   /** What is looked for from now on, and how values are normalised, by type number. */
   configure(

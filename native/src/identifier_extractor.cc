@@ -40,43 +40,12 @@ bool AnyOf(const Block& mask, IsFound is_found) {
   return false;
 }
 
-bool IsSpace(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
-bool IsDigit(char byte) { return byte >= '0' && byte <= '9'; }
-
-void Trim(std::string* value) {
-  size_t start = 0, end = value->size();
-  while (end > start && IsSpace((*value)[end - 1])) end--;
-  while (start < end && IsSpace((*value)[start])) start++;
-  *value = value->substr(start, end - start);
-}
-
-void KeepDigits(std::string* value) {
-  value->erase(std::remove_if(value->begin(), value->end(), [](char c) { return !IsDigit(c); }),
-               value->end());
-}
-
-void NormalizePhone(std::string* value) {
-  bool is_international = !value->empty() && value->front() == '+';
-  KeepDigits(value);
-  if (!is_international && value->compare(0, 2, "00") == 0) {
-    is_international = true;
-    value->erase(0, 2);
-  }
-  if (is_international && !value->empty()) value->insert(value->begin(), '+');
+// Whether the JSON value that begins with this byte is one.
+bool IsStringOrNumber(char first) {
+  return first == '"' || first == '-' || (first >= '0' && first <= '9');
 }
 
 }  // namespace
-
-void Normalize(uint8_t steps, std::string* value) {
-  if (steps & (kTrim | kPhone)) Trim(value);
-  if (steps & kLower) {
-    for (char& byte : *value) {
-      if (byte >= 'A' && byte <= 'Z') byte |= 0x20;
-    }
-  }
-  if (steps & kDigits) KeepDigits(value);
-  if (steps & kPhone) NormalizePhone(value);
-}
 
 // `properties`, `traits` and `context` among the columns of `events`.
 const uint32_t IdentifierExtractor::kColumnOrdinals[kColumnCount] = {15, 16, 17};
@@ -172,7 +141,7 @@ void IdentifierExtractor::Walk(uint8_t column, uint32_t at, JsonText* json) {
       char type = json->Peek();
       if (type == '{' && !node.children.empty()) return Walk(column, child, json);
       if (type == '[' && !node.paths.empty()) return ReadExternalList(node, json);
-      bool is_value = type == '"' || type == '-' || IsDigit(type);
+      bool is_value = IsStringOrNumber(type);
       Slice text = json->Take();
       for (uint32_t path : node.paths) {
         if (is_value && !paths_[path].is_external_list) {
@@ -196,7 +165,7 @@ void IdentifierExtractor::ReadExternalList(const Node& node, JsonText* json) {
     }
     json->EachMember([&](Slice key) {
       char first = json->Peek();
-      bool is_value = first == '"' || first == '-' || IsDigit(first);
+      bool is_value = IsStringOrNumber(first);
       Slice text = json->Take();
       if (key.length == 2 && memcmp(key.data, "id", 2) == 0) {
         id = is_value ? text : Slice{};

@@ -11,21 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "normal_form.h"
 #include "segment_rows.h"
 
 namespace tributary {
-
-// How a value is made comparable, in this order whatever the order of the rules.
-// The bits are shared with identity/identity-rules.ts.
-enum NormalizeStep : uint8_t {
-  kTrim = 1,    // ASCII white space at both ends
-  kLower = 2,   // ASCII letters
-  kDigits = 4,  // what is no digit goes
-  kPhone = 8,   // as kDigits, with a leading + kept and a leading 00 taken for one
-};
-
-// Applies `steps` to `value`, in place.
-void Normalize(uint8_t steps, std::string* value);
 
 class IdentifierExtractor {
  public:

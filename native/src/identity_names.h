@@ -34,7 +34,7 @@ class IdentifierValues {
   // False when the node has no value, or none any more.
   bool Find(uint32_t node, DuckdbString* value) const {
     NodeEntry entry = Published(node);
-    if (entry.end == 0 || bytes_.elements()[entry.start] == 0) return false;
+    if (entry.end == 0 || bytes_.elements()[entry.start] == kErasedType) return false;
     *value = StringOver(reinterpret_cast<const char*>(bytes_.elements() + entry.start + 1),
                         static_cast<uint32_t>(entry.end - entry.start - 1));
     return true;

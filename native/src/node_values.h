@@ -14,6 +14,9 @@ namespace tributary {
 
 constexpr uint32_t kBlockNodes = 28;
 
+// The types that C++ knows by itself; rules number the others. Shared with identity/identity-rules.ts.
+enum NodeType : uint8_t { kErasedType = 0, kUserIdType = 1, kAnonymousIdType = 2, kAccountType = 255 };
+
 struct NodeBlock {
   uint64_t start;
   uint16_t ends[kBlockNodes];

@@ -1,5 +1,5 @@
 // What the stager asks of identity: room for what a batch can bring, and the nodes of staged rows. Implemented by
-// identifier_index.cc.
+// identifier_index.h.
 #pragma once
 #include <napi.h>
 
@@ -29,7 +29,7 @@ class RowResolver {
   virtual void Release(const RoomClaim& claim) = 0;
 
   // Appends to `words` what identity has to know of the rows [first, first + count), in a form of its own
-  // that the stager passes on (identifier_index.cc). New identifiers become nodes in the order of the rows. Runs on
+  // that the stager passes on (row_nodes.h). New identifiers become nodes in the order of the rows. Runs on
   // the stager's thread, and settles the claim of the rows.
   virtual ResolvedRows Resolve(const SegmentRows& rows, uint32_t first, uint32_t count,
                                const RoomClaim& claim, std::vector<uint32_t>* words) = 0;

@@ -135,7 +135,6 @@ struct AnchorRecord {
 constexpr uint32_t kOrdinalBits = 28;
 constexpr uint32_t kOrdinalMask = (1u << kOrdinalBits) - 1;
 constexpr uint32_t kSizeMany = 15;  // of profile_heads: so many anchors or more
-constexpr uint32_t kUserIdType = 1;
 
 inline uint32_t TypeOf(const AnchorRecord& record) {
   return record.next >> kOrdinalBits << 4 | record.node >> kOrdinalBits;

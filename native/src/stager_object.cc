@@ -11,7 +11,7 @@
 #include "packed_groups.h"
 #include "region.h"
 #include "stager.h"
-#include "state_part.h"
+#include "state_part_object.h"
 
 namespace tributary {
 
@@ -177,7 +177,7 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
   }
 
-  // readWindow(part, offset, target): the head as of state_part.h, a table in order (packed_groups.h).
+  // readWindow(part, offset, target): the head as of state_part_object.h, a table in order (packed_groups.h).
   Napi::Value ReadWindow(const Napi::CallbackInfo& info) {
     const FingerprintMap* table = WindowTable(info);
     if (table == nullptr) return ReadPart(info, WindowHead(info));
