@@ -19,6 +19,7 @@
 #include "hash.h"
 #include "node_table.h"
 #include "node_values.h"
+#include "prefetch.h"
 #include "slice.h"
 #include "state_part.h"
 
@@ -112,15 +113,15 @@ class NodeStore {
   // Returns the likely node, for the next pass.
   uint32_t PrefetchBlock(uint64_t hash) const {
     uint32_t node = table_.Candidate(TagOf(hash));
-    if (node != 0) __builtin_prefetch(blocks_.data<NodeBlock>() + (node - 1) / kBlockNodes);
+    if (node != 0) PrefetchLine(blocks_.data<NodeBlock>() + (node - 1) / kBlockNodes);
     return node;
   }
   void PrefetchValue(uint32_t node) const {
     if (node == 0) return;
     // Half of the values begin in one line and end in the next.
     NodeEntry entry = EntryAt(node);
-    __builtin_prefetch(values_.data<char>() + entry.start);
-    __builtin_prefetch(values_.data<char>() + entry.end - 1);
+    PrefetchLine(values_.data<char>() + entry.start);
+    PrefetchLine(values_.data<char>() + entry.end - 1);
   }
   void FillTable();
 

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "growing_memory.h"
+#include "prefetch.h"
 
 namespace tributary {
 
@@ -38,7 +39,7 @@ class NodeTable {
   static constexpr uint32_t kTagBits = 28;
 
   // The line of the home: fetching the one behind it as well, where half of the entries lie, gave nothing.
-  void Prefetch(uint32_t tag) const { __builtin_prefetch(slots_ + HomeOf(tag) * kSlotBytes); }
+  void Prefetch(uint32_t tag) const { PrefetchLine(slots_ + HomeOf(tag) * kSlotBytes); }
   // The first node of that tag, likely the one: for fetching what lies behind it ahead. 0 without one.
   uint32_t Candidate(uint32_t tag) const {
     return Find(tag, [](uint32_t) { return true; });
