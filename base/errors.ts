@@ -60,6 +60,13 @@ export const ERRORS = {
     retryable: false,
     help: 'Set --key or TRIBUTARY_KEY; what replays dead letters sends with --write-key or TRIBUTARY_WRITE_KEY, too.',
   },
+  TRIBUTARY_CONFIG_UNREACHABLE: {
+    message: 'The appliance at {url} cannot be reached, or the connection broke: {reason}.',
+    status: 500,
+    sqlstate: '08001',
+    retryable: true,
+    help: 'Is it running? --url or TRIBUTARY_URL says where it listens.',
+  },
   TRIBUTARY_CONFIG_LISTEN_FAILED: {
     message: 'Cannot listen on {host}:{port}.',
     status: 500,

@@ -1,6 +1,7 @@
 /** `tributary backup`: copies an appliance's data into a directory of backups, lists them, verifies one. */
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
+import { TributaryError } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
 import { createBackup } from '../engine/backup.ts';
 import { lockDataDirectory } from '../engine/engine.ts';
@@ -74,7 +75,11 @@ async function create(line: CommandLine, to: string, context: CommandContext): P
 
 async function list(directory: string, { stdout }: CommandContext): Promise<number> {
   const repository = new BackupRepository(openFileSystem(), directory);
-  for (const id of await repository.list()) {
+  const ids = await repository.list();
+  if (ids.length === 0) {
+    throw new TributaryError('TRIBUTARY_STORAGE_BACKUP_MISSING', { id: 'at all', path: directory });
+  }
+  for (const id of ids) {
     const { files } = await repository.read(id);
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     stdout.write(`${id}  ${files.length} files, ${formatBytes(bytes)}\n`);

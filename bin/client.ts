@@ -29,7 +29,10 @@ export function post(target: Target, path: string, body: string): Promise<Respon
   return ask(target, 'POST', path, body);
 }
 
-/** @param body JSON, where there is one. */
+/**
+ * @param body JSON, where there is one.
+ * @throws TributaryError TRIBUTARY_CONFIG_UNREACHABLE
+ */
 export function ask(
   target: Target,
   method: string,
@@ -40,7 +43,17 @@ export function ask(
     method,
     headers: { Authorization: `Bearer ${target.key}`, 'Content-Type': 'application/json' },
     ...(body !== undefined && { body }),
+  }).catch((cause: unknown) => {
+    throw unreachable(target, cause);
   });
+}
+
+/** @param error of `fetch`, or of reading what it answered. */
+export function unreachable({ url }: Target, error: unknown): TributaryError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const { code, message } = cause as { readonly code?: string; readonly message?: string };
+  const reason = code ?? message ?? String(cause);
+  return new TributaryError('TRIBUTARY_CONFIG_UNREACHABLE', { url, reason }, error);
 }
 
 /** The member `error` of an answer. */

@@ -8,6 +8,7 @@
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { TributaryError } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
 import { batchLines, bodyOf, type LineBatch, malformedLine } from './batches.ts';
 import { describeFailure, post, type Target, targetOf } from './client.ts';
@@ -24,6 +25,8 @@ import { unreadable } from './text-file.ts';
 
 const ATTEMPTS_MAX = 12;
 const PAUSE_MS_MAX = 10_000;
+/** Between two lines that say why it waits. */
+const WAITING_TOLD_MS = 10_000;
 const REJECTIONS_SHOWN_MAX = 5;
 
 interface Answer {
@@ -102,17 +105,26 @@ export async function sendLines(
   const startMs = performance.now();
   const describe = (): string => describeProgress(totals, performance.now() - startMs);
 
+  let toldMs = Number.NEGATIVE_INFINITY;
+  const tellWaiting = (why: string): void => {
+    if (performance.now() - toldMs < WAITING_TOLD_MS) return;
+    toldMs = performance.now();
+    context.stderr.write(`\n${why} Trying again…\n`);
+  };
+
   const batches = batchLines(lines, eventsMax);
   const sendInTurn = async (): Promise<void> => {
     for await (const batch of shared(batches)) {
-      count(totals, batch, await sendBatch(target, batch));
+      count(totals, batch, await sendBatch(target, batch, tellWaiting));
       bar.draw(totals.bytes, describe());
     }
   };
   try {
     await Promise.all(Array.from({ length: concurrency }, sendInTurn));
   } catch (error) {
-    context.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+    context.stderr.write('\n');
+    if (error instanceof TributaryError) throw error;
+    context.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
   bar.draw(totals.bytes, describe(), true);
@@ -124,12 +136,17 @@ function shared<Item>(iterator: AsyncGenerator<Item>): AsyncIterable<Item> {
   return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };
 }
 
-async function sendBatch(target: Target, batch: LineBatch): Promise<Answer> {
+async function sendBatch(
+  target: Target,
+  batch: LineBatch,
+  tellWaiting: (why: string) => void,
+): Promise<Answer> {
   const body = bodyOf(batch);
   for (let attempt = 1; ; attempt += 1) {
     const response = await post(target, '/v1/batch', body).catch((cause: unknown) => {
-      if (attempt < ATTEMPTS_MAX) return undefined;
-      throw new Error(`${target.url} cannot be reached`, { cause });
+      if (attempt === ATTEMPTS_MAX) throw cause;
+      if (cause instanceof Error) tellWaiting(cause.message);
+      return undefined;
     });
     if (response?.ok === true) return (await response.json()) as Answer;
     if (response !== undefined) {
@@ -137,7 +154,7 @@ async function sendBatch(target: Target, batch: LineBatch): Promise<Answer> {
       if (!isRetryable || attempt === ATTEMPTS_MAX) {
         throw new Error(placeOf(batch, response.status) + (await describeFailure(response)));
       }
-      await response.arrayBuffer();
+      tellWaiting(await describeFailure(response));
     }
     const askedMs = Number(response?.headers.get('retry-after') ?? 0) * 1000;
     await delay(Math.max(askedMs, Math.min(PAUSE_MS_MAX, 50 * 2 ** attempt)));

@@ -6,7 +6,14 @@
  */
 import { text } from 'node:stream/consumers';
 import { KIB } from '../base/units.ts';
-import { type AnsweredError, describeError, describeFailure, post, targetOf } from './client.ts';
+import {
+  type AnsweredError,
+  describeError,
+  describeFailure,
+  post,
+  targetOf,
+  unreachable,
+} from './client.ts';
 import {
   type CommandContext,
   integerFlag,
@@ -52,16 +59,23 @@ export async function sql(args: readonly string[], context: CommandContext): Pro
     context.stderr.write(`${await describeFailure(response)}\n`);
     return 1;
   }
+  const broken = (cause: unknown): never => {
+    throw unreachable(target, cause);
+  };
   if (format === 'table') {
-    const result = (await response.json()) as JsonResult;
+    const result = (await response.json().catch(broken)) as JsonResult;
     if (result.error !== undefined) return fail(result.error, context);
     context.stdout.write(formatTable(result));
     return 0;
   }
   let end = Buffer.alloc(0);
-  for await (const piece of response.body) {
-    context.stdout.write(piece);
-    end = Buffer.concat([end, piece]).subarray(-END_BYTES_MAX);
+  try {
+    for await (const piece of response.body) {
+      context.stdout.write(piece);
+      end = Buffer.concat([end, piece]).subarray(-END_BYTES_MAX);
+    }
+  } catch (cause) {
+    broken(cause);
   }
   if (format === 'json') context.stdout.write('\n');
   const error = errorAt(end.toString('utf8'));

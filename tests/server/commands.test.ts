@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -62,6 +64,24 @@ test('send names the line that is no JSON, a file that is not there, and a key t
   }
   const keyless = await run(['send', '-']);
   assert.match(keyless.stderr, /^TRIBUTARY_CONFIG_KEY_MISSING: No write key.*\n.*TRIBUTARY_KEY/);
+});
+
+test('a command that finds no appliance says where it looked, and how to say another place', async () => {
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const { port } = free.address() as AddressInfo;
+  free.close();
+  for (const args of [
+    ['sql', 'SELECT 1'],
+    ['lake', 'files'],
+    ['identity', 'rules', 'get'],
+  ]) {
+    const { code, stderr } = await run([...args, '--url', `http://127.0.0.1:${port}`], ADMIN_KEY);
+    assert.equal(code, 1);
+    const said =
+      /^TRIBUTARY_CONFIG_UNREACHABLE: .*http:\/\/127\.0\.0\.1:\d+ .*ECONNREFUSED\.\n.*--url[^\n]*\n$/;
+    assert.match(stderr, said);
+  }
 });
 
 test('sql ends a statement after the time it is given', async () => {
