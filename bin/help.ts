@@ -9,7 +9,7 @@ const OVERVIEW = `tributary: a customer data platform on one machine
   tributary send FILE.ndjson    send events from a file, or from standard input with -
   tributary dead-letters export what was not accepted, as NDJSON to repair; or replay it as it is
   tributary lake token          make, list and end the tokens other engines read the lake with
-  tributary lake files          files of the lake by table and day; and compact, erase, retain, profiles, expire, orphans
+  tributary lake files          files of the lake by table and day; and flush, compact, erase, retain, profiles, expire, orphans
   tributary identity            undo, split, block, link, unlink who is who; read, set and try rules; declare traits
   tributary erase PERSON        take a person out of everything; erasures tells what became of it
   tributary backup --to DIR     copy the data, while the appliance serves or not; list and verify backups
@@ -57,12 +57,13 @@ ${CLIENT_OPTIONS}, an admin key
 `;
 
 const LAKE = `tributary lake files
-tributary lake compact | erase | retain | profiles | expire | orphans [--dry-run]
+tributary lake flush | compact | erase | retain | profiles | expire | orphans [--dry-run]
 tributary lake token create NAME | list | revoke ID
 
 files counts the files of this tenant's lake by table and day. The tasks are done by the appliance itself as well:
-compact makes large sorted files of small ones, erase takes erased people out of files, retain drops rows older than
-their retention, profiles writes the tables profiles and identifiers as of what is flushed, expire forgets old snapshots, orphans moves objects that
+flush puts the newest rows into files, compact makes large sorted files of small ones, erase takes erased people out
+of files, retain drops rows older than their retention, profiles writes the tables profiles and identifiers as of
+what is flushed, expire forgets old snapshots, orphans moves objects that
 nothing refers to into the trash. What each did is printed as JSON.
 
 create prints a token with which another engine (ClickHouse, Trino, Spark) reads this tenant's tables over the

@@ -1,4 +1,4 @@
-/** `tributary lake files|compact|retain|profiles|expire|orphans`: an operator's look at the lake, and its tasks. */
+/** `tributary lake files|flush|compact|erase|retain|profiles|expire|orphans`: an operator's look at the lake, and its tasks. */
 import { formatBytes } from '../base/units.ts';
 import { LAKE_TASKS } from '../engine/lake-keeper.ts';
 import { ask, describeFailure, targetOf } from './client.ts';

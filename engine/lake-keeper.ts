@@ -16,7 +16,15 @@ import type { Maintenance } from './maintenance.ts';
 type Answer = Promise<Record<string, unknown>>;
 
 /** What may be asked for, although it is done by itself. */
-export const LAKE_TASKS = ['compact', 'erase', 'retain', 'profiles', 'expire', 'orphans'] as const;
+export const LAKE_TASKS = [
+  'flush',
+  'compact',
+  'erase',
+  'retain',
+  'profiles',
+  'expire',
+  'orphans',
+] as const;
 export type LakeTask = (typeof LAKE_TASKS)[number];
 
 export interface LakeKeeper {
@@ -34,6 +42,8 @@ export function lakeKeeper(maintenance: Maintenance): LakeKeeper {
     run(tenantId, task, dryRun) {
       const open = maintenance.openTenant(tenantId);
       switch (task) {
+        case 'flush':
+          return flush(open, dryRun);
         case 'compact':
           return compact(maintenance, open, dryRun);
         case 'erase':
@@ -84,6 +94,13 @@ async function filesOf(lake: LakeTable): Promise<unknown> {
         sorted_files: files.filter(({ sorted }) => sorted).length,
       })),
   };
+}
+
+/** Hot rows become files; those that are acknowledged meanwhile may stay hot. */
+async function flush({ cold, flusher }: OpenTenant, dryRun: boolean): Answer {
+  const waiting = { waiting_bytes: flusher.unflushedBytes, sequence_before: cold.sequence };
+  if (!dryRun && hasLocalFiles(cold)) await flusher.flush();
+  return { ...waiting, sequence: cold.sequence };
 }
 
 /** One job of each table; a table without work answers null. */

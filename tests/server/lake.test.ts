@@ -36,6 +36,36 @@ test('a running appliance has one namespace per tenant, and remembers its tokens
   }
 });
 
+test('what was just acknowledged is in the lake once a flush was asked for', async () => {
+  const appliance = await ApplianceProcess.start();
+  const ask = async (path: string, task?: object): Promise<Record<string, unknown>> => {
+    const response = await fetch(`${appliance.url}/v1/lake/${path}`, {
+      method: task === undefined ? 'GET' : 'POST',
+      headers: { Authorization: `Bearer ${ADMIN_KEY}` },
+      ...(task !== undefined && { body: JSON.stringify(task) }),
+    });
+    assert.equal(response.status, 200);
+    return (await response.json()) as Record<string, unknown>;
+  };
+  try {
+    await appliance.send('/v1/track', { event: 'Seen', userId: 'ann', messageId: 'f1' });
+    const dry = await ask('tasks', { task: 'flush', dry_run: true });
+    assert.deepEqual([Number(dry['waiting_bytes']) > 0, dry['sequence']], [true, 0]);
+    const flushed = await ask('tasks', { task: 'flush' });
+    assert.deepEqual([flushed['sequence_before'], flushed['sequence']], [0, 1]);
+    const { events } = (await ask('files')) as { events: { days: { rows: number }[] } };
+    assert.deepEqual(
+      events.days.map(({ rows }) => rows),
+      [1],
+    );
+    const again = await ask('tasks', { task: 'flush' });
+    assert.deepEqual([again['waiting_bytes'], again['sequence']], [0, 1]);
+    assert.deepEqual((await appliance.sql('SELECT count(*)::INTEGER FROM events')).rows, [[1]]);
+  } finally {
+    await appliance.remove();
+  }
+});
+
 test('with a bucket on an S3 store the appliance probes it, and copies what it holds', async () => {
   const server = await S3Server.open();
   const settings = {
