@@ -73,7 +73,7 @@ test('a value that does not fit is named with where it stands and what was expec
   for (const [sources, part] of [
     [{ flags: { listen: '8080' } }, 'expected host:port'],
     [{ flags: { listen: '127.0.0.1:65536' } }, 'expected host:port'],
-    [{ flags: { listen: true } }, 'sets --listen to true'],
+    [{ flags: { listen: true } }, 'sets --listen to nothing'],
     [file('hot_bytes_max = true'), 'tributary.toml sets hot_bytes_max to true'],
     [file('hot_bytes_max = "1 parsec"'), 'to "1 parsec"; expected a size'],
     [{ environment: { TRIBUTARY_HOT_BYTES_MAX: '63MiB' } }, `at least ${128 * MIB} bytes`],
