@@ -82,7 +82,7 @@ function readSetting({ name, written, origin, key }: Setting): unknown {
     origin,
     key,
     value:
-      written === true
+      written === true && key.startsWith('--')
         ? 'nothing'
         : JSON.stringify(typeof written === 'bigint' ? String(written) : written),
     expected: type.expected,
