@@ -14,20 +14,21 @@
 #include <cstring>
 
 #include "growing_memory.h"
+#include "prefetch.h"
 
 namespace tributary {
 
 class FingerprintMap {
  public:
   void Prefetch(uint64_t hash) const {
-    if (count_ > 0) __builtin_prefetch(HashesFor(hash) + SlotOf(hash));
+    if (count_ > 0) PrefetchLine(HashesFor(hash) + SlotOf(hash));
   }
   // For a hash that will be added.
   void PrefetchForAdding(uint64_t hash) const {
     if (count_ == 0) return;
     uint64_t* hashes = HashesFor(hash);
-    __builtin_prefetch(hashes + SlotOf(hash), 1);
-    __builtin_prefetch(FingerprintsOf(hashes) + SlotOf(hash), 1);
+    PrefetchLine(hashes + SlotOf(hash));
+    PrefetchLine(FingerprintsOf(hashes) + SlotOf(hash));
   }
   const uint32_t* Find(uint64_t hash) const {
     if (count_ == 0) return nullptr;
