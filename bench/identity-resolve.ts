@@ -25,7 +25,7 @@ const POPULATION_EVENTS = 400_000;
 const WARM_UP_SHARE = 0.5;
 const INGEST_SHARE = 0.25;
 /** Enough for a share of any machine's rate. */
-const INGEST_PER_SECOND_MAX = 130_000;
+const INGEST_PER_SECOND_MAX = 170_000;
 const LOAD_SHARE = 0.5;
 const IDENTIFIERS_MAX = 50_000;
 const WARM_UP_MS = 500;
