@@ -27,6 +27,8 @@ export class PairReader {
     this.pairs = new Uint32Array(new SharedArrayBuffer(8 * linesMax));
     const workerData: PairWorkerData = { progress: this.#progress, pairs: this.pairs };
     this.#worker = new Worker(WORKER, { workerData });
+    // Whoever waits for lines has been told by then.
+    this.#worker.on('error', () => {});
   }
 
   /** Begins with a file; the one before is read. */
