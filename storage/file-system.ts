@@ -55,10 +55,10 @@ export interface FileHandle {
   /** Makes the content durable, and the size as far as reading it back needs it (fdatasync). */
   sync(): Promise<void>;
   /**
-   * `writeFully` and `sync` as one operation, on a handle that can: whoever waits for both is woken once.
-   * @returns milliseconds that the sync took.
+   * A write and its sync as one operation, on a handle that can: whoever waits for both is woken once.
+   * @returns milliseconds that the sync took; undefined when not all was written: then nothing is synced.
    */
-  readonly writeSynced?: (bytes: Uint8Array, position: number) => Promise<number>;
+  readonly writeSynced?: (bytes: Uint8Array, position: number) => Promise<number | undefined>;
   /** Cuts or extends (with zeros) the file to `bytes`. Durable after `sync`. */
   truncate(bytes: number): Promise<void>;
   size(): Promise<number>;
@@ -158,7 +158,11 @@ export async function writeSynced(
   position: number,
   clock: Clock,
 ): Promise<number> {
-  if (handle.writeSynced !== undefined) return handle.writeSynced(bytes, position);
+  if (handle.writeSynced !== undefined) {
+    const syncMs = await handle.writeSynced(bytes, position);
+    if (syncMs !== undefined) return syncMs;
+    // Short, or refused because it is direct. What was written is written again.
+  }
   await writeFully(handle, bytes, position);
   const startedMs = clock.monotonicMs();
   await handle.sync();

@@ -19,7 +19,6 @@ import {
   type LockKind,
   type OpenMode,
   type OpenOptions,
-  writeFully,
 } from './file-system.ts';
 
 export interface NodeFileSystemOptions {
@@ -150,7 +149,7 @@ async function openDirect(path: string, mode: OpenMode): Promise<fs.FileHandle |
 }
 
 class NodeHandle implements FileHandle {
-  readonly writeSynced?: (bytes: Uint8Array, position: number) => Promise<number>;
+  readonly writeSynced?: (bytes: Uint8Array, position: number) => Promise<number | undefined>;
   readonly #path: string;
   readonly #mode: OpenMode;
   #handle: fs.FileHandle;
@@ -169,7 +168,7 @@ class NodeHandle implements FileHandle {
     this.#handle = handle;
     this.#direct = direct;
     if (asOne !== undefined) {
-      this.writeSynced = (bytes, position) => this.#writeAsOne(asOne, bytes, position);
+      this.writeSynced = (bytes, position) => asOne(this.#handle.fd, bytes, position);
     }
   }
 
@@ -186,20 +185,6 @@ class NodeHandle implements FileHandle {
       await this.#reopenBuffered();
       return (await this.#handle.writev(buffers, position)).bytesWritten;
     }
-  }
-
-  async #writeAsOne(
-    asOne: NonNullable<NodeFileSystemOptions['writeSynced']>,
-    bytes: Uint8Array,
-    position: number,
-  ): Promise<number> {
-    const syncMs = await asOne(this.#handle.fd, bytes, position);
-    if (syncMs !== undefined) return syncMs;
-    // Short, or refused because it is direct. What was written is written again.
-    await writeFully(this, bytes, position);
-    const startedMs = performance.now();
-    await this.sync();
-    return performance.now() - startedMs;
   }
 
   async #reopenBuffered(): Promise<void> {
