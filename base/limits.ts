@@ -171,6 +171,8 @@ export const LIMITS = Object.freeze({
 
   /** SQL text of one statement, bytes. */
   sqlBytesMax: 256 * KIB,
+  /** The longest time a statement may be given, milliseconds. */
+  sqlTimeoutMsMax: 3_600_000,
   /** Parameters of one statement. */
   sqlParametersMax: 1000,
   /** All parameters of one statement as JSON, bytes. */

@@ -14,6 +14,11 @@ export function nearestName(name: string, candidates: readonly string[]): string
   return nearest;
 }
 
+/** What a message ends with that may name it: ` (did you mean …?)`, or nothing. @param before it, such as `--`. */
+export function hintOf(nearest: string | undefined, before = ''): string {
+  return nearest === undefined ? '' : ` (did you mean ${before}${nearest}?)`;
+}
+
 /** Levenshtein's distance, by rows: insertions, deletions and substitutions between two names. */
 function editDistance(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, position) => position);

@@ -1,4 +1,5 @@
 /** Groups NDJSON lines into the bodies of batches. */
+import { isJson } from '../base/json-text.ts';
 import { LIMITS } from '../base/limits.ts';
 
 export interface LineBatch {
@@ -51,13 +52,4 @@ export function bodyOf({ lines }: LineBatch): string {
 /** The line that makes a batch unreadable: the first that is no JSON. */
 export function malformedLine({ lines }: LineBatch): NumberedLine | undefined {
   return lines.find(({ text }) => !isJson(text));
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,7 @@
 /** What a command is given: flags, and words that are not flags. Each command says which flags it has. */
 import { parseArgs } from 'node:util';
 import { TributaryError } from '../base/errors.ts';
-import { nearestName } from '../base/nearest-name.ts';
+import { hintOf, nearestName } from '../base/nearest-name.ts';
 
 export interface CommandLine {
   readonly words: readonly string[];
@@ -55,8 +55,7 @@ export function parseCommandLine(
 export function requireKnownFlags(line: CommandLine, known: readonly string[]): void {
   for (const flag of Object.keys(line.flags)) {
     if (flag === 'help' || known.includes(flag)) continue;
-    const nearest = nearestName(flag, known);
-    const hint = nearest === undefined ? '' : ` (did you mean --${nearest}?)`;
+    const hint = hintOf(nearestName(flag, known), '--');
     const parameters = { origin: 'the command line', key: `--${flag}`, hint };
     throw new TributaryError('TRIBUTARY_CONFIG_UNKNOWN_KEY', parameters);
   }

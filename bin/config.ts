@@ -9,7 +9,7 @@
  * - A value is checked where it was written, and the message says where.
  */
 import { TributaryError } from '../base/errors.ts';
-import { nearestName } from '../base/nearest-name.ts';
+import { hintOf, nearestName } from '../base/nearest-name.ts';
 import {
   type Configuration,
   flagOf,
@@ -130,7 +130,6 @@ function settingsOfFlags(flags: ConfigurationSources['flags']): Setting[] {
 }
 
 function refuse(origin: string, key: string, known: readonly string[]): never {
-  const nearest = nearestName(key, known);
-  const hint = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+  const hint = hintOf(nearestName(key, known));
   throw new TributaryError('TRIBUTARY_CONFIG_UNKNOWN_KEY', { origin, key, hint });
 }

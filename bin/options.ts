@@ -5,6 +5,7 @@
  * An option `hot_dir` is `hot_dir` in the TOML file, `TRIBUTARY_HOT_DIR` in the environment and
  * `--hot-dir` on the command line.
  */
+import { LIMITS } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 import { parseNetworks } from '../ingest/ip-address.ts';
 
@@ -250,7 +251,11 @@ export const OPTIONS = {
   ),
   query_workers: option(integer(1, 64), 2, 'Query processes per tenant.'),
   query_memory_bytes_max: option(bytes(128 * MIB), GIB, 'Memory of one query process.'),
-  query_timeout_ms: option(integer(1, 3_600_000), 30_000, 'Time a query may take by default.'),
+  query_timeout_ms: option(
+    integer(1, LIMITS.sqlTimeoutMsMax),
+    30_000,
+    'Time a query may take by default.',
+  ),
   shutdown_timeout_ms: option(
     integer(0, 600_000),
     20_000,

@@ -5,6 +5,7 @@
  * code is 1, and no table is made of a part of the rows.
  */
 import { text } from 'node:stream/consumers';
+import { LIMITS } from '../base/limits.ts';
 import { KIB } from '../base/units.ts';
 import {
   type AnsweredError,
@@ -23,7 +24,6 @@ import {
 import { helpFor } from './help.ts';
 import { formatTable, type TableResult } from './table.ts';
 
-const TIMEOUT_MS_MAX = 3_600_000;
 const FLAGS = ['url', 'key', 'format', 'timeout-ms'];
 
 interface JsonResult extends TableResult {
@@ -50,7 +50,7 @@ export async function sql(args: readonly string[], context: CommandContext): Pro
     params: (line.lists['param'] ?? []).map(parameterOf),
     format: format === 'table' ? 'json' : format,
     ...(line.flags['timeout-ms'] !== undefined && {
-      timeout_ms: integerFlag(line, 'timeout-ms', 0, 1, TIMEOUT_MS_MAX),
+      timeout_ms: integerFlag(line, 'timeout-ms', 0, 1, LIMITS.sqlTimeoutMsMax),
     }),
   };
   const target = targetOf(line, context, 'admin');

@@ -23,12 +23,15 @@ export function replayIdOf({ messageId, sequence }: DeadLetter): string {
   return messageId ?? `dead-letter-${sequence}`;
 }
 
+/** The same in SQL over `dead_letters`. */
+export const REPLAY_ID = "coalesce(message_id, 'dead-letter-' || sequence)";
+
 /**
  * A condition of SQL over `dead_letters`: of the letters of one id the newest. What is replayed and rejected once more
  * is a letter again, under the same id; who sent both would send twice as many with each replay.
  */
 export const NEWEST_OF_ITS_ID = `sequence IN (
-  SELECT max(sequence) FROM dead_letters GROUP BY coalesce(message_id, 'dead-letter-' || sequence))`;
+  SELECT max(sequence) FROM dead_letters GROUP BY ${REPLAY_ID})`;
 
 /**
  * @param patch members that replace the event's own of the same name; `null` takes one away.

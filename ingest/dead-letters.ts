@@ -7,7 +7,7 @@
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
-import { type DeadLetter, NEWEST_OF_ITS_ID } from './dead-letter-event.ts';
+import { type DeadLetter, NEWEST_OF_ITS_ID, REPLAY_ID } from './dead-letter-event.ts';
 import type { SqlExecutor } from './ports.ts';
 import { queryRows, type Row } from './sql-rows.ts';
 
@@ -76,7 +76,7 @@ function deadLetterQuery(filter: DeadLetterFilter): { sql: string; params: (stri
   if (filter.isNewestOnly === true) conditions.push(NEWEST_OF_ITS_ID);
   const sql = `WITH page AS (
       SELECT sequence, received_at, source, code, path, message_id, payload::VARCHAR AS payload,
-        coalesce(message_id, 'dead-letter-' || sequence) AS replay_id
+        ${REPLAY_ID} AS replay_id
       FROM dead_letters ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
       ORDER BY sequence LIMIT ${filter.limit + 1})
     SELECT sequence, received_at, source, code, path, message_id, payload,

@@ -1,5 +1,6 @@
 /** What no other route took: preflights of browsers, wrong methods, unknown paths. */
 import { TributaryError } from '../base/errors.ts';
+import { hintOf } from '../base/nearest-name.ts';
 import { answerPreflight } from './cross-origin.ts';
 import { HttpExchange } from './http-exchange.ts';
 import type { RouteTable } from './route-table.ts';
@@ -16,8 +17,7 @@ export function serveFallbacks(app: TemplatedApp, routes: RouteTable): void {
     const exchange = new HttpExchange(response, request);
     const methods = routes.methodsAt(path);
     if (methods === undefined) {
-      const nearest = routes.nearestTo(path);
-      const hint = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+      const hint = hintOf(routes.nearestTo(path));
       exchange.answerError(new TributaryError('TRIBUTARY_INGEST_PATH_UNKNOWN', { path, hint }));
       return;
     }

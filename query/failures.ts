@@ -7,7 +7,7 @@
  * - A failure that leaves the engine in doubt asks for the worker's retirement.
  */
 import type { ErrorCode, ErrorParameters } from '../base/errors.ts';
-import { nearestName } from '../base/nearest-name.ts';
+import { hintOf, nearestName } from '../base/nearest-name.ts';
 import type { Problem } from './duckdb.ts';
 import type { Denial, GatePolicy } from './gate.ts';
 
@@ -82,8 +82,7 @@ export function failureFromDenial(denial: Denial, { relations }: GatePolicy): Fa
 
 /** @param known the relations there are, for a name that was mistyped. */
 export function unknownRelation(name: string, known: readonly string[] = []): Failure {
-  const nearest = nearestName(name, known);
-  const hint = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+  const hint = hintOf(nearestName(name, known));
   return failure('TRIBUTARY_QUERY_RELATION_UNKNOWN', { name, hint });
 }
 

@@ -38,7 +38,7 @@ export const SQL_SERVICE_DEFAULTS = Object.freeze({
   workerCount: 2,
   queueMax: 64,
   timeoutMs: 60_000,
-  timeoutMsMax: 3_600_000,
+  timeoutMsMax: LIMITS.sqlTimeoutMsMax,
   resultRowsMax: 1_000_000_000,
   resultBytesMax: 4 * 1024 ** 3,
 });

@@ -8,6 +8,7 @@
  * - JSON columns are embedded as they are. DuckDB reads more than JSON (`NaN`, trailing commas), so a
  *   value that could be such is parsed, and given as a string when it is not JSON.
  */
+import { isJson } from '../base/json-text.ts';
 import {
   ArrayType,
   ArrayValue,
@@ -145,15 +146,6 @@ function rawJson(value: Value): string {
   const text = String(value);
   if (DOUBTFUL_JSON.test(text) && !isJson(text)) return JSON.stringify(text);
   return text.includes('\n') || text.includes('\r') ? text.replace(LINE_BREAKS, ' ') : text;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function numberText(value: number): string {
