@@ -333,7 +333,7 @@ export const ERRORS = {
     status: 400,
     sqlstate: '22023',
     retryable: false,
-    help: 'docs/identity.md lists the types that are known from the start.',
+    help: 'GET /v1/identity/rules lists the types there are.',
   },
   TRIBUTARY_IDENTITY_PROFILE_UNKNOWN: {
     message: 'There is no profile {profile}.',
@@ -350,11 +350,11 @@ export const ERRORS = {
     help: 'Accounts are the groupIds of events; the table accounts lists them.',
   },
   TRIBUTARY_IDENTITY_IDENTIFIER_UNKNOWN: {
-    message: 'One of {a} and {b} belongs to nobody.',
+    message: 'Nobody is known by {identifiers}.',
     status: 404,
     sqlstate: '02000',
     retryable: false,
-    help: 'It was never seen, names nobody, or is a device whose owner logged out.',
+    help: 'It was never seen, is blocked, or is a device whose owner logged out.',
   },
   TRIBUTARY_IDENTITY_RULES_INVALID: {
     message: 'The identity rules cannot be used: {reason}.',

@@ -66,6 +66,7 @@ const OBSTACLES: Readonly<Record<string, string>> = {
   two_values:
     'two_values: both have a value of a type that is unique; --force links them all the same',
   limit: 'limit: the profile would have too many values of a type; --force links them all the same',
+  blocked: 'blocked: a value that names nobody cannot be linked',
   profile_full: 'profile_full: the profile would have too many identifiers or merges',
   nothing_to_split: 'nothing_to_split: none of the identifiers is in the profile, or all are',
 };

@@ -43,7 +43,7 @@ export function drawGraph(drawn: DrawnGraph, format: GraphFormat): string {
   for (const { a, b, edge, ...attributes } of drawn.edges) {
     graph.addUndirectedEdgeWithKey(edge, a, b, { ...attributes, label: attributes['state'] ?? '' });
   }
-  if (format === 'gexf') return gexf.write(graph);
+  if (format === 'gexf') return writable(gexf.write(graph));
   return format === 'json' ? `${JSON.stringify(graph.export())}\n` : writeGraphml(graph);
 }
 
@@ -87,9 +87,11 @@ const XML_ESCAPES: Readonly<Record<string, string>> = {
   '"': '&quot;',
 };
 
-/** Control characters that XML 1.0 has no way to write become U+FFFD. */
 function escapeXml(text: string): string {
-  return text
-    .replace(/[^\t\n\r -\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
-    .replace(/[&<>"]/g, (sign) => XML_ESCAPES[sign]!);
+  return writable(text).replace(/[&<>"]/g, (sign) => XML_ESCAPES[sign]!);
+}
+
+/** Control characters that XML 1.0 has no way to write become U+FFFD. */
+function writable(text: string): string {
+  return text.replace(/[^\t\n\r -\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd');
 }

@@ -73,7 +73,7 @@ export function parseIdentityCommand(value: unknown): IdentityCommand {
       return {
         command: 'split',
         profile: profile as string,
-        identifiers: identifiers.map((one) => identifierOf(one, 'identifiers')),
+        identifiers: identifiers.map((one) => identifierOf(one, 'one of identifiers')),
       };
     }
     case 'block':
@@ -103,11 +103,10 @@ function pairOf(fields: Fields): { a: NamedIdentifier; b: NamedIdentifier } {
 }
 
 function identifierOf(value: unknown, name: string): NamedIdentifier {
-  const { type, value: text } = objectOf(value, name);
-  if (typeof type !== 'string' || typeof text !== 'string') {
-    return refuse(`${name} has a type and a value`);
-  }
-  return { type, value: text };
+  const { type, value: text } = (value ?? {}) as Fields;
+  if (typeof type === 'string' && typeof text === 'string') return { type, value: text };
+  const state = value === undefined ? 'is missing' : 'is no identifier';
+  return refuse(`${name} ${state}; one is {"type":"email","value":"ada@example.com"}`);
 }
 
 function flagOf(value: unknown, name: string): boolean {

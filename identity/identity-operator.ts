@@ -16,7 +16,7 @@ import type { EdgeReason } from './edge-log.ts';
 import type { IdentityCommand, NamedIdentifier } from './identity-command.ts';
 import type { IdentityJournal } from './identity-journal.ts';
 import type { JoinRules } from './join-rules.ts';
-import { anchorIn, NODE } from './node-words.ts';
+import { anchorIn, isBlocked, NODE } from './node-words.ts';
 import type { OperatorStatement, PartStatement } from './operator-statement.ts';
 import { RECORD, RECORD_WORDS } from './profile-store.ts';
 
@@ -244,17 +244,15 @@ export class IdentityOperator {
     const { edges, profiles } = this.#options;
     const blocked = this.#options.nodeOf(identifier);
     if (blocked === 0) return { ...NOTHING, reason: 'blocked', obstacle: 'unknown' };
-    if (!retroactive) {
-      if (this.#blocked.has(blocked)) {
-        return { ...NOTHING, reason: 'blocked', obstacle: 'blocked_already' };
-      }
-      return { ...NOTHING, reason: 'blocked', blocked };
-    }
     const touching = (profile: number): number[] =>
       edgesOfProfile(profile, this.#options).filter((edge) =>
         edges.ends(edge).some((anchor) => profiles.nodeOf(anchor) === blocked),
       );
-    const touched = this.#profilesOf(blocked).filter((profile) => touching(profile).length > 0);
+    const holding = retroactive ? this.#profilesOf(blocked) : [];
+    const touched = holding.filter((profile) => touching(profile).length > 0);
+    if (touched.length === 0 && this.#blocked.has(blocked)) {
+      return { ...NOTHING, reason: 'blocked', obstacle: 'blocked_already' };
+    }
     const partitions = touched.map((profile) => this.#partition(profile, touching(profile), []));
     const retracted = touched.flatMap(touching);
     return { reason: 'blocked', blocked, retracted, forbidden: [], partitions, undoes: 0 };
@@ -266,6 +264,9 @@ export class IdentityOperator {
     const anchors = nodes.map((node) => (node === 0 ? 0 : anchorIn(words[node]!)));
     const [from, to] = anchors as [number, number];
     if (from === 0 || to === 0) return { ...NOTHING, reason: 'linked', obstacle: 'unknown' };
+    if (nodes.some((node) => isBlocked(words[node]!))) {
+      return { ...NOTHING, reason: 'linked', obstacle: 'blocked' };
+    }
     const joined = [profiles.profileOf[from]!, profiles.profileOf[to]!];
     if (joined[0] === joined[1]) {
       return { ...NOTHING, reason: 'linked', obstacle: 'linked_already' };

@@ -32,7 +32,11 @@ const OWN_FIELDS: Readonly<Record<string, string>> = {
   userId: 'user_id',
   anonymousId: 'anonymous_id',
 };
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const MINUTE_SECONDS = 60;
+const UNIT_SECONDS: Readonly<Record<string, number>> = {
+  ...{ s: 1, m: MINUTE_SECONDS },
+  ...{ h: 3600, d: 86_400 },
+};
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -69,6 +73,7 @@ export function reviseRules(current: IdentityRules, next: IdentityRules): Identi
     const rule = next.types.find((candidate) => candidate.type === type);
     if (!rule?.from.includes(field)) refuse(`${type} is needed, and read from ${field}`);
   }
+  next.types.forEach(requireWindow);
   const kept = current.types.map(
     (rule) => next.types.find(({ type }) => type === rule.type) ?? { ...rule, from: [], block: [] },
   );
@@ -80,6 +85,13 @@ export function reviseRules(current: IdentityRules, next: IdentityRules): Identi
     );
   }
   return { ...next, types, version: current.version + 1 };
+}
+
+/** A window shorter than the minute it is counted in holds nothing. Asked of new rules alone: those of the log hold. */
+function requireWindow({ type, limit }: IdentifierRule): void {
+  if (limit?.perSeconds != null && limit.perSeconds < MINUTE_SECONDS) {
+    refuse(`${type}: limit.per is at least a minute, "1m"`);
+  }
 }
 
 /** The JSON form of a rule set, without its version. */
@@ -103,9 +115,17 @@ export function rulesToJson(rules: IdentityRules): Record<string, unknown> {
 }
 
 function parseType(value: unknown): IdentifierRule {
-  const fields = objectOf(value, 'a type', TYPE_FIELDS);
-  const type = textOf(fields['type'], 'type');
-  if (!TYPE_NAME.test(type) || type === ACCOUNT_TYPE_NAME) refuse(`${type} cannot name a type`);
+  const name = (value as Fields | null)?.['type'];
+  const fields = objectOf(
+    value,
+    `the type ${JSON.stringify(name) ?? 'without a name'}`,
+    TYPE_FIELDS,
+  );
+  const type = textOf(fields['type'], 'the name of a type');
+  if (type === ACCOUNT_TYPE_NAME) refuse(`${type} cannot name a type: it is the account's`);
+  if (!TYPE_NAME.test(type)) {
+    refuse(`${type} cannot name a type: a name is a lower-case letter, then such, digits and _`);
+  }
   const { strength, unique, max_strong_neighbours: neighbours } = fields;
   if (strength !== 'strong' && strength !== 'weak') refuse(`${type}: strength is strong or weak`);
   if (typeof unique !== 'boolean') refuse(`${type}: unique is true or false`);
@@ -117,28 +137,34 @@ function parseType(value: unknown): IdentifierRule {
     limit: parseLimit(fields['limit'] ?? null, type),
     strongNeighboursMax:
       neighbours == null ? null : countOf(neighbours, `${type}: max_strong_neighbours`, 64),
-    normalize: listOf(fields['normalize'] ?? [], 'normalize', NORMALIZE_STEPS.length).map((step) =>
-      NORMALIZE_STEPS.includes(step as NormalizeStep)
-        ? (step as NormalizeStep)
-        : refuse(`${type}: ${String(step)} is no step; there are ${NORMALIZE_STEPS.join(', ')}`),
+    normalize: listOf(fields['normalize'] ?? [], `${type}: normalize`, NORMALIZE_STEPS.length).map(
+      (step) =>
+        NORMALIZE_STEPS.includes(step as NormalizeStep)
+          ? (step as NormalizeStep)
+          : refuse(
+              `${type}: ${JSON.stringify(step)} is no step; there are ${NORMALIZE_STEPS.join(', ')}`,
+            ),
     ),
-    from: listOf(fields['from'] ?? [], 'from', 16).map((path) => parsePath(path, type)),
-    block: listOf(fields['block'] ?? [], 'block', LIMITS.blockedValuesMax).map((blocked) =>
+    from: listOf(fields['from'] ?? [], `${type}: from`, 16).map((path) => parsePath(path, type)),
+    block: listOf(fields['block'] ?? [], `${type}: block`, LIMITS.blockedValuesMax).map((blocked) =>
       parseBlocked(blocked, type),
     ),
   };
 }
 
 function parsePath(value: unknown, type: string): string {
-  const path = textOf(value, 'from');
+  const path = textOf(value, `${type}: from`);
   if (OWN_FIELDS[path] === type || PATH.test(path)) return path;
-  return refuse(`${type}: ${path} is no path below properties, traits or context`);
+  return refuse(
+    `${type}: ${path} is no path below properties, traits or context: up to 8 keys of letters, digits, _, $ and -, with dots between`,
+  );
 }
 
 function parseBlocked(value: unknown, type: string): BlockedValue {
   if (typeof value === 'string') return value;
-  const { regex } = objectOf(value, `${type}: a blocked value`, ['regex']);
-  const pattern = textOf(regex, 'regex');
+  const what = `${type}: a blocked value that is not a text`;
+  const { regex } = objectOf(value, what, ['regex']);
+  const pattern = textOf(regex, `${type}: regex`);
   const test = compilePattern(pattern);
   if (typeof test !== 'function') refuse(`${type}: ${pattern} is no RE2 pattern (${test.reason})`);
   return { regex: pattern };

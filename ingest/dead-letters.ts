@@ -8,6 +8,7 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
 import { type DeadLetter, NEWEST_OF_ITS_ID, REPLAY_ID } from './dead-letter-event.ts';
+import { isoTime } from './iso-time.ts';
 import type { SqlExecutor } from './ports.ts';
 import { queryRows, type Row } from './sql-rows.ts';
 
@@ -138,9 +139,9 @@ function readText(name: string, value: unknown): string {
 }
 
 function readTime(name: string, value: unknown): string {
-  const milliseconds = typeof value === 'string' ? Date.parse(value) : Number.NaN;
-  if (!Number.isNaN(milliseconds)) return new Date(milliseconds).toISOString();
-  throw invalid(`${name} is not an ISO 8601 time`);
+  const time = typeof value === 'string' ? isoTime(value) : undefined;
+  if (time !== undefined) return time;
+  throw invalid(`${name} is not an ISO 8601 time such as 2026-03-01T02:00:00Z`);
 }
 
 export function invalid(reason: string): TributaryError {

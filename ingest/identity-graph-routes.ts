@@ -19,6 +19,7 @@ import type {
   GraphAnswer,
   Identifier,
   IdentityGraphs,
+  IdentityResolver,
   SqlExecutor,
 } from './ports.ts';
 import { queryRows, type Row } from './sql-rows.ts';
@@ -104,11 +105,14 @@ async function profileGraph(
 async function explanation(context: IdentityGraphContext, request: HttpRequest): Promise<object> {
   const { tenantId } = authenticateAdmin(context.authenticator, request);
   const [a, b] = [identifierOf(request, 'a'), identifierOf(request, 'b')];
-  const { graphs, sql } = ready(context);
+  const { graphs, identity, sql } = ready(context);
   const found = graphs.explain(tenantId, a, b);
   if (found === undefined) {
-    const names = { a: `${a.type}:${a.value}`, b: `${b.type}:${b.value}` };
-    throw new TributaryError('TRIBUTARY_IDENTITY_IDENTIFIER_UNKNOWN', names);
+    const unknown = [a, b].filter((end) => identity?.resolve(tenantId, end) === null);
+    const identifiers = unknown.map(({ type, value }) => `${type}:${value.slice(0, 64)}`);
+    throw new TributaryError('TRIBUTARY_IDENTITY_IDENTIFIER_UNKNOWN', {
+      identifiers: identifiers.join(' nor '),
+    });
   }
   const shown = await withStatements(sql, tenantId, found);
   if (found.joined) return shown;
@@ -164,10 +168,14 @@ async function obstaclesBetween(
   return rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])));
 }
 
-function ready(context: IdentityGraphContext): { graphs: IdentityGraphs; sql: SqlExecutor } {
-  const { graphs, sql } = requireReady(context.state());
+function ready(context: IdentityGraphContext): {
+  graphs: IdentityGraphs;
+  identity: IdentityResolver | undefined;
+  sql: SqlExecutor;
+} {
+  const { graphs, identity, sql } = requireReady(context.state());
   if (graphs === undefined) throw invalid('this appliance has no identity graphs');
-  return { graphs, sql };
+  return { graphs, identity, sql };
 }
 
 /** @throws TRIBUTARY_INGEST_REQUEST_INVALID */

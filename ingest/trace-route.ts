@@ -9,6 +9,7 @@ import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
 import { type AdminContext, AdminRoutes } from './admin-routes.ts';
 import { requireReady } from './batch-intake.ts';
+import { isoTime } from './iso-time.ts';
 import { queryRows } from './sql-rows.ts';
 import { assembleTrace, type Occurrence, traceQuery, withFiles } from './trace.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
@@ -67,8 +68,8 @@ function decodeParameter(text: string): string {
 export function readTime(request: HttpRequest, name: string): string | undefined {
   const text = request.getQuery(name);
   if (text === undefined || text === '') return undefined;
-  const milliseconds = Date.parse(text);
-  if (!Number.isNaN(milliseconds)) return new Date(milliseconds).toISOString();
-  const reason = `\`${name}\` is not an ISO 8601 time`;
+  const time = isoTime(text);
+  if (time !== undefined) return time;
+  const reason = `\`${name}\` is not an ISO 8601 time such as 2026-03-01T02:00:00Z; a + is written %2B`;
   throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason });
 }

@@ -123,6 +123,25 @@ test('a value blocked in retrospect no longer holds people together', async (con
   assert.equal(people(engine).length, 3);
 });
 
+test('a value that is blocked is not blocked again, in retrospect either, nor linked', async (context) => {
+  const engine = await open(context);
+  await engine.send([identify('till@shop.example', { userId: 'ann' }), page({ userId: 'bob' })]);
+  const block = { command: 'block', identifier: email('till@shop.example') } as const;
+  const obstacles: (string | null)[] = [];
+  for (const retroactive of [false, false, true, true, false]) {
+    obstacles.push((await tell(engine, { ...block, retroactive })).obstacle);
+  }
+  // The first in retrospect takes apart what the one before left together.
+  const again = 'blocked_already';
+  assert.deepEqual(obstacles, [null, again, null, again, again]);
+  const forbidden = engine.tenant.hot.edges.segments
+    .flatMap((segment) => readRows(segment))
+    .filter(({ state }) => state === 'forbidden');
+  assert.equal(forbidden.length, 2);
+  const link = { command: 'link', a: user('bob'), b: block.identifier, force: true } as const;
+  assert.equal((await tell(engine, link)).obstacle, 'blocked');
+});
+
 test('two known users become one by force alone, and part again', async (context) => {
   const engine = await open(context);
   await engine.send([page({ userId: 'ann' }), page({ userId: 'bob' })]);
@@ -178,6 +197,9 @@ test('a command that is none is refused by name', () => {
       code: 'TRIBUTARY_IDENTITY_COMMAND_INVALID',
     });
   }
+  assert.throws(() => parseIdentityCommand({ command: 'link', a: user('ann') }), {
+    message: /b is missing; one is {"type":/,
+  });
 });
 
 const name = (prefix: string, count: number) => fc.nat(count - 1).map((n) => `${prefix}${n}`);

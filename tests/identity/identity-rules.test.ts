@@ -56,6 +56,10 @@ test('rules that make no sense are refused with the reason', () => {
     [/no path below/, (rules) => rules.types.push({ ...CRM, from: ['integrations.x'] })],
     [/group_id cannot name/, (rules) => rules.types.push({ ...CRM, type: 'group_id' })],
     [/limit.per/, (rules) => rules.types.push({ ...CRM, limit: { max: 2, per: 'monthly' } })],
+    [/the type "crm_id" has no colour/, (rules) => rules.types.push({ ...CRM, colour: 'red' })],
+    [/crm_id: from is a list/, (rules) => rules.types.push({ ...CRM, from: 'traits.x' })],
+    [/crm_id: {} is no step/, (rules) => rules.types.push({ ...CRM, normalize: [{}] })],
+    [/the type without a name is a JSON/, (rules) => rules.types.push(null as never)],
   ];
   for (const [reason, change] of wrong) {
     assert.throws(() => parseRules(rulesWith(change), 1), { message: reason });
@@ -65,6 +69,44 @@ test('rules that make no sense are refused with the reason', () => {
     message: /user_id is needed/,
   });
 });
+
+test('a window shorter than a minute is refused in new rules alone', () => {
+  const rulesPer = (per: string) =>
+    parseRules(
+      rulesWith((rules) => rules.types.push({ ...CRM, limit: { max: 2, per } })),
+      1,
+    );
+  for (const per of ['0d', '59s']) {
+    assert.throws(() => reviseRules(DEFAULT_RULES, rulesPer(per)), {
+      message: /crm_id: limit.per is at least a minute/,
+    });
+  }
+  assert.equal(reviseRules(DEFAULT_RULES, rulesPer('1m')).version, 2);
+  // A log that has such rules is read.
+  assert.equal(rulesPer('0d').types.at(-1)!.limit!.perSeconds, 0);
+});
+
+test('of two types with one priority the one that is listed first counts first', async (context) => {
+  const engine = await open(context, new MemoryFileSystem());
+  await setRules(
+    engine,
+    rulesWith((rules) => rules.types.push({ ...CRM, priority: 2 })),
+  );
+  await engine.send([
+    {
+      type: 'identify',
+      anonymousId: 'x',
+      context: { externalIds: [{ type: 'crm', id: '7' }] },
+      traits: { email: 'ada@example.com' },
+    },
+  ]);
+  const { identity } = engine.tenant;
+  const { profiles } = identity;
+  const [first] = profiles.anchorsOf(identity.profileOf('email', 'ada@example.com'));
+  assert.equal(profiles.typeOf(first!), DEFAULT_RULES.types.findIndex(isEmail) + 1);
+});
+
+const isEmail = ({ type }: { readonly type: string }): boolean => type === 'email';
 
 test('a type that is left out keeps its number and is no longer looked for', () => {
   const next = parseRules(

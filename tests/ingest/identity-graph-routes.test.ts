@@ -120,6 +120,9 @@ test('unknown profiles, identifiers and formats are refused by name', async () =
   assert.equal(codeOf(wrong), 'TRIBUTARY_INGEST_REQUEST_INVALID');
   const stranger = await get('/v1/identity/explain?a=user_id:ada&b=user_id:eve');
   assert.equal(codeOf(stranger), 'TRIBUTARY_IDENTITY_IDENTIFIER_UNKNOWN');
+  assert.match(JSON.stringify(stranger), /Nobody is known by user_id:eve\./);
+  const strangers = await get('/v1/identity/explain?a=email:e@x&b=user_id:eve');
+  assert.match(JSON.stringify(strangers), /Nobody is known by email:e@x nor user_id:eve\./);
   assert.equal(
     codeOf(await get('/v1/identity/explain?a=ada&b=bob')),
     'TRIBUTARY_INGEST_REQUEST_INVALID',
