@@ -53,6 +53,21 @@ export const ERRORS = {
     sqlstate: '58030',
     retryable: false,
   },
+  TRIBUTARY_CONFIG_DIRECTORY_UNUSABLE: {
+    message: 'The directory {path}, named by {option}, cannot be used: {reason}.',
+    status: 500,
+    sqlstate: '58030',
+    retryable: false,
+    help: 'It, or the nearest of its parents that is there, has to be a directory in which this user may make files.',
+  },
+  TRIBUTARY_CONFIG_KEYS_ALIKE: {
+    message:
+      'TRIBUTARY_BOOTSTRAP_WRITE_KEY and TRIBUTARY_BOOTSTRAP_ADMIN_KEY are the same text; expected two keys.',
+    status: 500,
+    sqlstate: 'F0000',
+    retryable: false,
+    help: 'Write keys stand in web pages and apps, where anybody can read them; an admin key reads all data and changes it.',
+  },
   TRIBUTARY_CONFIG_KEY_MISSING: {
     message: 'No {kind} key was given.',
     status: 500,

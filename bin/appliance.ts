@@ -1,13 +1,12 @@
 /**
  * The appliance in one process: what is opened, in which order, and how it is closed in reverse.
  *
- *     lock → control → front door (answers 503) → lake store → engine (recovers) → query service → upkeep → ready
+ *     lock → hot directory → control → front door (answers 503) → lake store → engine (recovers) → query service → upkeep → ready
  *
  * The front door opens first so that `/readyz` can tell how far recovery is, and because a taken port
  * should be known before minutes of recovery. When anything fails to open, what is open is closed.
  */
-import { mkdirSync, realpathSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -40,7 +39,8 @@ import {
   registerQueryMetrics,
   registerUpkeepMetrics,
 } from './appliance-metrics.ts';
-import { prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
+import { makeDirectory } from './directories.ts';
+import { type HotPlace, prepareHotDirectory, removeIfEmpty } from './hot-directory.ts';
 import { openLakeDoor, openLakeStore } from './lake-store.ts';
 import type { Configuration } from './options.ts';
 import { Queries } from './queries.ts';
@@ -56,6 +56,8 @@ export interface ApplianceOptions {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly logger: Logger;
+  /** Told as soon as keys are stored, before anything else can fail: they are known this once. */
+  readonly onKeysIssued?: (keys: IssuedKeys) => void;
   /** One line of a long recovery, for people. */
   readonly onProgress?: (line: string) => void;
 }
@@ -104,14 +106,37 @@ export class Appliance {
 
   /** Resolves when the appliance takes batches and queries. */
   static async open(options: ApplianceOptions): Promise<Appliance> {
-    const { bootstrap, clock, configuration, logger, random } = options;
+    const { configuration, logger } = options;
     const fileSystem = new NodeFileSystem(native);
     const data = await prepareDataDirectory(fileSystem, configuration.data_dir);
     lockDataDirectory(data, `process ${process.pid}`);
     await requireControlFile(fileSystem, data);
+    const { hot_dir: hotDirectory, hot_bytes_max: hotBytesMax } = configuration;
+    const hotPlace = prepareHotDirectory(hotDirectory, data, hotBytesMax);
+    const hot = hotPlace.path;
+    if (hotPlace.bytesMax < hotBytesMax) {
+      const fields = { hot_bytes_max: hotBytesMax, bytes: hotPlace.bytesMax, path: hot };
+      logger.log('warn', 'the file system of the hot data is smaller than hot_bytes_max', fields);
+    }
+    try {
+      return await Appliance.#openOver(data, hotPlace, fileSystem, options);
+    } catch (error) {
+      removeIfEmpty(hot);
+      throw error;
+    }
+  }
+
+  static async #openOver(
+    data: string,
+    hotPlace: HotPlace,
+    fileSystem: NodeFileSystem,
+    options: ApplianceOptions,
+  ): Promise<Appliance> {
+    const { bootstrap, clock, configuration, logger, random } = options;
+    const hot = hotPlace.path;
     const store = fileControlStore(fileSystem, join(data, CONTROL_FILE));
     const control = await ControlPlane.open({ store, clock, random, bootstrap });
-
+    if (control.issued !== undefined) options.onKeysIssued?.(control.issued);
     const importStore = fileControlStore(fileSystem, join(data, IMPORTS_FILE));
     const imports = await ImportRegistry.open(importStore, logger);
     const metrics = new Metrics();
@@ -142,13 +167,6 @@ export class Appliance {
       clock,
       logger,
     });
-    const { hot_dir: hotDirectory, hot_bytes_max: hotBytesMax } = configuration;
-    const hotPlace = prepareHotDirectory(hotDirectory, data, hotBytesMax);
-    const hot = hotPlace.path;
-    if (hotPlace.bytesMax < hotBytesMax) {
-      const fields = { hot_bytes_max: hotBytesMax, bytes: hotPlace.bytesMax, path: hot };
-      logger.log('warn', 'the file system of the hot data is smaller than hot_bytes_max', fields);
-    }
     const ports = { fileSystem, clock, random, logger };
     const { lakeCredentials: credentials } = options;
     const lakeOptions = { configuration, credentials, dataDirectory: data, ...ports };
@@ -241,7 +259,6 @@ export class Appliance {
     } catch (error) {
       server.close();
       await engine?.close();
-      removeIfEmpty(hot);
       throw error;
     }
   }
@@ -272,12 +289,10 @@ export class Appliance {
 
 /** Makes the directory and its missing parents, for their owner alone, each durable in its own parent. */
 async function prepareDataDirectory(fileSystem: NodeFileSystem, path: string): Promise<string> {
-  const made = mkdirSync(resolve(path), { recursive: true, mode: 0o700 });
-  const data = realpathSync(path);
-  const first = made === undefined ? data : realpathSync(made);
+  const { path: data, firstMade } = makeDirectory('data_dir', path);
   for (let at = data; ; at = dirname(at)) {
     await fileSystem.syncDirectory(dirname(at));
-    if (at === first) return data;
+    if (at === firstMade) return data;
   }
 }
 

@@ -1,5 +1,4 @@
 /** `tributary backup`: copies an appliance's data into a directory of backups, lists them, verifies one. */
-import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
@@ -14,13 +13,8 @@ import {
   parseCommandLine,
   requireKnownFlags,
 } from './command-line.ts';
-import {
-  dataPlaceOf,
-  makePrivateDirectory,
-  openFileSystem,
-  PLACE_FLAGS,
-  pathFlag,
-} from './data-place.ts';
+import { dataPlaceOf, openFileSystem, PLACE_FLAGS, pathFlag } from './data-place.ts';
+import { makeDirectory, requireDirectory } from './directories.ts';
 import { helpFor } from './help.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { drawingReads, printReport } from './verify.ts';
@@ -36,10 +30,10 @@ export async function backup(args: readonly string[], context: CommandContext): 
   const to = pathFlag(line, 'to');
   if (verb === undefined && to !== undefined) return create(line, to, context);
   if (verb === 'list' && directory !== undefined && id === undefined) {
-    return list(resolve(directory), context);
+    return list(requireDirectory('DIR', directory), context);
   }
   if (verb === 'verify' && directory !== undefined && rest.length === 0) {
-    return verify(resolve(directory), id, context);
+    return verify(requireDirectory('DIR', directory), id, context);
   }
   context.stderr.write(helpFor('backup')!);
   return 2;
@@ -49,7 +43,7 @@ async function create(line: CommandLine, to: string, context: CommandContext): P
   const keep = integerFlag(line, 'keep', KEEP_MAX, 1, KEEP_MAX);
   const source = dataPlaceOf(line, context);
   process.umask(0o077);
-  const directory = makePrivateDirectory(to);
+  const { path: directory } = makeDirectory('--to', to);
   lockDataDirectory(directory, `process ${process.pid}`);
   const repository = new BackupRepository(source.fileSystem, directory);
   await repository.prepare();

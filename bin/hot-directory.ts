@@ -6,9 +6,10 @@
  * Nothing durable is kept there: hot segments are rebuilt from the log.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, constants, mkdirSync, realpathSync, rmdirSync, statfsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, realpathSync, rmdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { MIB } from '../base/units.ts';
+import { makeDirectory } from './directories.ts';
 
 const SHARED_MEMORY = '/dev/shm';
 
@@ -29,14 +30,15 @@ const FILE_SYSTEM_SHARE = 0.8;
  * @param configured the option `hot_dir`; '' lets the appliance choose.
  * @param dataDirectory exists.
  * @param bytesMax the option `hot_bytes_max`.
+ * @throws TributaryError TRIBUTARY_CONFIG_DIRECTORY_UNUSABLE
  */
 export function prepareHotDirectory(
   configured: string,
   dataDirectory: string,
   bytesMax: number,
 ): HotPlace {
-  const path = configured === '' ? chooseHotDirectory(dataDirectory) : resolve(configured);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const wanted = configured === '' ? chooseHotDirectory(dataDirectory) : configured;
+  const { path } = makeDirectory('hot_dir', wanted);
   const room = Math.floor(fileSystemBytes(path) * FILE_SYSTEM_SHARE);
   return { path, bytesMax: Math.min(bytesMax, room) };
 }

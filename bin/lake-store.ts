@@ -19,6 +19,7 @@ import { MirroredObjectStore } from '../storage/lake/mirrored-object-store.ts';
 import type { ObjectStore } from '../storage/lake/object-store.ts';
 import { S3ObjectStore } from '../storage/lake/s3-object-store.ts';
 import type { S3Credentials } from '../storage/lake/s3-signing.ts';
+import { makeDirectory } from './directories.ts';
 import type { Configuration } from './options.ts';
 
 const PREFIX = 'TRIBUTARY_LAKE_S3_';
@@ -34,16 +35,13 @@ export interface LakeStoreOptions {
   readonly logger: Logger;
 }
 
-/** @throws TributaryError when the S3 store cannot be used, see S3ObjectStore.open. */
+/** @throws TributaryError when a place cannot be used, see makeDirectory and S3ObjectStore.open. */
 export async function openLakeStore(options: LakeStoreOptions): Promise<ObjectStore> {
   const { clock, configuration, credentials, dataDirectory, fileSystem } = options;
   const { logger, random } = options;
   const { lake_bucket: bucket, lake_s3_endpoint: endpoint } = configuration;
-  const local = await LocalObjectStore.open(
-    fileSystem,
-    join(dataDirectory, LAKE_DIRECTORY),
-    bucket,
-  );
+  const { path } = makeDirectory('data_dir', join(dataDirectory, LAKE_DIRECTORY));
+  const local = await LocalObjectStore.open(fileSystem, path, bucket);
   if (endpoint === '') return local;
   if (credentials === undefined) {
     throw new TributaryError('TRIBUTARY_CONFIG_INVALID_VALUE', {

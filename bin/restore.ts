@@ -4,7 +4,8 @@ import { lockDataDirectory } from '../engine/engine.ts';
 import { requireEmpty, restoreBackup } from '../engine/restore.ts';
 import { BackupRepository } from '../storage/backup-repository.ts';
 import { type CommandContext, parseCommandLine, requireKnownFlags } from './command-line.ts';
-import { makePrivateDirectory, openFileSystem, pathFlag } from './data-place.ts';
+import { openFileSystem, pathFlag } from './data-place.ts';
+import { makeDirectory, requireDirectory } from './directories.ts';
 import { helpFor } from './help.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { readTextFile } from './text-file.ts';
@@ -25,11 +26,11 @@ export async function restore(args: readonly string[], context: CommandContext):
   }
   const erasures = list === undefined ? undefined : await readTextFile(list);
   const fileSystem = openFileSystem();
-  const repository = new BackupRepository(fileSystem, from);
+  const repository = new BackupRepository(fileSystem, requireDirectory('--from', from));
   const manifest = await repository.read(id);
-  await requireEmpty(fileSystem, to);
   process.umask(0o077);
-  const dataDirectory = makePrivateDirectory(to);
+  const { path: dataDirectory } = makeDirectory('--to', to);
+  await requireEmpty(fileSystem, dataDirectory);
   lockDataDirectory(dataDirectory, `process ${process.pid}`);
   const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
   const bar = new ProgressBar(context.stderr, total);

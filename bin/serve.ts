@@ -24,7 +24,7 @@ import { helpFor } from './help.ts';
 import { lakeCredentialsOf } from './lake-store.ts';
 import { flagOf, OPTIONS, type OptionName } from './options.ts';
 import { readVersion } from './version.ts';
-import { describeStart } from './welcome.ts';
+import { describeKeys, describeStart } from './welcome.ts';
 
 /** Names of the flags that take a value. */
 export const SERVE_FLAGS: readonly string[] = [
@@ -57,6 +57,7 @@ export async function serve(args: readonly string[], context: CommandContext): P
     clock: systemClock,
     random: systemRandom,
     logger: jsonLogger(values.log_level, (text) => context.stderr.write(text)),
+    onKeysIssued: (keys) => context.stdout.write(describeKeys(keys)),
     onProgress: (text) => context.stdout.write(`${text}\n`),
   });
   const appliance = await Promise.race([opening, stopping]);
@@ -107,6 +108,9 @@ function bootstrapOf({ environment }: CommandContext): BootstrapKeys {
   };
   const writeKey = read('TRIBUTARY_BOOTSTRAP_WRITE_KEY');
   const adminKey = read('TRIBUTARY_BOOTSTRAP_ADMIN_KEY');
+  if (writeKey !== undefined && writeKey === adminKey) {
+    throw new TributaryError('TRIBUTARY_CONFIG_KEYS_ALIKE', {});
+  }
   return {
     ...(writeKey !== undefined && { writeKey }),
     ...(adminKey !== undefined && { adminKey }),

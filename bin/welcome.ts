@@ -1,4 +1,4 @@
-/** What `tributary serve` prints once it is ready: where things are, new keys, the first minute. */
+/** What `tributary serve` prints: new keys, and once it is ready where things are and the first minute. */
 import type { IssuedKeys } from '../engine/control.ts';
 
 export interface StartedAppliance {
@@ -8,15 +8,24 @@ export interface StartedAppliance {
   readonly issuedKeys: IssuedKeys | undefined;
 }
 
+/** Minted keys; nothing where the operator chose them. */
+export function describeKeys({ writeKey, adminKey }: IssuedKeys): string {
+  const lines: string[] = [];
+  if (writeKey !== undefined) lines.push(`write key   ${writeKey}\n`);
+  if (adminKey !== undefined) lines.push(`admin key   ${adminKey}\n`);
+  if (lines.length > 0) {
+    lines.push('            Keep the keys: they are shown this once, and stored only as hashes.\n');
+  }
+  return lines.join('');
+}
+
 export function describeStart(appliance: StartedAppliance): string {
   const { url, dataDirectory, hotDirectory, issuedKeys } = appliance;
-  const lines = [`data        ${dataDirectory}`, `hot data    ${hotDirectory}`];
-  if (issuedKeys?.writeKey !== undefined) lines.push(`write key   ${issuedKeys.writeKey}`);
-  if (issuedKeys?.adminKey !== undefined) lines.push(`admin key   ${issuedKeys.adminKey}`);
-  if (issuedKeys?.writeKey !== undefined || issuedKeys?.adminKey !== undefined) {
-    lines.push('            Keep the keys: they are shown this once, and stored only as hashes.');
-  }
-  lines.push(`listening   ${url}`);
+  const lines = [
+    `data        ${dataDirectory}`,
+    `hot data    ${hotDirectory}`,
+    `listening   ${url}`,
+  ];
   if (issuedKeys !== undefined) lines.push('', firstMinute(url, issuedKeys));
   return `${lines.join('\n')}\n`;
 }
