@@ -2,8 +2,8 @@
  * Batches on disk, one file each, so that a producer that is ended goes on where it was.
  *
  * The directory is the state: `<stream>.<id>.batch` holds the batch `id` of `stream`, and there is no
- * other record of either. Batches are released from the front, so what is left is always the last ids
- * that were used, and no id is ever used twice.
+ * other record of either. Batches are released from the front, so what is left is the last ids that were
+ * used, but for files that somebody moved away.
  *
  *     file = "TRB1", u32 CRC-32 of the frame (little-endian), frame
  *
@@ -63,13 +63,7 @@ export class FileBatchStore implements BatchStore {
     const head = Buffer.alloc(HEAD_BYTES);
     MAGIC.copy(head);
     head.writeUInt32LE(crc32(frame), MAGIC.length);
-    const file = await open(path + PARTIAL, 'w');
-    try {
-      await file.writev([head, frame]);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
+    await this.#write(path + PARTIAL, Buffer.concat([head, frame]));
     await link(path + PARTIAL, path);
     await unlink(path + PARTIAL);
     await this.#syncDirectory();
@@ -87,6 +81,21 @@ export class FileBatchStore implements BatchStore {
 
   #pathOf(id: number): string {
     return join(this.#directory, `${this.#stream}.${String(id).padStart(10, '0')}.batch`);
+  }
+
+  /** Writes a whole file, or leaves none: a full disk takes a part, which then is in the way of others. */
+  async #write(path: string, bytes: Uint8Array): Promise<void> {
+    const file = await open(path, 'w');
+    try {
+      // Unlike writev it goes on after a short write, and so comes to the error that explains it.
+      await file.writeFile(bytes);
+      await file.datasync();
+    } catch (error) {
+      await unlink(path).catch(() => {});
+      throw error;
+    } finally {
+      await file.close();
+    }
   }
 
   async #read(name: string): Promise<Uint8Array> {

@@ -38,6 +38,11 @@ import {
 } from './types.ts';
 
 const CLOSE_MS = 10_000;
+/**
+ * Ids that a stream leaves out when it goes on from a store: more than batches whose files were damaged, and moved
+ * away. An id that the appliance knew already would be answered with the outcome of the batch that had it.
+ */
+const LOST_IDS_MAX = 1_000_000;
 
 interface FlushWaiter {
   readonly id: number;
@@ -62,6 +67,7 @@ export class TributaryStream {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pause: ReturnType<typeof setTimeout> | undefined;
   #flushes: FlushWaiter[] = [];
+  #lastId = -1;
   #nextId = 0;
   #messages = 0;
   #isClosing = false;
@@ -95,7 +101,8 @@ export class TributaryStream {
     for (const { frame, id } of stored?.batches ?? []) {
       stream.#room.occupy(frame.length);
       stream.#window.add({ id, frame, parts: [], bytes: frame.length });
-      stream.#nextId = id + 1;
+      stream.#lastId = id;
+      stream.#nextId = id + 1 + LOST_IDS_MAX;
     }
     stream.#connect();
     return stream;
@@ -135,7 +142,7 @@ export class TributaryStream {
   /** Sends what is gathered and waits until everything sent before has its outcome. Never rejects. */
   async flush(): Promise<void> {
     this.#batcher.seal();
-    const id = this.#nextId - 1;
+    const id = this.#lastId;
     if (this.#failure !== undefined || this.#window.acknowledged >= id) return;
     await new Promise<void>((resolve) => this.#flushes.push({ id, resolve }));
   }
@@ -167,10 +174,14 @@ export class TributaryStream {
   #encode(event: StreamEvent): Uint8Array {
     const { format, now } = this.#settings;
     const added: Record<string, string> = {};
-    if (typeof event['messageId'] !== 'string' || event['messageId'] === '') {
+    if (typeof event !== 'object' || event === null || isList(event)) {
+      throw new StreamError('EVENT_MALFORMED', 'An event is an object.');
+    }
+    // Absent is what the appliance takes for absent; a number is an id by its digits.
+    if (event['messageId'] == null || event['messageId'] === '') {
       added['messageId'] = `${this.#messageIdPrefix}-${this.#messages++}`;
     }
-    if (event['timestamp'] === undefined) added['timestamp'] = new Date(now()).toISOString();
+    if (event['timestamp'] == null) added['timestamp'] = new Date(now()).toISOString();
     const encoded = format.encode({ ...event, ...added });
     const { batchBytesMax } = this.#settings;
     if (encoded.length <= batchBytesMax) return encoded;
@@ -188,6 +199,7 @@ export class TributaryStream {
       return;
     }
     const id = this.#nextId++;
+    this.#lastId = id;
     const frame = batchFrame(this.#settings.format, id, events);
     const batch: Batch = { id, frame, parts, bytes: bytesOf(events) };
     if (this.#store === undefined && !this.#settings.isCompressed) {

@@ -88,7 +88,7 @@ export interface StoredBatch {
 /** A stream that an earlier run left unfinished. */
 export interface StoredStream {
   readonly name: string;
-  /** Ascending and without a gap, because they are released from the front only. */
+  /** Ascending. */
   readonly batches: readonly StoredBatch[];
 }
 

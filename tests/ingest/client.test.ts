@@ -100,6 +100,22 @@ test('an event happened when it was given to send, unless it says so itself', ()
     await stream.close();
   }));
 
+test('an id that is a number is kept, and what the appliance takes for absent is added', () =>
+  withDoor(async (door) => {
+    // A number was replaced by an id of the client's own: the same event sent again was stored twice.
+    const stream = await open(door, { now: () => Date.UTC(2026, 0, 2) });
+    const { outcome } = await stream.send([
+      { ...event(0), messageId: 7, timestamp: null },
+      { ...event(1), messageId: null },
+    ]);
+    await outcome;
+    const [numbered, named] = eventsOf(door);
+    assert.equal(numbered!['messageId'], 7);
+    assert.equal(numbered!['timestamp'], '2026-01-02T00:00:00.000Z');
+    assert.equal(typeof named!['messageId'], 'string');
+    await stream.close();
+  }));
+
 test('batches may be compressed, and keep their order', () =>
   withDoor(async (door) => {
     const stream = await open(door, { batchEventsMax: 10, compression: 'gzip' });
@@ -177,7 +193,9 @@ test('nothing to send is decided at once, and events that cannot be sent are ref
     assert.deepEqual(await outcome, { events: 0, rejected: [] });
     const large = { ...event(0), text: 'x'.repeat(1000) };
     await assert.rejects(stream.send(large), isCode('EVENT_TOO_LARGE'));
-    await assert.rejects(stream.send({ big: 1n }), isCode('EVENT_MALFORMED'));
+    for (const none of [{ big: 1n }, null, 5, 'text', [[]]]) {
+      await assert.rejects(stream.send(none as never), isCode('EVENT_MALFORMED'));
+    }
     await stream.close();
     assert.equal(door.writer.batches.length, 0);
     await assert.rejects(stream.send(event(0)), isCode('STREAM_CLOSED'));
