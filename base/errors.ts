@@ -803,6 +803,18 @@ export const ERRORS = {
     retryable: false,
     help: 'docs/http.md lists the paths.',
   },
+  TRIBUTARY_INGEST_PARAMETER_UNKNOWN: {
+    message: '{path} takes no query parameter {name}{hint}; it takes {known}.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+  },
+  TRIBUTARY_INGEST_PARAMETER_REPEATED: {
+    message: 'The query parameter {name} is given more than once.',
+    status: 400,
+    sqlstate: '22023',
+    retryable: false,
+  },
   TRIBUTARY_INGEST_METHOD_NOT_ALLOWED: {
     message: '{path} does not take {method}; it takes {allowed}.',
     status: 405,

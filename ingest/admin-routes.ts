@@ -48,19 +48,20 @@ export class AdminRoutes {
     this.#context = context;
   }
 
-  get(path: string, read: AdminRead): void {
-    serveGet(this.#app, path, this.#reading(path, read));
+  /** @param taken the query parameters that `read` looks at. */
+  get(path: string, read: AdminRead, taken: readonly string[] = []): void {
+    serveGet(this.#app, path, this.#reading(path, read, taken));
   }
 
   delete(path: string, read: AdminRead): void {
-    this.#app.del(path, this.#reading(path, read));
+    this.#app.del(path, this.#reading(path, read, []));
   }
 
-  /** The body is at most LIMITS.requestBytesMax bytes. */
+  /** The body is at most LIMITS.requestBytesMax bytes. There are no query parameters. */
   write(method: 'post' | 'put', path: string, write: AdminWrite): void {
     const { bodies: watch, inFlight: budget } = this.#context;
     this.#app[method](path, (response, request) =>
-      this.#guard(response, request, (exchange, tenantId) => {
+      this.#guard(response, request, [], (exchange, tenantId) => {
         const declaredBytes = Number(request.getHeader('content-length')) || 0;
         const take = write(request, tenantId);
         const bounds = { bytesMax: LIMITS.requestBytesMax, budget, watch };
@@ -76,9 +77,13 @@ export class AdminRoutes {
     );
   }
 
-  #reading(path: string, read: AdminRead): (response: HttpResponse, request: HttpRequest) => void {
+  #reading(
+    path: string,
+    read: AdminRead,
+    taken: readonly string[],
+  ): (response: HttpResponse, request: HttpRequest) => void {
     return (response, request) =>
-      this.#guard(response, request, (exchange, tenantId) =>
+      this.#guard(response, request, taken, (exchange, tenantId) =>
         this.#answer(path, exchange, read(request, tenantId)),
       );
   }
@@ -86,11 +91,13 @@ export class AdminRoutes {
   #guard(
     response: HttpResponse,
     request: HttpRequest,
+    taken: readonly string[],
     handle: (exchange: HttpExchange, tenantId: string) => void,
   ): void {
     const exchange = new HttpExchange(response, request);
     try {
-      handle(exchange, authenticateAdmin(this.#context.authenticator, request).tenantId);
+      const { authenticator } = this.#context;
+      handle(exchange, authenticateAdmin(authenticator, request, taken).tenantId);
     } catch (error) {
       exchange.answerError(asTributaryError(error));
     }

@@ -12,6 +12,7 @@
 import { TributaryError } from '../base/errors.ts';
 import type { AdminPrincipal, WritePrincipal } from '../engine/control.ts';
 import type { Authenticator } from './ports.ts';
+import { requireTaken } from './query-parameters.ts';
 import type { HttpRequest } from './uws.ts';
 
 /** Whom a presented key lets in; undefined when it is not known, whole or by its first part. */
@@ -27,19 +28,24 @@ export function authenticateWriteKey(
 
 /**
  * Whom the admin key of a request lets in.
- * @throws TributaryError TRIBUTARY_ACCESS_KEY_MISSING or _KEY_UNKNOWN
+ * @param taken the query parameters that the route takes.
+ * @throws TributaryError TRIBUTARY_ACCESS_KEY_MISSING or _KEY_UNKNOWN; then as {@link requireTaken}
  */
 export function authenticateAdmin(
   authenticator: Authenticator,
   request: HttpRequest,
+  taken: readonly string[],
 ): AdminPrincipal {
   const key = keyOfAuthorization(request.getHeader('authorization'));
   if (key === undefined) {
     throw new TributaryError('TRIBUTARY_ACCESS_KEY_MISSING', { kind: 'admin' });
   }
   const principal = authenticator.authenticateAdmin(key);
-  if (principal !== undefined) return principal;
-  throw new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'admin' });
+  if (principal === undefined) {
+    throw new TributaryError('TRIBUTARY_ACCESS_KEY_UNKNOWN', { kind: 'admin' });
+  }
+  requireTaken(request, taken);
+  return principal;
 }
 
 /**

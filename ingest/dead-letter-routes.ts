@@ -18,6 +18,7 @@ import type { ApplianceState, Authenticator } from './ports.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 export const DEAD_LETTERS_PATH = '/v1/dead-letters';
+/** The query parameters of the list. */
 const QUERY_KEYS = ['code', 'source', 'since', 'until', 'after', 'limit'] as const;
 
 export interface DeadLettersContext {
@@ -38,7 +39,7 @@ export function serveDeadLetters(app: TemplatedApp, context: DeadLettersContext)
   app.post(`${DEAD_LETTERS_PATH}/replay`, (response, request) => {
     const exchange = new HttpExchange(response, request);
     try {
-      const admin = authenticateAdmin(context.authenticator, request);
+      const admin = authenticateAdmin(context.authenticator, request, []);
       const declaredBytes = Number(request.getHeader('content-length')) || 0;
       const bounds = {
         bytesMax: LIMITS.batchBytesMax,
@@ -75,7 +76,7 @@ function answerText(
 
 /** Reads the request before its first await. */
 async function list(context: DeadLettersContext, request: HttpRequest): Promise<string> {
-  const { tenantId } = authenticateAdmin(context.authenticator, request);
+  const { tenantId } = authenticateAdmin(context.authenticator, request, QUERY_KEYS);
   const given = QUERY_KEYS.map((key) => [key, request.getQuery(key) || undefined] as const);
   const filter = readFilter(Object.fromEntries(given.filter(([, value]) => value !== undefined)));
   const { sql } = requireReady(context.state());

@@ -91,7 +91,7 @@ async function profileGraph(
   context: IdentityGraphContext,
   request: HttpRequest,
 ): Promise<GraphAnswer> {
-  const { tenantId } = authenticateAdmin(context.authenticator, request);
+  const { tenantId } = authenticateAdmin(context.authenticator, request, ['format']);
   const profile = request.getParameter(0) ?? '';
   formatOf(request.getQuery('format') ?? '');
   const { graphs, sql } = ready(context);
@@ -103,7 +103,7 @@ async function profileGraph(
 
 /** Reads the request before its first await. */
 async function explanation(context: IdentityGraphContext, request: HttpRequest): Promise<object> {
-  const { tenantId } = authenticateAdmin(context.authenticator, request);
+  const { tenantId } = authenticateAdmin(context.authenticator, request, ['a', 'b']);
   const [a, b] = [identifierOf(request, 'a'), identifierOf(request, 'b')];
   const { graphs, identity, sql } = ready(context);
   const found = graphs.explain(tenantId, a, b);

@@ -22,6 +22,8 @@ import { parseIdentifiers } from './resolve-request.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 const PATH = '/v1/identity/resolve';
+/** The query parameters that {@link identifierOf} reads. */
+export const IDENTIFIER_KEYS: readonly string[] = ['type', 'value'];
 const PROFILES = Buffer.from('{"profiles":');
 const END = Buffer.from('}\n');
 
@@ -35,7 +37,7 @@ export interface IdentityContext {
 export function serveIdentity(app: TemplatedApp, context: IdentityContext): void {
   serveGet(app, PATH, (response, request) => {
     try {
-      const { tenantId } = authenticateAdmin(context.authenticator, request);
+      const { tenantId } = authenticateAdmin(context.authenticator, request, IDENTIFIER_KEYS);
       const profile = resolverOf(context).resolve(tenantId, identifierOf(request));
       answerAtOnce(response, request, `{"profile":${profile === null ? null : `"${profile}"`}}\n`);
     } catch (error) {
@@ -45,7 +47,7 @@ export function serveIdentity(app: TemplatedApp, context: IdentityContext): void
   app.post(PATH, (response, request) => {
     const exchange = new HttpExchange(response, request);
     try {
-      const { tenantId } = authenticateAdmin(context.authenticator, request);
+      const { tenantId } = authenticateAdmin(context.authenticator, request, []);
       const declaredBytes = Number(request.getHeader('content-length')) || 0;
       answerBatch(context, exchange, tenantId, declaredBytes);
     } catch (error) {

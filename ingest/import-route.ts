@@ -25,6 +25,7 @@ import { batchesOfImport, IMPORT_FORMATS, type ImportSource, isFileFormat } from
 import { ImportSession } from './import-session.ts';
 import { parseEncoding } from './inflate.ts';
 import type { Authenticator } from './ports.ts';
+import { requireTaken } from './query-parameters.ts';
 import { keyMissing, keyUnknown } from './tracking-routes.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
@@ -55,6 +56,7 @@ export function serveImports(app: TemplatedApp, context: ImportContext): void {
     const exchange = new HttpExchange(response, request);
     answeringErrors(exchange, () => {
       const { tenantId } = authenticate(request, context.authenticator);
+      requireTaken(request, ['writeKey']);
       exchange.answer(200, context.imports.progressOf(tenantId, request.getParameter(0) ?? ''));
     });
   });
@@ -76,6 +78,7 @@ function startImport(
 ): void {
   const { clock, imports: registry, inFlight } = context;
   const principal = authenticate(request, context.authenticator);
+  requireTaken(request, ['format', 'import_id', 'from_row', 'writeKey']);
   const source = readParameters(request);
   const { firstRow, format, importId } = source;
   if (isFileFormat(format)) requireReader(readers);

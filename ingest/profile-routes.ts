@@ -11,7 +11,7 @@ import type { IdentityKeeper, KnownProfile } from '../engine/identity-keeper.ts'
 import { type AdminAnswer, type AdminContext, AdminRoutes } from './admin-routes.ts';
 import { requireReady } from './batch-intake.ts';
 import { identityKeeper } from './identity-command-routes.ts';
-import { identifierOf } from './identity-routes.ts';
+import { IDENTIFIER_KEYS, identifierOf } from './identity-routes.ts';
 import { profileQuery, profileText } from './profile.ts';
 import { queryRows } from './sql-rows.ts';
 import { readTime } from './trace-route.ts';
@@ -22,25 +22,33 @@ const LIMITS_OF_QUERY = { bytesMax: 16 * MIB, timeoutMs: 30_000 } as const;
 
 export function serveProfiles(app: TemplatedApp, context: AdminContext): void {
   const routes = new AdminRoutes(app, context);
-  routes.get(PROFILES_PATH, async (request, tenantId) => {
-    const identifier = identifierOf(request);
-    const { type, value } = identifier;
-    if (Buffer.byteLength(value) > LIMITS.identifierBytesMax) {
-      const reason = `a value is at most ${LIMITS.identifierBytesMax} bytes`;
-      throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason });
-    }
-    const asOf = readTime(request, 'as_of');
-    const keeper = identityKeeper(context.state(), tenantId);
-    const known = required(keeper.profileOf(identifier), `of ${type} ${value}`);
-    return describe(context, tenantId, keeper, known, asOf);
-  });
-  routes.get(`${PROFILES_PATH}/:id`, async (request, tenantId) => {
-    const id = request.getParameter(0) ?? '';
-    const asOf = readTime(request, 'as_of');
-    const keeper = identityKeeper(context.state(), tenantId);
-    const known = required(keeper.profileWithId(id), id.slice(0, 64));
-    return describe(context, tenantId, keeper, known, asOf);
-  });
+  routes.get(
+    PROFILES_PATH,
+    async (request, tenantId) => {
+      const identifier = identifierOf(request);
+      const { type, value } = identifier;
+      if (Buffer.byteLength(value) > LIMITS.identifierBytesMax) {
+        const reason = `a value is at most ${LIMITS.identifierBytesMax} bytes`;
+        throw new TributaryError('TRIBUTARY_INGEST_REQUEST_INVALID', { reason });
+      }
+      const asOf = readTime(request, 'as_of');
+      const keeper = identityKeeper(context.state(), tenantId);
+      const known = required(keeper.profileOf(identifier), `of ${type} ${value}`);
+      return describe(context, tenantId, keeper, known, asOf);
+    },
+    [...IDENTIFIER_KEYS, 'as_of'],
+  );
+  routes.get(
+    `${PROFILES_PATH}/:id`,
+    async (request, tenantId) => {
+      const id = request.getParameter(0) ?? '';
+      const asOf = readTime(request, 'as_of');
+      const keeper = identityKeeper(context.state(), tenantId);
+      const known = required(keeper.profileWithId(id), id.slice(0, 64));
+      return describe(context, tenantId, keeper, known, asOf);
+    },
+    ['as_of'],
+  );
 }
 
 async function describe(

@@ -39,7 +39,7 @@ export function serveSql(app: TemplatedApp, context: SqlContext): void {
 }
 
 function handleSql(context: SqlContext, exchange: HttpExchange, request: HttpRequest): void {
-  const { tenantId, keyId } = authenticateAdmin(context.authenticator, request);
+  const { tenantId, keyId } = authenticateAdmin(context.authenticator, request, ['format']);
   const format = formatOfHead(request);
   const declaredBytes = Number(request.getHeader('content-length')) || 0;
   const { bodies: watch, inFlight: budget } = context;

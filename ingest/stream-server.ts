@@ -13,6 +13,7 @@ import { requireReady } from './batch-intake.ts';
 import { keyOfAuthorization, keyOfProtocols } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
 import type { ApplianceState } from './ports.ts';
+import { requireTaken } from './query-parameters.ts';
 import type { Senders } from './senders.ts';
 import { CLOSE, FRAME_HEAD_BYTES_MAX, STREAM_PROTOCOL } from './stream-protocol.ts';
 import { parseResume, RESUME_RULE, type StreamResume } from './stream-resume.ts';
@@ -43,6 +44,8 @@ interface SocketData extends StreamUpgrade {
 const TICK_INTERVAL_MS = 50;
 /** How often a closing server looks whether everything is answered. */
 const DRAIN_INTERVAL_MS = 5;
+/** The query parameters of the upgrade. */
+const STREAM_KEYS = ['stream', 'acknowledged'] as const;
 /** A batch slightly too large gets a nack; a message beyond this ends the connection. */
 const MESSAGE_SLACK = 64 * 1024;
 
@@ -105,6 +108,7 @@ export class StreamServer {
   #upgrade(response: HttpResponse, request: HttpRequest, upgrade: UpgradeContext): void {
     try {
       const principals = this.#admit(request);
+      requireTaken(request, STREAM_KEYS);
       const resume = resumeOfQuery(request);
       const sender = this.#context.senders.of(response, request);
       const crowd = this.#context.addresses.enter(sender.group);

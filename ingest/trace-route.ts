@@ -18,9 +18,13 @@ const TIMEOUT_MS = 30_000;
 const RESULT_BYTES_MAX = 4 * MIB;
 
 export function serveTrace(app: TemplatedApp, context: AdminContext): void {
-  new AdminRoutes(app, context).get('/v1/trace/:messageId', async (request, tenantId) => ({
-    text: JSON.stringify(await trace(context, request, tenantId)),
-  }));
+  new AdminRoutes(app, context).get(
+    '/v1/trace/:messageId',
+    async (request, tenantId) => ({
+      text: JSON.stringify(await trace(context, request, tenantId)),
+    }),
+    ['since'],
+  );
 }
 
 interface Trace {
