@@ -106,9 +106,22 @@ async function recordBatchesOfFile(
   format: FileFormat,
   input: Iterable<Uint8Array>,
 ): Promise<Iterable<RecordBatch> | AsyncIterable<RecordBatch>> {
-  if (format === 'arrow') return RecordBatchReader.from(input);
+  if (format === 'arrow') return recordBatchesOfArrow(input);
   const { recordBatchesOfParquet } = await import('../storage/parquet-wasm.ts');
   return recordBatchesOfParquet(input);
+}
+
+/**
+ * The batches of a file, or of streams one behind the other, as `cat` makes them: of those the library would read
+ * the first and say nothing of the rest. A stream may end without a mark, so one cut between two batches passes.
+ */
+function* recordBatchesOfArrow(input: Iterable<Uint8Array>): Generator<RecordBatch> {
+  let hasSchema = false;
+  for (const reader of RecordBatchReader.readAll(input)) {
+    hasSchema = true;
+    yield* reader;
+  }
+  if (!hasSchema) throw new Error('it has no schema');
 }
 
 async function run([format, dataBytesMax, importId, firstRow]: readonly string[]): Promise<void> {
@@ -123,9 +136,16 @@ async function run([format, dataBytesMax, importId, firstRow]: readonly string[]
 let isDone = false;
 function fail(error: unknown): void {
   isDone = true;
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${reasonOf(error)}\n`);
   const hasNoMemory = error instanceof RangeError && error.message.includes('allocation failed');
   process.exitCode = hasNoMemory ? EXIT_NO_MEMORY : WORKER_EXIT_MALFORMED;
+}
+
+/** What is wrong with the file. The libraries stumble over some damage, and then speak of their own variables. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const hasStumbled = error instanceof TypeError || error.name === 'RuntimeError';
+  return hasStumbled ? 'it is damaged, or not all of it is there' : error.message;
 }
 process.on('uncaughtException', fail);
 process.on('exit', () => {

@@ -62,6 +62,34 @@ function column<T extends arrow.DataType>(type: T, values: readonly unknown[]): 
   return arrow.vectorFromArray(values as unknown[], type) as arrow.Vector<T>;
 }
 
+test('streams of Arrow one behind the other are read to the last, and their rows numbered on', async () => {
+  // All but the first were passed over, and the import was complete.
+  const stream = (...users: string[]): Uint8Array =>
+    fileOf('arrow', new arrow.Table({ userId: column(new arrow.Utf8(), users) }));
+  const texts = await textOf('arrow', Buffer.concat([stream('a', 'b'), stream('c')]), 100);
+  const rows = texts.flatMap((text) => (JSON.parse(text) as { batch: object[] }).batch);
+  assert.deepEqual(rows, [
+    { messageId: 'import-x-5', userId: 'a' },
+    { messageId: 'import-x-6', userId: 'b' },
+    { messageId: 'import-x-7', userId: 'c' },
+  ]);
+  const withGarbage = Buffer.concat([stream('a'), Buffer.from('something else')]);
+  assert.equal(await codeOf('arrow', withGarbage), 'TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED');
+});
+
+test('a body without a schema, and a file without its end, are told to be damaged', async () => {
+  const table = new arrow.Table({ userId: column(new arrow.Utf8(), ['a', 'b']) });
+  const file = arrow.tableToIPC(table, 'file');
+  const cases = [
+    [new Uint8Array(0), /read: it has no schema/],
+    [file.subarray(0, 3), /read: it has no schema/],
+    [file.subarray(0, -10), /read: it is damaged, or not all of it is there/],
+  ] as const;
+  for (const [bytes, message] of cases) {
+    await assert.rejects(read('arrow', bytes), { message });
+  }
+});
+
 test('columns become the fields they are named for, and others properties', async () => {
   const type = new arrow.TimestampMicrosecond('UTC');
   const values = new BigInt64Array([micros('2026-03-01T12:00:00.250Z') + 7n, 0n]);
