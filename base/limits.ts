@@ -69,6 +69,8 @@ export const LIMITS = Object.freeze({
   streamUnreadBytesMax: 4 * MIB,
   /** Time a stream may stay without a key, milliseconds. */
   streamHelloMs: 5_000,
+  /** Time a stream that is closed by the appliance waits for answers to batches it took, milliseconds. */
+  streamCloseMs: 5_000,
   /** Time a stream may be silent, seconds; the server pings, so only a dead peer reaches it. */
   streamIdleSeconds: 120,
   /** Characters of the name a client gives its stream. */

@@ -89,7 +89,7 @@ export class StreamServer {
     const { clock } = this.#context;
     const deadline = clock.monotonicMs() + timeoutMs;
     while (this.#outstanding() > 0 && clock.monotonicMs() < deadline) await pause();
-    for (const session of this.#sessions) session.end(CLOSE.goingAway, 'the appliance stops');
+    for (const session of this.#sessions) session.end(CLOSE.goingAway, 'the appliance stops', 0);
     while (this.#sessions.size > 0 && clock.monotonicMs() < deadline) await pause();
     clearInterval(this.#tickTimer);
   }

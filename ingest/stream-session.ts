@@ -7,8 +7,10 @@
  *
  * - Every batch is answered once, by an ack or a nack, in the order in which they are decided.
  * - A batch of a named stream whose connection broke is answered on the stream's next connection.
- * - credit + owed + credit of batches under way = the credit of the hello.
- * - After `close` nothing is sent.
+ * - A session that ends takes no more frames. The batches it took are answered before its close frame, unless
+ *   `LIMITS.streamCloseMs` are over or another connection has the stream.
+ * - credit + owed + credit of batches under way = the credit of the hello, until the session ends.
+ * - After the close frame or `close` nothing is sent.
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -65,6 +67,14 @@ export interface StreamContext extends ReaderContext {
   readonly logger: Logger;
 }
 
+/** The close frame that is to come. */
+interface Farewell {
+  readonly code: number;
+  readonly reason: string;
+  /** When it comes at the latest, by the monotonic clock. */
+  readonly untilMs: number;
+}
+
 type HelloRequest = Extract<Frame, { kind: 'hello' }>;
 type BatchFrame = Extract<Frame, { kind: 'batch' }>;
 
@@ -90,8 +100,9 @@ export class StreamSession implements StreamHolder {
   readonly #turns: BatchTurns;
   #outstanding = 0;
   #overruns = 0;
+  #farewell: Farewell | undefined;
+  /** The close frame was sent, or the connection is gone. */
   #isClosed = false;
-  #isEnding = false;
 
   constructor(
     socket: StreamSocket,
@@ -121,7 +132,7 @@ export class StreamSession implements StreamHolder {
 
   /** Takes one frame; `message` is read before this returns. */
   receive(message: Uint8Array, isBinary: boolean): void {
-    if (this.#isClosed || this.#isEnding) return;
+    if (this.#isEnding) return;
     const isResolve = !isBinary && isResolveFrame(message);
     if (isResolve && this.#reader.answerPlain(message, this.#principals?.admin)) return;
     const frame = parseFrame(message, isBinary);
@@ -134,22 +145,42 @@ export class StreamSession implements StreamHolder {
     else this.end(CLOSE.policyViolation, 'an admin key sends no batches');
   }
 
-  /** Grants what is owed, when there is room again, and tells of the gaps of tails. */
+  /** Grants what is owed, when there is room again, and tells of the gaps of tails; or closes when it is time. */
   settle(): void {
-    if (!this.#isClosed && !this.#isEnding) this.#reader.settle();
-    if (!this.isOwed || this.#isClosed || this.#isUnderPressure()) return;
+    this.#closeWhenAnswered();
+    if (this.#isEnding) return;
+    this.#reader.settle();
+    if (!this.isOwed || this.#isUnderPressure()) return;
     const credit = this.#owed;
     this.#owed = NONE;
     this.#credit = plus(this.#credit, credit);
     this.#socket.send(creditFrame(credit));
   }
 
-  /** Closes from our side; batches under way are still answered by whoever waits for `outstanding`. */
-  end(code: number, reason: string): void {
-    if (this.#isClosed || this.#isEnding) return;
-    this.#isEnding = true;
+  /**
+   * Closes from our side, once the batches under way are answered. The first reason holds, the shortest time, too.
+   * @param patienceMs how long they are waited for; 0 closes at once.
+   */
+  end(code: number, reason: string, patienceMs: number = LIMITS.streamCloseMs): void {
+    if (this.#isClosed) return;
+    const untilMs = this.#context.clock.monotonicMs() + patienceMs;
+    const first = this.#farewell ?? { code, reason, untilMs };
+    this.#farewell = { ...first, untilMs: Math.min(untilMs, first.untilMs) };
     this.#reader.close();
+    this.#closeWhenAnswered();
+  }
+
+  #closeWhenAnswered(): void {
+    if (this.#isClosed || this.#farewell === undefined) return;
+    const { code, reason, untilMs } = this.#farewell;
+    if (this.#outstanding > 0 && this.#context.clock.monotonicMs() < untilMs) return;
+    this.#isClosed = true;
     this.#socket.end(code, reason);
+  }
+
+  /** Whether no more frames are taken. */
+  get #isEnding(): boolean {
+    return this.#isClosed || this.#farewell !== undefined;
   }
 
   /** The connection is gone. */
@@ -162,11 +193,11 @@ export class StreamSession implements StreamHolder {
   }
 
   deliver(frame: string): void {
-    if (!this.#isClosed && !this.#isEnding) this.#socket.send(frame);
+    if (!this.#isClosed) this.#socket.send(frame);
   }
 
   replaced(): void {
-    this.end(CLOSE.replaced, 'the stream has another connection');
+    this.end(CLOSE.replaced, 'the stream has another connection', 0);
   }
 
   #authenticate({ adminKey, key, resume }: HelloRequest): void {
@@ -279,11 +310,12 @@ export class StreamSession implements StreamHolder {
     this.#outstanding -= 1;
     this.#overruns = 0;
     this.#context.inFlight.release(cost.bytes);
-    if (this.#isClosed || this.#isEnding) {
+    if (this.#isClosed) {
       this.#stream?.record.holder?.deliver(frame(NONE));
-      return;
-    }
-    if (this.#isUnderPressure()) {
+    } else if (this.#isEnding) {
+      this.#socket.send(frame(NONE));
+      this.#closeWhenAnswered();
+    } else if (this.#isUnderPressure()) {
       this.#owed = plus(this.#owed, cost);
       this.#socket.send(frame(NONE));
     } else {

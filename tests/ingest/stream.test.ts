@@ -120,7 +120,7 @@ test('a batch beyond the limit is refused by its number', async () => {
   client.destroy();
 });
 
-test('a client beyond its credit is told so, one far beyond it is closed', async () => {
+test('a client beyond its credit is told so', async () => {
   const own = await openFrontDoor();
   try {
     own.writer.hold();
@@ -130,9 +130,8 @@ test('a client beyond its credit is told so, one far beyond it is closed', async
     const nack = await client.next();
     assert.equal(nack['nack'], 999);
     assert.equal((nack['error'] as { code: string }).code, 'TRIBUTARY_INGEST_CREDIT_EXCEEDED');
-    for (let id = 0; id < LIMITS.streamCreditBatches; id += 1) client.sendBatch(id, [EVENT]);
-    assert.equal(await client.closed, 1008);
     assert.equal(own.writer.batches.length, LIMITS.streamCreditBatches);
+    client.destroy();
   } finally {
     own.writer.letGo();
     own.server.close();

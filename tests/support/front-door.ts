@@ -1,5 +1,5 @@
 /** Starts the front door in this process, over a {@link MemoryWriter}, for tests of ingest/. */
-import { systemClock } from '../../base/clock.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { silentLogger } from '../../base/log.ts';
 import { systemRandom } from '../../base/random.ts';
 import { MIB } from '../../base/units.ts';
@@ -54,6 +54,7 @@ export interface FrontDoorOptions {
   readonly readDiskFreeBytes?: () => Promise<number>;
   readonly sql?: SqlExecutor;
   readonly lake?: LakeDoor;
+  readonly clock?: Clock;
 }
 
 export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<FrontDoor> {
@@ -84,7 +85,7 @@ export async function openFrontDoor(options: FrontDoorOptions = {}): Promise<Fro
     readDiskFreeBytes: options.readDiskFreeBytes ?? (async () => MIB),
     imports: await ImportRegistry.open(memoryStore(), silentLogger),
     metrics: new Metrics(),
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     logger: silentLogger,
   });
   const ready = { phase: 'ready', writer: () => writer, sql, ...(lake && { lake }) } as const;
