@@ -19,10 +19,15 @@ const FIRST_YEAR_MS = -62_135_596_800_000;
 export function eventTimes(seen: SeenTimes | null, asOf?: string): EventTimes {
   const { firstMicros, lastMicros } = seen ?? { firstMicros: 0, lastMicros: 0 };
   const last = Math.ceil(lastMicros / 1000);
-  const until = asOf === undefined ? last : Math.min(last, Date.parse(asOf));
-  return { since: timeText(Math.floor(firstMicros / 1000)), until: timeText(until) };
+  return {
+    since: timeText(Math.floor(firstMicros / 1000)),
+    until: asOf === undefined || Date.parse(asOf) >= last ? timeText(last) : timeText(asOf),
+  };
 }
 
-function timeText(milliseconds: number): string {
-  return milliseconds < FIRST_YEAR_MS ? '-infinity' : new Date(milliseconds).toISOString();
+/** @param time in milliseconds, or as ISO 8601, whose microseconds stay. */
+function timeText(time: number | string): string {
+  const date = new Date(time);
+  if (date.getTime() < FIRST_YEAR_MS) return '-infinity';
+  return typeof time === 'string' ? time : date.toISOString();
 }

@@ -11,6 +11,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
+import { timeOfMicros } from './iso-time.ts';
 import type { PublishedBatch } from './ports.ts';
 import type { TailFilters } from './stream-requests.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -74,7 +75,7 @@ export class StreamTail {
         tail: this.#id,
         sequence: batch.firstSequence + index,
         source: batch.source.name,
-        received_at: new Date(batch.receivedAtMicros / 1000).toISOString(),
+        received_at: timeOfMicros(batch.receivedAtMicros),
         event: batch.typeOfPath === undefined ? event : { ...event, type: batch.typeOfPath },
       }),
     );

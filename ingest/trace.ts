@@ -4,6 +4,7 @@
  * queries leave out, above all duplicates.
  */
 import type { MessageRow } from '../engine/message-search.ts';
+import { timeOfMicros } from './iso-time.ts';
 import type { Row } from './sql-rows.ts';
 
 /**
@@ -141,7 +142,7 @@ function hiddenOccurrence(
   duplicateOf: number | undefined,
   warnings: ReadonlyMap<number, readonly { readonly code: string }[]>,
 ): Occurrence {
-  const receivedAt = new Date(receivedAtMicros / 1000).toISOString();
+  const receivedAt = timeOfMicros(receivedAtMicros);
   const common = { sequence, receivedAt, source };
   if (duplicateOf === undefined) return { ...common, state: 'hidden' };
   const noted = warnings.get(sequence) ?? [];
