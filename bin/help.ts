@@ -10,7 +10,7 @@ const OVERVIEW = `tributary: a customer data platform on one machine
   tributary dead-letters export what was not accepted, as NDJSON to repair; or replay it as it is
   tributary lake token          make, list and end the tokens other engines read the lake with
   tributary lake files          files of the lake by table and day; and flush, compact, erase, retain, profiles, expire, orphans
-  tributary identity            undo, split, block, link, unlink who is who; read, set and try rules; declare traits
+  tributary identity            undo, split, block, unblock, link, unlink who is who; read, set and try rules; declare traits
   tributary erase PERSON        take a person out of everything; erasures tells what became of it
   tributary backup --to DIR     copy the data, while the appliance serves or not; list and verify backups
   tributary restore --from DIR  put a backup into an empty data directory
@@ -76,6 +76,7 @@ ${CLIENT_OPTIONS}, an admin key
 const IDENTITY = `tributary identity undo MERGE
 tributary identity split PROFILE TYPE=VALUE...
 tributary identity block TYPE=VALUE [--retroactive]
+tributary identity unblock TYPE=VALUE
 tributary identity link TYPE=VALUE TYPE=VALUE [--force]
 tributary identity unlink TYPE=VALUE TYPE=VALUE
 tributary identity rules get
@@ -85,7 +86,7 @@ tributary identity traits set FILE
 tributary identity what-if FILE [--examples N]
 
 undo takes a merge of the table merges back; split takes identifiers out of a profile; block makes a value name
-nobody; link makes two identifiers one person, unlink keeps them apart. The profiles before and after are printed as
+nobody, and unblock takes that back; link makes two identifiers one person, unlink keeps them apart. The profiles before and after are printed as
 JSON, and the exit code is 1 when nothing was changed, with the reason. rules get prints the rules of identity as JSON; edit them
 and rules set FILE, or - for standard input, puts them in place unless they were changed meanwhile. traits get and
 traits set FILE do so with the declared traits, the typed columns of profiles.

@@ -66,7 +66,8 @@ const OBSTACLES: Readonly<Record<string, string>> = {
   two_values:
     'two_values: both have a value of a type that is unique; --force links them all the same',
   limit: 'limit: the profile would have too many values of a type; --force links them all the same',
-  blocked: 'blocked: a value that names nobody cannot be linked',
+  blocked: 'blocked: a value that names nobody cannot be linked; unblock it first',
+  not_blocked: 'not_blocked: no operator blocked it; the rules may',
   profile_full: 'profile_full: the profile would have too many identifiers or merges',
   nothing_to_split: 'nothing_to_split: none of the identifiers is in the profile, or all are',
 };
@@ -108,6 +109,9 @@ function commandCall({ words, flags }: CommandLine): Call | undefined {
       const body = { identifier: identifierOf(first), retroactive: flags['retroactive'] === true };
       return post('/v1/identity/block', body, 'retroactive');
     }
+    case 'unblock':
+      if (second !== undefined) return undefined;
+      return post('/v1/identity/unblock', { identifier: identifierOf(first) });
     case 'link':
     case 'unlink': {
       if (second === undefined || others.length > 1) return undefined;

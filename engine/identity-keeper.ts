@@ -158,6 +158,7 @@ function identifiersOf(command: PeopleCommand): readonly NamedIdentifier[] {
     case 'split':
       return command.identifiers;
     case 'block':
+    case 'unblock':
       return [command.identifier];
     case 'link':
     case 'unlink':

@@ -11,7 +11,7 @@ export type EdgeKind = 'observed' | 'alias' | 'manual';
  * - `active`: the edge joins.
  * - `demoted`: a rule is in the way; `reason` says which. The edge joins nothing.
  * - `quarantined`: the second identifier has too many strong neighbours; it joins nobody any more.
- * - `retracted`: takes back the earlier edge of the same number.
+ * - `retracted`: takes back the earlier edge of the same number; of an identifier with itself, its block.
  * - `forbidden`: the two never belong together (an operator's word).
  */
 export type EdgeState = 'active' | 'demoted' | 'quarantined' | 'retracted' | 'forbidden';
@@ -41,6 +41,7 @@ export type EdgeReason =
   | 'undone'
   | 'split'
   | 'blocked'
+  | 'unblocked'
   | 'unlinked'
   | 'linked'
   /** Linked although both sides are known users. */

@@ -4,6 +4,7 @@
  *     {"command":"undo","merge":17}
  *     {"command":"split","profile":"9f8e…","identifiers":[{"type":"email","value":"…"}]}
  *     {"command":"block","identifier":{…},"retroactive":true}
+ *     {"command":"unblock","identifier":{…}}
  *     {"command":"link","a":{…},"b":{…},"force":false}
  *     {"command":"unlink","a":{…},"b":{…}}
  *     {"command":"rules","version":2,"rules":{…}}    as identity-rules-format.ts describes them
@@ -32,6 +33,8 @@ export type IdentityCommand =
       readonly identifier: NamedIdentifier;
       readonly retroactive: boolean;
     }
+  /** Takes an operator's block back: what the value joins from now on counts again. */
+  | { readonly command: 'unblock'; readonly identifier: NamedIdentifier }
   /** Makes two identifiers one person; `force` also where both are known users, or over a limit. */
   | {
       readonly command: 'link';
@@ -82,6 +85,8 @@ export function parseIdentityCommand(value: unknown): IdentityCommand {
         identifier: identifierOf(fields['identifier'], 'identifier'),
         retroactive: flagOf(fields['retroactive'], 'retroactive'),
       };
+    case 'unblock':
+      return { command: 'unblock', identifier: identifierOf(fields['identifier'], 'identifier') };
     case 'link':
       return { command: 'link', ...pairOf(fields), force: flagOf(fields['force'], 'force') };
     case 'unlink':
@@ -94,7 +99,7 @@ export function parseIdentityCommand(value: unknown): IdentityCommand {
       return { command: 'rules', version: version as number, rules };
     }
     default:
-      return refuse('command is undo, split, block, link, unlink or rules');
+      return refuse('command is undo, split, block, unblock, link, unlink or rules');
   }
 }
 

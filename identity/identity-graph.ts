@@ -466,6 +466,7 @@ export class IdentityGraph {
       const word = this.#words[node]!;
       if (word !== 0) this.#words[node] = (word & ~(NODE.blocked | NODE.shared)) | NODE.attention;
     }
+    this.#operator.markBlocked();
   }
 
   #takeRules(rules: IdentityRules): EventResolver {

@@ -46,6 +46,7 @@ interface Plan {
   readonly obstacle?: string;
   readonly reason: EdgeReason;
   readonly blocked?: number;
+  readonly unblocked?: number;
   readonly retracted: readonly number[];
   readonly forbidden: readonly NodePair[];
   readonly partitions: readonly Partition[];
@@ -84,6 +85,12 @@ export class IdentityOperator {
 
   isBlocked(node: number): boolean {
     return this.#blocked.has(node);
+  }
+
+  /** Says so again, after rules that were changed had all values judged anew. */
+  markBlocked(): void {
+    const { words } = this.#options;
+    for (const node of this.#blocked) words[node] = words[node]! | NODE.attention | NODE.blocked;
   }
 
   /** What a checkpoint keeps. */
@@ -149,6 +156,8 @@ export class IdentityOperator {
         return this.#planSplit(command.profile, command.identifiers);
       case 'block':
         return this.#planBlock(command.identifier, command.retroactive);
+      case 'unblock':
+        return this.#planUnblock(command.identifier);
       case 'link':
         return this.#planLink(command.a, command.b, command.force);
       case 'unlink':
@@ -258,6 +267,13 @@ export class IdentityOperator {
     return { reason: 'blocked', blocked, retracted, forbidden: [], partitions, undoes: 0 };
   }
 
+  #planUnblock(identifier: NamedIdentifier): Plan {
+    const node = this.#options.nodeOf(identifier);
+    if (this.#blocked.has(node)) return { ...NOTHING, reason: 'unblocked', unblocked: node };
+    const obstacle = node === 0 ? 'unknown' : 'not_blocked';
+    return { ...NOTHING, reason: 'unblocked', obstacle };
+  }
+
   #planLink(a: NamedIdentifier, b: NamedIdentifier, force: boolean): Plan {
     const { profiles, journal, separations, words } = this.#options;
     const nodes = [this.#options.nodeOf(a), this.#options.nodeOf(b)] as const;
@@ -299,6 +315,12 @@ export class IdentityOperator {
       this.#blocked.add(plan.blocked);
       words[plan.blocked] = words[plan.blocked]! | NODE.attention | NODE.blocked;
       journal.noteNodes(plan.blocked, plan.blocked, 'manual', 'forbidden', 'blocked');
+    }
+    if (plan.unblocked !== undefined) {
+      this.#blocked.delete(plan.unblocked);
+      // What is left of the word needs attention: the rules may block the value as well.
+      words[plan.unblocked] = words[plan.unblocked]! & ~NODE.blocked;
+      journal.noteNodes(plan.unblocked, plan.unblocked, 'manual', 'retracted', 'unblocked');
     }
     for (const edge of plan.retracted) journal.changeEdge(edge, 'manual', 'retracted', plan.reason);
     for (const [a, b] of plan.forbidden) {

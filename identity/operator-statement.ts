@@ -32,7 +32,8 @@ export type OperatorStatement =
       readonly command: 'block';
       readonly identifier: NamedIdentifier;
       readonly retroactive: boolean;
-    };
+    }
+  | { readonly command: 'unblock'; readonly identifier: NamedIdentifier };
 
 /** A row of `edges` whose kind is `manual`. */
 export interface ManualEdge {
@@ -60,6 +61,7 @@ export function statementOf(rows: readonly ManualEdge[]): OperatorStatement | un
   }
   const [first] = [...retracted, ...forbidden];
   if (first === undefined) return undefined;
+  if (first.reason === 'unblocked') return { command: 'unblock', identifier: first.a };
   const pairs = (edges: readonly ManualEdge[]): NamedPair[] => edges.map(({ a, b }) => [a, b]);
   return { command: 'part', reason: first.reason, cut: pairs(retracted), apart: pairs(forbidden) };
 }

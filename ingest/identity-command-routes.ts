@@ -4,7 +4,7 @@
  *
  *     POST /v1/identity/merges/MERGE/undo     POST /v1/identity/block     GET /v1/identity/rules
  *     POST /v1/profiles/PROFILE/split         POST /v1/identity/link      PUT /v1/identity/rules
- *                                             POST /v1/identity/unlink
+ *     POST /v1/identity/unblock               POST /v1/identity/unlink
  *
  * - A command is answered once it is durable and visible; with `dry_run` nothing is logged.
  * - A command that finds nothing to do is no error: the answer says why in `obstacle`.
@@ -29,7 +29,7 @@ import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 export const IDENTITY_RULES_PATH = '/v1/identity/rules';
 /** Those that are the same for everybody; they take POST. */
-export const IDENTITY_COMMAND_PATHS: readonly string[] = ['block', 'link', 'unlink'].map(
+export const IDENTITY_COMMAND_PATHS: readonly string[] = ['block', 'unblock', 'link', 'unlink'].map(
   (name) => `/v1/identity/${name}`,
 );
 /** Of the traits that a dry run shows. */
@@ -56,6 +56,7 @@ export function serveIdentityCommands(app: TemplatedApp, context: IdentityComman
     profile: request.getParameter(0) ?? '',
   }));
   serve('block', '/v1/identity/block');
+  serve('unblock', '/v1/identity/unblock');
   serve('link', '/v1/identity/link');
   serve('unlink', '/v1/identity/unlink');
 

@@ -12,6 +12,7 @@ const MEMBERS: Readonly<Record<CommandName, readonly string[]>> = {
   undo: [],
   split: ['identifiers'],
   block: ['identifier', 'retroactive'],
+  unblock: ['identifier'],
   link: ['a', 'b', 'force'],
   unlink: ['a', 'b'],
 };

@@ -86,6 +86,7 @@ const anyCommand = fc.oneof(
     identifier: anyIdentifier,
     retroactive: fc.boolean(),
   }),
+  fc.record({ command: fc.constant('unblock'), identifier: anyIdentifier }),
   fc.record({ command: fc.constant('split'), identifiers: fc.tuple(anyIdentifier) }),
 );
 const anyBatch = fc.array(anyEvent, { minLength: 1, maxLength: 25 });

@@ -4,6 +4,8 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { type IdentityCommand, parseIdentityCommand } from '../../identity/identity-command.ts';
 import type { CommandOutcome } from '../../identity/identity-operator.ts';
+import { DEFAULT_RULES } from '../../identity/identity-rules.ts';
+import { rulesToJson } from '../../identity/identity-rules-format.ts';
 import { RECORD_WORDS } from '../../identity/profile-store.ts';
 import { MemoryFileSystem } from '../../storage/memory-file-system.ts';
 import { NOW, TestEngine, type TestEvent } from '../support/engine-fixture.ts';
@@ -142,6 +144,29 @@ test('a value that is blocked is not blocked again, in retrospect either, nor li
   assert.equal((await tell(engine, link)).obstacle, 'blocked');
 });
 
+test('a block that was a mistake is taken back, and outlives a change of the rules until then', async (context) => {
+  const fileSystem = new MemoryFileSystem();
+  let engine = await open(context, fileSystem);
+  const shared = 'ann@shop.example';
+  const identifier = email(shared);
+  await engine.send([identify(shared, { userId: 'ann' })]);
+  assert.equal((await tell(engine, { command: 'unblock', identifier })).obstacle, 'not_blocked');
+  await tell(engine, { command: 'block', identifier, retroactive: true });
+  await engine.send([identify(shared, { userId: 'ann' })]);
+  const rules = engine.tenant.identity.rulesCommand(rulesToJson(DEFAULT_RULES));
+  await engine.tenant.commands.changeIdentity(rules, NOW);
+  // New rules had let it name somebody until its next event.
+  assert.equal(engine.tenant.identity.profileOf('email', shared), 0);
+  assert.equal((await tell(engine, { command: 'unblock', identifier })).isChanged, true);
+  assert.equal((await tell(engine, { command: 'unblock', identifier })).obstacle, 'not_blocked');
+  await engine.send([identify(shared, { userId: 'ann' })]);
+  assert.equal(people(engine).length, 1);
+  const state = identityState(engine);
+  await engine.engine.close();
+  engine = await open(context, fileSystem);
+  assert.deepEqual(identityState(engine), state);
+});
+
 test('two known users become one by force alone, and part again', async (context) => {
   const engine = await open(context);
   await engine.send([page({ userId: 'ann' }), page({ userId: 'bob' })]);
@@ -229,6 +254,7 @@ const anyStep = fc.oneof(
           identifier: anyIdentifier,
           retroactive: fc.boolean(),
         }),
+        fc.record({ command: fc.constant('unblock' as const), identifier: anyIdentifier }),
       ),
     }),
   },

@@ -134,6 +134,9 @@ test('identifiers are split from a profile, and a value is blocked with its past
   const till = { identifier: named('email', 'till@x.io'), retroactive: true };
   assert.equal((await ask('POST', '/v1/identity/block', till)).body.changed, true);
   assert.equal(await profileOf('email', 'till@x.io'), null);
+  const { identifier } = till;
+  assert.equal((await ask('POST', '/v1/identity/unblock', { identifier })).body.changed, true);
+  assert.notEqual(await profileOf('email', 'till@x.io'), null);
 });
 
 test('a body that is no command is refused by name, and nothing is done', async () => {
