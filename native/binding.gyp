@@ -25,6 +25,8 @@
         "src/column_rows.cc",
         "src/column_rows_object.cc",
         "src/msgpack_parser.cc",
+        "src/msgpack_containers.cc",
+        "src/msgpack_shapes.cc",
         "src/msgpack_object.cc",
         "src/import_json.cc",
         "src/import_msgpack.cc",

@@ -5,8 +5,9 @@
 // client sent in msgpack reads back like anybody's JSON. Why the outline: so that the text is never
 // parsed. docs/formats.md says what becomes of each type.
 //
-// - msgpackr's records (extension 0x72) are understood where they are defined in the payload that uses
-//   them. Nothing is kept from one payload to the next.
+// msgpack_parser.cc has the values one by one, msgpack_containers.cc the walk through those that hold others;
+// msgpack_scalars.h has numbers and times, msgpack_shapes.h msgpackr's records, msgpack_plain.h the short way.
+//
 // - The bytes are not trusted: every length is held against what is left, nesting and text are bounded.
 //   A record's keys are written again for each of its bytes, so only the bound on the text keeps a
 //   small payload from becoming a large one.
@@ -17,12 +18,12 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "decode_failure.h"
 #include "json_builder.h"
 #include "msgpack_plain.h"
 #include "msgpack_reader.h"
+#include "msgpack_shapes.h"
 #include "payload_outline.h"
 #include "payload_walker.h"
 
@@ -53,12 +54,6 @@ class MsgpackParser {
  private:
   // What reading a value came to: text, a value JSON has no text for, or a failure.
   enum class Outcome { kText, kUndefined, kFailed };
-  // The keys of a record: `count` entries of fields_ from `first`. Defined in this payload when its
-  // generation is the current one.
-  struct Shape {
-    uint32_t generation, first, count;
-    bool has_second_byte;  // its id goes on in the byte behind
-  };
 
   // Reads the payload into out_ and outline_, or sets failure_.
   void Read(const uint8_t* payload, uint32_t length);
@@ -70,17 +65,12 @@ class MsgpackParser {
   Outcome Map(uint32_t count, uint32_t depth, bool is_walked);
   Outcome Array(uint32_t count, uint32_t depth, bool is_walked);
   Outcome String();
+  Outcome Number(uint8_t token);
   Outcome Binary(uint32_t length);
   Outcome Extension(uint32_t length, uint32_t depth, bool is_walked);
-  Outcome Timestamp(const uint8_t* bytes, uint32_t length);
-  Outcome RecordDefinition(uint32_t length, uint32_t depth, bool is_walked);
-  Outcome RecordReference(uint32_t id, uint32_t depth, bool is_walked);
-  Outcome Record(const Shape& shape, uint32_t depth, bool is_walked);
-  bool RecordFields(uint32_t count);
-  bool IsDefined(uint32_t index) const {
-    return index < shapes_.size() && shapes_[index].generation == generation_;
-  }
-  bool ArrayHeader(uint32_t* count);
+  Outcome RecordDefinition(uint32_t id_bytes, uint32_t depth, bool is_walked);
+  Outcome RecordReference(uint8_t token, uint32_t depth, bool is_walked);
+  Outcome Record(MsgpackShape shape, uint32_t depth, bool is_walked);
 
   size_t Open(char bracket, bool is_walked);
   Outcome Close(char bracket, bool is_walked, size_t opened, uint32_t count);
@@ -101,19 +91,10 @@ class MsgpackParser {
     return true;
   }
 
-  template <typename T>
-  Outcome Unsigned();
-  template <typename T>
-  Outcome Signed();
-  template <typename Bits, typename Number>
-  Outcome Float();
-  template <typename T>
-  bool Length(uint32_t* length);
-
   uint32_t TextLength() const { return static_cast<uint32_t>(out_.length()); }
   Outcome Fail(const char* reason);
   Outcome FailAs(DecodeFailure failure);
-  Outcome CutOff() { return Fail("it ends inside a value"); }
+  Outcome CutOff() { return Fail(kMsgpackCutOff); }
 
   const MsgpackLimits limits_;
   MsgpackReader in_;
@@ -125,13 +106,9 @@ class MsgpackParser {
   DecodeFailure failure_ = DecodeFailure::kNone;
   std::string failure_text_;
 
-  std::vector<Shape> shapes_;
-  uint32_t generation_ = 0;
-  bool has_records_ = false;
+  MsgpackShapes shapes_;
   bool has_batch_ = false;        // the root has a batch
   bool has_inheritance_ = false;  // the root has a context or integrations
-  std::vector<RecordField> fields_;
-  JsonBuilder keys_;
 };
 
 }  // namespace tributary

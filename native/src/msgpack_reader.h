@@ -7,6 +7,9 @@
 
 namespace tributary {
 
+// What a payload is told that ends before its value does.
+inline constexpr char kMsgpackCutOff[] = "it ends inside a value";
+
 class MsgpackReader {
  public:
   MsgpackReader() = default;
@@ -34,6 +37,15 @@ class MsgpackReader {
     for (size_t i = 0; i < sizeof(T); i++) read = read << 8 | bytes_[position_ + i];
     position_ += sizeof(T);
     *value = static_cast<T>(read);
+    return true;
+  }
+
+  // A length or count of T's width.
+  template <typename T>
+  bool ReadLength(uint32_t* length) {
+    T value;
+    if (!ReadUnsigned(&value)) return false;
+    *length = value;
     return true;
   }
 

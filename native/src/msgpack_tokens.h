@@ -14,6 +14,10 @@ constexpr uint32_t kRecordIdMask = 0x3f;
 constexpr uint32_t kSecondByteIdMin = 32;
 constexpr uint32_t kSecondByteStep = 32;
 
+inline bool IsStringToken(uint8_t token) {
+  return (token >= 0xa0 && token < 0xc0) || (token >= 0xd9 && token <= 0xdb);
+}
+
 enum class TokenKind : uint8_t { kPlain, kExtension, kArray, kMap, kNever };
 
 // A token: bytes behind it whatever it says, and those of a length (big-endian): of bytes behind it, or of

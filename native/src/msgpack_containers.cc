@@ -1,0 +1,213 @@
+// The walk of MsgpackParser through what holds other values: maps, arrays and records, whose members become the
+// outline of events.
+#include <algorithm>
+
+#include "msgpack_parser.h"
+#include "msgpack_scalars.h"
+#include "msgpack_tokens.h"
+#include "msgpack_walk.h"
+
+namespace tributary {
+
+namespace {
+
+// Plain members are written so many at a time: what is reserved for their text.
+constexpr uint32_t kPlainMembersMax = 32;
+
+// Numbers, booleans and nil: what may be the key of a map besides a string.
+bool IsScalarToken(uint8_t token) {
+  return token < 0x80 || token >= 0xe0 || token == 0xc0 || token == 0xc2 || token == 0xc3 ||
+         IsNumberToken(token);
+}
+
+}  // namespace
+
+// The short way for a short string, where no length needs a look.
+inline bool MsgpackParser::OutlinedString(uint32_t depth, uint32_t start) {
+  if (in_.remaining() < kPlainMemberBytesMax || depth >= limits_.depth_max) return false;
+  const uint8_t* in = in_.at();
+  if (!IsStringToken(*in)) return false;
+  char* to = out_.Reserve(kPlainMemberBytesMax);
+  if (!PlainValue(&in, &to, true)) return false;
+  in_.Advance(static_cast<size_t>(in - in_.at()));
+  out_.Finish(to);
+  outline_.Put(start);
+  return true;
+}
+
+MsgpackParser::Outcome MsgpackParser::OutlinedValue(uint32_t depth, char walked) {
+  uint32_t start = TextLength();
+  if (OutlinedString(depth, start)) return Outcome::kText;
+  Outcome outcome = Value(depth, walked);
+  if (outcome != Outcome::kText) return outcome;
+  char first = out_.data()[start];
+  if (first != '{' && first != '[') outline_.Put(start);
+  else if (first != walked) outline_.Whole(start, TextLength() - 1);
+  return outcome;
+}
+
+MsgpackParser::Outcome MsgpackParser::Map(uint32_t count, uint32_t depth, bool is_walked) {
+  if (count > in_.remaining() / 2) return CutOff();
+  size_t opened = Open('{', is_walked);
+  bool is_first = true;
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t plain = is_walked ? PlainMembers<true>(MapKeys(), count - i, is_first, depth)
+                               : PlainMembers<false>(MapKeys(), count - i, is_first, depth);
+    i += plain;
+    is_first = is_first && plain == 0;
+    if (i == count) break;
+    size_t start = out_.length();
+    if (!Key(is_first, depth)) return Outcome::kFailed;
+    Outcome value = Member(start, is_first, depth, is_walked);
+    if (value == Outcome::kFailed) return value;
+    is_first = is_first && value == Outcome::kUndefined;
+  }
+  return Close('}', is_walked, opened, count);
+}
+
+// The short way for what most objects consist of. Ends before the first member that is anything else, and
+// near the end of the payload, so that no length needs a look. Of an object that is walked it takes strings
+// only, and nothing at the root, where keys have a meaning to this parser.
+template <bool kIsWalked, typename Keys>
+uint32_t MsgpackParser::PlainMembers(Keys keys, uint32_t count, bool is_first, uint32_t depth) {
+  if ((kIsWalked && depth == 0) || depth + 1 >= limits_.depth_max) return 0;
+  count = std::min(count, kPlainMembersMax);
+  const uint8_t* in = in_.at();
+  const uint8_t* end = in + in_.remaining();
+  const bool has_records = shapes_.any();
+  char* out = out_.Reserve(count * kPlainMemberBytesMax);
+  uint32_t done = 0;
+  for (; done < count && end - in >= static_cast<ptrdiff_t>(kPlainMemberBytesMax); done++) {
+    const uint8_t* at = in;
+    char* to = out;
+    *to = ',';
+    to += !is_first;
+    if (!keys.Write(&at, &to)) break;
+    if (kIsWalked) {
+      char* value = to;
+      if (!IsPlainStringToken(*at) || !PlainString(&at, &to)) break;
+      outline_.ScalarMember(static_cast<uint32_t>(out - out_.data()), is_first,
+                            static_cast<uint32_t>(value - out_.data()));
+    } else if (!PlainValue(&at, &to, has_records)) {
+      break;
+    }
+    in = at;
+    out = to;
+    is_first = false;
+  }
+  in_.Advance(static_cast<size_t>(in - in_.at()));
+  out_.Finish(out);
+  return done;
+}
+
+MsgpackParser::Outcome MsgpackParser::Array(uint32_t count, uint32_t depth, bool is_walked) {
+  if (count > in_.remaining()) return CutOff();
+  size_t opened = Open('[', is_walked);
+  for (uint32_t i = 0; i < count; i++) {
+    if (is_walked) outline_.Reserve();
+    if (i > 0) {
+      if (is_walked) outline_.Put(TextLength());
+      out_.Put(',');
+    }
+    Outcome value = is_walked ? OutlinedValue(depth + 1, WalkedAt(depth + 1, false, false))
+                              : Value(depth + 1, 0);
+    if (value == Outcome::kFailed) return value;
+    if (value == Outcome::kUndefined) {
+      if (is_walked) outline_.Put(TextLength());
+      out_.Append("null", 4);
+    }
+  }
+  return Close(']', is_walked, opened, count);
+}
+
+size_t MsgpackParser::Open(char bracket, bool is_walked) {
+  size_t opened = is_walked ? outline_.Open(TextLength()) : 0;
+  out_.Put(bracket);
+  return opened;
+}
+
+MsgpackParser::Outcome MsgpackParser::Close(char bracket, bool is_walked, size_t opened,
+                                            uint32_t count) {
+  if (is_walked) outline_.Close(opened, count, TextLength());
+  out_.Put(bracket);
+  return Outcome::kText;
+}
+
+MsgpackParser::Outcome MsgpackParser::Member(size_t start, bool is_first, uint32_t depth,
+                                             bool is_walked) {
+  if (!is_walked) {
+    Outcome value = Value(depth + 1, 0);
+    if (value == Outcome::kUndefined) out_.Truncate(start);
+    return value;
+  }
+  size_t mark = outline_.Here();
+  outline_.Reserve();
+  uint32_t offset = static_cast<uint32_t>(start);
+  if (!is_first) outline_.Put(offset++);
+  outline_.Put(offset);
+  outline_.Put(TextLength() - 1);
+  bool is_inherited = IsInherited(string_);
+  if (depth == 0) {
+    has_batch_ = has_batch_ || IsBatch(string_);
+    has_inheritance_ = has_inheritance_ || is_inherited;
+  }
+  Outcome value = OutlinedValue(depth + 1, WalkedAt(depth + 1, is_inherited, has_inheritance_));
+  if (value == Outcome::kUndefined) {
+    out_.Truncate(start);
+    outline_.Rewind(mark);
+  }
+  return value;
+}
+
+bool MsgpackParser::Key(bool is_first, uint32_t depth) {
+  if (in_.remaining() == 0) return CutOff() == Outcome::kText;
+  uint8_t token = in_.Peek();
+  if (!IsStringToken(token)) return ScalarKey(is_first, depth);
+  if (!TakeString()) return false;
+  out_.Key(is_first, reinterpret_cast<const uint8_t*>(string_.data), string_.length);
+  return true;
+}
+
+// A number, a boolean or nil as a key: its text in quotes.
+bool MsgpackParser::ScalarKey(bool is_first, uint32_t depth) {
+  if (!is_first) out_.Put(',');
+  size_t start = out_.length();
+  if (IsScalarToken(in_.Peek())) {
+    if (Value(depth + 1, 0) == Outcome::kFailed) return false;
+    if (out_.data()[start] != '"') out_.Quote(start);
+  }
+  // Nothing was written, or a record: the quote went around its brace.
+  if (out_.length() == start || out_.data()[start + 1] == '{') {
+    return Fail("a key is neither text nor a number") == Outcome::kText;
+  }
+  uint32_t length = static_cast<uint32_t>(out_.length() - start - 2);
+  out_.Put(':');
+  string_ = {out_.data() + start + 1, length};
+  return true;
+}
+
+// `shape` by value: a record inside may define the same id anew.
+MsgpackParser::Outcome MsgpackParser::Record(MsgpackShape shape, uint32_t depth, bool is_walked) {
+  if (shape.count > in_.remaining()) return CutOff();
+  size_t opened = Open('{', is_walked);
+  bool is_first = true;
+  for (uint32_t i = 0; i < shape.count; i++) {
+    uint32_t left = shape.count - i;
+    RecordKeys keys = shapes_.KeysFrom(shape, i);
+    uint32_t plain = is_walked ? PlainMembers<true>(keys, left, is_first, depth)
+                               : PlainMembers<false>(keys, left, is_first, depth);
+    i += plain;
+    is_first = is_first && plain == 0;
+    if (i == shape.count) break;
+    size_t start = out_.length();
+    const RecordField& field = shapes_.FieldOf(shape, i);
+    out_.QuotedKey(is_first, shapes_.TextOf(field), field.length);
+    string_ = field.key;
+    Outcome value = Member(start, is_first, depth, is_walked);
+    if (value == Outcome::kFailed) return value;
+    is_first = is_first && value == Outcome::kUndefined;
+  }
+  return Close('}', is_walked, opened, shape.count);
+}
+
+}  // namespace tributary
