@@ -16,7 +16,7 @@
  */
 import type { Dirent } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { BatchStore, StoredBatch, StoredStream } from './types.ts';
 
@@ -37,7 +37,7 @@ export class FileBatchStore implements BatchStore {
   }
 
   async open(): Promise<StoredStream | undefined> {
-    await mkdir(this.#directory, { recursive: true });
+    await makeDirectory(this.#directory);
     const names = (await readdir(this.#directory, { withFileTypes: true }))
       .filter((entry: Dirent) => entry.isFile())
       .map(({ name }) => name)
@@ -116,5 +116,21 @@ export class FileBatchStore implements BatchStore {
     } finally {
       await directory.close();
     }
+  }
+}
+
+/**
+ * Makes a directory and its missing parents. Not by `recursive`: below a directory that exists but in which nothing
+ * can be made, such as /proc, Node tries again for ever.
+ */
+async function makeDirectory(path: string, isParentThere = false): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || isParentThere) throw error;
+    await makeDirectory(dirname(path));
+    await makeDirectory(path, true);
   }
 }

@@ -27,6 +27,13 @@ test('a store that was never used has no stream', () =>
     assert.equal(await new FileBatchStore(join(directory, 'new', 'one')).open(), undefined);
   }));
 
+test('a directory that cannot be made fails the opening', { timeout: 10_000 }, async () => {
+  // Node's own recursive mkdir tries the first one for ever.
+  for (const path of ['/proc/tributary/new', '/proc/self/status', '/proc/self/status/new']) {
+    await assert.rejects(new FileBatchStore(path).open(), /ENOENT|ENOTDIR/, path);
+  }
+});
+
 test('what is not released is there again, in order, under the name of its stream', () =>
   withDirectory(async (directory) => {
     const store = new FileBatchStore(directory);
