@@ -9,6 +9,7 @@
  * A process that a file has got the better of may write anything: a batch beyond the limits is an error
  * of the file, and what is in a batch is the decoder's to judge. It is read from the slot once.
  */
+import { BufferRing } from '../base/buffer-ring.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
@@ -25,7 +26,7 @@ const SLOTS = 2;
 export const BATCH_SLOTS_BYTES = SLOTS * SLOT_BYTES;
 
 export interface FileBatch {
-  /** Valid until the next batch is asked for. */
+  /** Valid until `LIMITS.importBatchesUnderWay` more are asked for. */
   readonly bytes: Uint8Array;
   readonly rows: number;
 }
@@ -92,11 +93,11 @@ export async function* batchesFrom(
   format: string,
   firstRow: number,
 ): AsyncGenerator<FileBatch> {
-  const memory = Buffer.allocUnsafe(SLOT_BYTES);
+  const buffers = new BufferRing(LIMITS.importBatchesUnderWay, SLOT_BYTES);
   let batches = 0;
   let row = firstRow;
   for await (const header of wholeHeaders(headers)) {
-    const bytes = memory.subarray(0, checkedBytes(header, format, row));
+    const bytes = buffers.next().subarray(0, checkedBytes(header, format, row));
     if (!read((batches % SLOTS) * SLOT_BYTES, bytes)) throw outsideLimits(format);
     release();
     batches += 1;

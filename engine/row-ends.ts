@@ -50,13 +50,19 @@ const EXPAND_PROBLEMS = [undefined, 'malformed', 'too large'] as const;
 export class ExpandedRows {
   /** The maps of the last {@link expand}, one behind the other. */
   readonly bytes: Buffer;
-  /** Of each row the position behind it in what was expanded, and in `bytes`. */
+  /** Of each row the position behind it in `bytes`. */
   readonly ends: Uint32Array;
+  /** The same in what was expanded. */
+  readonly sourceEnds: Uint32Array;
+  /** Both, one behind the other. */
+  readonly #positions: Uint32Array;
   readonly #records: NativeMsgpackRecords = new native.MsgpackRecords();
 
   constructor(bytesMax: number, rowsMax: number) {
     this.bytes = Buffer.allocUnsafe(bytesMax);
-    this.ends = new Uint32Array(2 * rowsMax);
+    this.#positions = new Uint32Array(2 * rowsMax);
+    this.sourceEnds = this.#positions.subarray(0, rowsMax);
+    this.ends = this.#positions.subarray(rowsMax);
   }
 
   /**
@@ -68,7 +74,7 @@ export class ExpandedRows {
     readonly count: number;
     readonly problem: (typeof EXPAND_PROBLEMS)[number];
   } {
-    const found = this.#records.expand(bytes, this.bytes, this.ends);
+    const found = this.#records.expand(bytes, this.bytes, this.#positions);
     const problem = EXPAND_PROBLEMS[found % EXPAND_ENDS];
     return { count: Math.floor(found / EXPAND_ENDS), problem };
   }

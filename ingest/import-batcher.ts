@@ -9,9 +9,12 @@
  * - A batch is at most {@link IMPORT_BATCH_BYTES} of the import and `LIMITS.batchEventsMax` rows.
  * - Lines are held until their end has come: at most a batch and the last piece.
  */
+
+import { BufferRing } from '../base/buffer-ring.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
+import { joinLines } from '../engine/joined-rows.ts';
 import type { Codec } from '../engine/types.ts';
 import { PieceBuffer } from './piece-buffer.ts';
 
@@ -20,23 +23,22 @@ export const IMPORT_BATCH_BYTES = MIB;
 
 /** The id is at most 64 characters: with prefix and row it stays within `LIMITS.messageIdBytesMax`. */
 const IMPORT_ID = /^[A-Za-z0-9._-]{1,64}$/;
-const HEAD = '{"batch":[';
-const TAIL = ']}';
-const LINE_END = 0x0a;
-const COMMA = 0x2c;
-const QUOTE = 0x22;
-const BRACE_OPEN = 0x7b;
-const BRACE_CLOSE = 0x7d;
+const HEAD = Buffer.from('{"batch":[');
+const TAIL = Buffer.from(']}');
 /** `,{"messageId":"import-…-…",` with the longest id and row. */
 const ID_BYTES_MAX = 128;
-const EMPTY = Buffer.alloc(0);
 
 export function isImportId(text: string): boolean {
   return IMPORT_ID.test(text);
 }
 
+/** What the message ids of an import's rows begin with. */
+export function idPrefixOf(importId: string): Buffer {
+  return Buffer.from(`import-${importId}-`);
+}
+
 export interface ImportBatch {
-  /** A batch as the engine reads it; valid until the next `take`. */
+  /** A batch as the engine reads it; valid until `LIMITS.importBatchesUnderWay` more are taken. */
   readonly bytes: Uint8Array;
   readonly rows: number;
   /** Bytes of the import it was made of. */
@@ -55,19 +57,17 @@ export interface RowBatcher {
 
 export class ImportBatcher implements RowBatcher {
   readonly codec = 'json';
-  /** What every row begins with, up to the number in its message id. */
-  readonly #rowHead: Buffer;
-  readonly #batch = Buffer.allocUnsafe(
+  readonly #idPrefix: Buffer;
+  readonly #batches = new BufferRing(
+    LIMITS.importBatchesUnderWay,
     IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length + TAIL.length,
   );
   /** What is in no batch yet. */
   readonly #pieces = new PieceBuffer(2 * IMPORT_BATCH_BYTES);
-  /** The same, while a batch is cut from it. */
-  #held: Buffer = EMPTY;
   #nextRow: number;
 
   constructor(importId: string, firstRow: number) {
-    this.#rowHead = Buffer.from(`{"messageId":"import-${importId}-`);
+    this.#idPrefix = idPrefixOf(importId);
     this.#nextRow = firstRow;
   }
 
@@ -80,50 +80,31 @@ export class ImportBatcher implements RowBatcher {
    * @throws TRIBUTARY_INGEST_IMPORT_ROW_MALFORMED, TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE
    */
   take(isComplete: boolean): ImportBatch | undefined {
-    this.#held = this.#pieces.held;
-    if (this.#held.length < IMPORT_BATCH_BYTES && !isComplete) return undefined;
-    const firstRow = this.#nextRow;
-    let end = this.#batch.write(HEAD);
-    let start = 0;
-    while (this.#nextRow - firstRow < LIMITS.batchEventsMax) {
-      const next = this.#nextLine(start, isComplete);
-      if (next === start || next > IMPORT_BATCH_BYTES) break;
-      end = this.#addRow(start, next, end, this.#nextRow === firstRow);
-      start = next;
+    const { held } = this.#pieces;
+    if (held.length === 0 || (held.length < IMPORT_BATCH_BYTES && !isComplete)) return undefined;
+    const isLast = isComplete && held.length <= IMPORT_BATCH_BYTES;
+    const batch = this.#batches.next();
+    HEAD.copy(batch);
+    const { rows, bytesRead, bytesWritten, isMalformed } = joinLines(
+      held.subarray(0, IMPORT_BATCH_BYTES),
+      batch.subarray(HEAD.length),
+      { isComplete: isLast, rowsMax: LIMITS.batchEventsMax },
+      { prefix: this.#idPrefix, firstRow: this.#nextRow },
+    );
+    this.#pieces.drop(bytesRead);
+    if (rows === 0) {
+      if (isMalformed) throw this.#malformed();
+      if (bytesRead === 0) throw this.#tooLarge();
+      return this.take(isComplete); // Blank lines.
     }
-    const rows = this.#nextRow - firstRow;
-    if (start === 0 && this.#held.length > 0) throw this.#tooLarge();
-    this.#pieces.drop(start);
-    if (rows === 0) return undefined;
-    end += this.#batch.write(TAIL, end);
-    return { bytes: this.#batch.subarray(0, end), rows, importBytes: start };
+    this.#nextRow += rows;
+    const end = HEAD.length + bytesWritten;
+    const bytes = batch.subarray(0, end + TAIL.copy(batch, end));
+    return { bytes, rows, importBytes: bytesRead };
   }
 
-  /** The position behind the line at `start`, or `start` when its end has not come. */
-  #nextLine(start: number, isComplete: boolean): number {
-    const lineEnd = this.#held.indexOf(LINE_END, start);
-    if (lineEnd !== -1) return lineEnd + 1;
-    return isComplete ? this.#held.length : start;
-  }
-
-  /** Writes the line [start, next) as a row at `end` of the batch, unless it is blank. @returns the new end. */
-  #addRow(start: number, next: number, end: number, isFirst: boolean): number {
-    const held = this.#held;
-    const open = skipSpace(held, start, next);
-    if (open === next) return end;
-    if (held[open] !== BRACE_OPEN) {
-      throw new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_MALFORMED', { row: this.#nextRow });
-    }
-    const first = skipSpace(held, open + 1, next);
-    let at = end;
-    if (!isFirst) this.#batch[at++] = COMMA;
-    at += this.#rowHead.copy(this.#batch, at);
-    at = writeNumber(this.#batch, at, this.#nextRow);
-    this.#batch[at++] = QUOTE;
-    if (held[first] !== BRACE_CLOSE) this.#batch[at++] = COMMA;
-    at += held.copy(this.#batch, at, first, next);
-    this.#nextRow += 1;
-    return at;
+  #malformed(): TributaryError {
+    return new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_MALFORMED', { row: this.#nextRow });
   }
 
   #tooLarge(): TributaryError {
@@ -132,25 +113,4 @@ export class ImportBatcher implements RowBatcher {
       limitBytes: IMPORT_BATCH_BYTES,
     });
   }
-}
-
-/** Writes a whole number in decimal at `at`: a call of Node's costs more than the few bytes. @returns the end. */
-export function writeNumber(target: Uint8Array, at: number, value: number): number {
-  const digits = String(value);
-  for (let index = 0; index < digits.length; index += 1) {
-    target[at + index] = digits.charCodeAt(index);
-  }
-  return at + digits.length;
-}
-
-/** The first position in [start, end) that is no white space of JSON, or `end`. */
-function skipSpace(bytes: Buffer, start: number, end: number): number {
-  let at = start;
-  while (
-    at < end &&
-    (bytes[at] === 0x20 || bytes[at] === 0x09 || bytes[at] === 0x0a || bytes[at] === 0x0d)
-  ) {
-    at += 1;
-  }
-  return at;
 }

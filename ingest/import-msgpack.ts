@@ -8,31 +8,29 @@
  * - Once there is a record of msgpackr's in the import, whether a byte is a number or a record depends on what
  *   stood before it, in rows that may be in another batch. From then on rows are written as plain maps.
  */
+import { BufferRing } from '../base/buffer-ring.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
+import { joinMaps } from '../engine/joined-rows.ts';
 import { ExpandedRows, msgpackEnds } from '../engine/row-ends.ts';
 import {
   IMPORT_BATCH_BYTES,
   type ImportBatch,
+  idPrefixOf,
   type RowBatcher,
-  writeNumber,
 } from './import-batcher.ts';
 import { PieceBuffer } from './piece-buffer.ts';
 
 const HEAD = Buffer.from([0x81, 0xa5, ...Buffer.from('batch'), 0xdd, 0, 0, 0, 0]);
-/** What every row begins with: a map of so many entries, and a message id of so many bytes. */
-const ROW_HEAD = Buffer.from([0xdf, 0, 0, 0, 0, 0xa9, ...Buffer.from('messageId'), 0xd9, 0]);
-const COUNT_AT = 1;
-const ID_LENGTH_AT = ROW_HEAD.length - 1;
 /** Of a map's longest header, the key, and an id of 128 bytes at most. */
 const ID_BYTES_MAX = 160;
 
 export class MsgpackBatcher implements RowBatcher {
   readonly codec = 'msgpack';
-  /** The head of a row, with its id up to the number. */
-  readonly #rowHead: Buffer;
+  readonly #idPrefix: Buffer;
   readonly #pieces = new PieceBuffer(2 * IMPORT_BATCH_BYTES);
-  readonly #batch = Buffer.allocUnsafe(
+  readonly #batches = new BufferRing(
+    LIMITS.importBatchesUnderWay,
     IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length,
   );
   /** Where the rows of a batch end, in what is held. */
@@ -42,7 +40,7 @@ export class MsgpackBatcher implements RowBatcher {
   #nextRow: number;
 
   constructor(importId: string, firstRow: number) {
-    this.#rowHead = Buffer.concat([ROW_HEAD, Buffer.from(`import-${importId}-`)]);
+    this.#idPrefix = idPrefixOf(importId);
     this.#nextRow = firstRow;
   }
 
@@ -66,55 +64,42 @@ export class MsgpackBatcher implements RowBatcher {
   }
 
   #takePlain(held: Buffer, rows: number): ImportBatch {
-    let end = HEAD.length;
-    let start = 0;
-    for (let row = 0; row < rows; row += 1) {
-      const next = this.#ends[row]!;
-      end = this.#addRow(held, start, next, end);
-      start = next;
-    }
-    const isNext = start < held.length && rows < LIMITS.batchEventsMax;
+    const end = rows === 0 ? 0 : this.#ends[rows - 1]!;
+    const isNext = end < held.length && rows < LIMITS.batchEventsMax;
     // Refused before its end has come: it may be a mebibyte away.
-    if (isNext && !isMap(held[start]!) && !isRecord(held[start]!)) throw this.#malformed();
+    if (rows === 0 && isNext && !isMap(held[end]!) && !isRecord(held[end]!))
+      throw this.#malformed();
     if (rows === 0 && held.length >= IMPORT_BATCH_BYTES) throw this.#tooLarge();
-    return this.#finish(end, rows, start);
+    return this.#join(held, this.#ends, this.#ends, rows);
   }
 
   #takeExpanded(held: Buffer, expanded: ExpandedRows): ImportBatch {
-    const { bytes, ends } = expanded;
+    const { bytes, ends, sourceEnds } = expanded;
     const { count: rows, problem } = expanded.expand(held);
-    let end = HEAD.length;
-    let start = 0;
-    for (let row = 0; row < rows; row += 1) {
-      const next = ends[2 * row + 1]!;
-      end = this.#addRow(bytes, start, next, end);
-      start = next;
+    if (rows === 0) {
+      if (problem === 'malformed') throw this.#malformed();
+      const isCutOff = held.length >= IMPORT_BATCH_BYTES;
+      if (problem === 'too large' || isCutOff) throw this.#tooLarge();
     }
-    if (problem === 'malformed') throw this.#malformed();
-    const isCutOff = rows === 0 && held.length >= IMPORT_BATCH_BYTES;
-    if (problem === 'too large' || isCutOff) throw this.#tooLarge();
-    return this.#finish(end, rows, rows === 0 ? 0 : ends[2 * rows - 2]!);
+    return this.#join(bytes, ends, sourceEnds, rows);
   }
 
-  #finish(end: number, rows: number, importBytes: number): ImportBatch {
+  /**
+   * The batch of the first `rows` of `values`, which end at `ends`, or of those before the first that is no map.
+   * @param sourceEnds where they end in the import.
+   */
+  #join(values: Buffer, ends: Uint32Array, sourceEnds: Uint32Array, rows: number): ImportBatch {
     if (rows === 0) throw this.#malformed();
+    const batch = this.#batches.next();
+    const ids = { prefix: this.#idPrefix, firstRow: this.#nextRow };
+    const written = joinMaps(values, ends, rows, batch.subarray(HEAD.length), ids);
+    if (written < 0) return this.#join(values, ends, sourceEnds, -1 - written);
+    HEAD.copy(batch);
+    batch.writeUInt32BE(rows, HEAD.length - 4);
+    const importBytes = sourceEnds[rows - 1]!;
     this.#pieces.drop(importBytes);
-    HEAD.copy(this.#batch);
-    this.#batch.writeUInt32BE(rows, HEAD.length - 4);
-    return { bytes: this.#batch.subarray(0, end), rows, importBytes };
-  }
-
-  /** Writes the map [start, next) with its id at `end` of the batch. @returns the new end. */
-  #addRow(rows: Buffer, start: number, next: number, end: number): number {
-    if (!isMap(rows[start]!)) throw this.#malformed();
-    const [count, headerBytes] = mapHeader(rows, start);
-    const batch = this.#batch;
-    this.#rowHead.copy(batch, end);
-    batch.writeUInt32BE(count + 1, end + COUNT_AT);
-    const bodyStart = writeNumber(batch, end + this.#rowHead.length, this.#nextRow);
-    batch[end + ID_LENGTH_AT] = bodyStart - end - ROW_HEAD.length;
-    this.#nextRow += 1;
-    return bodyStart + rows.copy(batch, bodyStart, start + headerBytes, next);
+    this.#nextRow += rows;
+    return { bytes: batch.subarray(0, HEAD.length + written), rows, importBytes };
   }
 
   #malformed(): TributaryError {
@@ -136,11 +121,4 @@ function isMap(token: number): boolean {
 /** Whether it may begin a record of msgpackr's: an extension of one byte, of two, or of a length in a byte. */
 function isRecord(token: number): boolean {
   return token === 0xd4 || token === 0xd5 || token === 0xc7;
-}
-
-function mapHeader(bytes: Buffer, at: number): readonly [count: number, headerBytes: number] {
-  const token = bytes[at]!;
-  if (token === 0xde) return [bytes.readUInt16BE(at + 1), 3];
-  if (token === 0xdf) return [bytes.readUInt32BE(at + 1), 5];
-  return [token & 0x0f, 1];
 }

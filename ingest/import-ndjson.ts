@@ -9,63 +9,28 @@
  *   between is the decoder's to judge.
  */
 import { TributaryError } from '../base/errors.ts';
+import { joinLines } from '../engine/joined-rows.ts';
 
 const HEAD = Buffer.from('{"batch":[');
 const TAIL = Buffer.from(']}');
-const LINE_END = 0x0a;
-const COMMA = 0x2c;
-const BRACE_OPEN = 0x7b;
-const BRACE_CLOSE = 0x7d;
+/** `{}` and its line end: no line that becomes an event is shorter. */
+const LINE_BYTES_MIN = 3;
 
 /**
  * The batch of the lines of `body`, in memory of its own.
  * @returns TRIBUTARY_INGEST_NDJSON_MALFORMED, naming the line, when one is no object.
  */
 export function batchOfLines(body: Uint8Array): Buffer | TributaryError {
-  const lines = Buffer.from(body.buffer, body.byteOffset, body.length);
-  // A comma for each line end is all that is added to the lines.
-  const batch = Buffer.allocUnsafe(HEAD.length + lines.length + countLineEnds(lines) + TAIL.length);
-  let end = HEAD.copy(batch);
-  let number = 1;
-  for (let start = 0; start < lines.length; number += 1) {
-    const lineEnd = lines.indexOf(LINE_END, start);
-    const next = lineEnd === -1 ? lines.length : lineEnd + 1;
-    const first = skipSpace(lines, start, next);
-    if (first < next) {
-      if (lines[first] !== BRACE_OPEN || lines[lastOf(lines, first, next)] !== BRACE_CLOSE) {
-        return new TributaryError('TRIBUTARY_INGEST_NDJSON_MALFORMED', { line: number });
-      }
-      if (end > HEAD.length) batch[end++] = COMMA;
-      end += lines.copy(batch, end, first, next);
-    }
-    start = next;
+  const commas = Math.ceil(body.length / LINE_BYTES_MIN);
+  const batch = Buffer.allocUnsafe(HEAD.length + body.length + commas + TAIL.length);
+  HEAD.copy(batch);
+  const { lines, bytesWritten, isMalformed } = joinLines(body, batch.subarray(HEAD.length), {
+    isComplete: true,
+    rowsMax: body.length,
+  });
+  if (isMalformed) {
+    return new TributaryError('TRIBUTARY_INGEST_NDJSON_MALFORMED', { line: lines + 1 });
   }
-  end += TAIL.copy(batch, end);
-  return batch.subarray(0, end);
-}
-
-function countLineEnds(lines: Buffer): number {
-  let count = 0;
-  for (let at = lines.indexOf(LINE_END); at !== -1; at = lines.indexOf(LINE_END, at + 1))
-    count += 1;
-  return count;
-}
-
-/** The first position in [start, end) that is no white space, or `end`. */
-function skipSpace(lines: Buffer, start: number, end: number): number {
-  let at = start;
-  while (at < end && isSpace(lines[at]!)) at += 1;
-  return at;
-}
-
-/** The last position before `end` that is no white space; `first` is none. */
-function lastOf(lines: Buffer, first: number, end: number): number {
-  let at = end - 1;
-  while (at > first && isSpace(lines[at]!)) at -= 1;
-  return at;
-}
-
-/** White space as JSON has it. */
-function isSpace(byte: number): boolean {
-  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d && byte !== 0x0b && byte !== 0x0c);
+  const end = HEAD.length + bytesWritten;
+  return batch.subarray(0, end + TAIL.copy(batch, end));
 }

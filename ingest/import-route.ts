@@ -2,9 +2,10 @@
  * `POST /v1/import?format=…&import_id=…`: a body of any length, stored batch by batch while it
  * arrives. `GET /v1/import/{id}` tells how far one is. docs/formats.md is the contract.
  *
- * - One batch of an import is under way at a time; the body waits for it in the client's socket.
- * - A batch that is refused for load is tried again for {@link RETRIES_MAX} seconds; everything else
- *   ends the import. What was stored stays, and the answer says which row to go on from.
+ * - `LIMITS.importBatchesUnderWay` batches of an import are under way at a time; the body waits for them in the
+ *   client's socket.
+ * - A batch that is refused for load is tried again for {@link RETRIES_MAX} seconds, once those before it are
+ *   stored; everything else ends the import. What was stored stays, and the answer says which row to go on from.
  * - Arrow and Parquet are read by processes of their own, `LIMITS.importFilesMax` at once.
  * - An import takes {@link MEMORY_BYTES} of the budget of bytes in flight, whatever its length.
  */
@@ -13,12 +14,12 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
 import type { WritePrincipal } from '../engine/control.ts';
-import type { Codec } from '../engine/types.ts';
+import type { BatchOutcome, Codec } from '../engine/types.ts';
 import type { BatchIntake } from './batch-intake.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 import { authenticateWriteKey, keyOfAuthorization } from './credentials.ts';
 import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
-import { type ImportBatch, isImportId } from './import-batcher.ts';
+import { isImportId } from './import-batcher.ts';
 import { ImportBody } from './import-body.ts';
 import type { ImportProgress, ImportRegistry } from './import-registry.ts';
 import { batchesOfImport, IMPORT_FORMATS, type ImportSource, isFileFormat } from './import-rows.ts';
@@ -29,8 +30,8 @@ import { requireTaken } from './query-parameters.ts';
 import { keyMissing, keyUnknown } from './tracking-routes.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
-/** A batch with its ids, what is held of the next one, and the piece that came last. */
-const MEMORY_BYTES = 5 * MIB;
+/** Batches with their ids, what is held of the next one, and the piece that came last. */
+const MEMORY_BYTES = LIMITS.importBatchesUnderWay * 2.5 * MIB + 2.5 * MIB;
 const RETRIES_MAX = 30;
 
 export interface ImportContext {
@@ -100,7 +101,8 @@ function startImport(
     registry,
     progress,
     clock,
-    append: (batch) => appendBatch(context, principal, codec, batch, progress, () => exchange.over),
+    append: ({ bytes }, before) =>
+      appendBatch(context, { principal, codec, bytes, before, isOver: () => exchange.over }),
   });
   void session.run().finally(() => {
     inFlight.release(MEMORY_BYTES);
@@ -147,27 +149,29 @@ function authenticate(request: HttpRequest, authenticator: Authenticator): Write
   return principal;
 }
 
-/** Stores a batch and counts it; waits while the appliance is busy, and the client is there. */
+interface BatchToAppend {
+  readonly principal: WritePrincipal;
+  readonly codec: Codec;
+  readonly bytes: Uint8Array;
+  /** Settles when the batches before it are decided. */
+  readonly before: Promise<unknown>;
+  /** Whether the client is gone. */
+  isOver(): boolean;
+}
+
+/** Stores a batch; waits while the appliance is busy, and the client is there. */
 async function appendBatch(
   { clock, intake }: ImportContext,
-  principal: WritePrincipal,
-  codec: Codec,
-  batch: ImportBatch,
-  progress: ImportProgress,
-  isOver: () => boolean,
-): Promise<void> {
+  { principal, codec, bytes, before, isOver }: BatchToAppend,
+): Promise<BatchOutcome> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const outcome = await intake.append(principal, codec, batch.bytes, clock.nowMicros());
-      progress.nextRow += batch.rows;
-      progress.bytes += batch.importBytes;
-      progress.accepted += outcome.accepted;
-      progress.duplicates += outcome.duplicates;
-      progress.rejected += outcome.rejected.length;
-      return;
+      return await intake.append(principal, codec, bytes, clock.nowMicros());
     } catch (error) {
       const isBusy = error instanceof TributaryError && error.status === 429;
       if (!isBusy || attempt === RETRIES_MAX || isOver()) throw error;
+      // Rows keep their order, as far as it is up to us.
+      await before;
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }

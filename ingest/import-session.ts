@@ -1,11 +1,15 @@
 /**
- * One import under way: its rows into batches, one after the other, and the answer beside it.
+ * One import under way: its batches into the engine, a few at a time, and the answer beside it.
  *
+ * - Batches are counted in their order. The first that fails ends the import: what is counted is what is stored before
+ *   it, and batches behind it that were stored too are duplicates when the rest is sent again.
  * - The answer is NDJSON: a line of progress at most every {@link PROGRESS_MS}, and one at the end.
  * - The status tells of an error, unless a line of progress is out already.
  */
 import type { Clock } from '../base/clock.ts';
 import type { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { BatchOutcome } from '../engine/types.ts';
 import { asTributaryError, type HttpExchange } from './http-exchange.ts';
 import type { ImportBatch } from './import-batcher.ts';
 import { BodyCutError, type ImportBody } from './import-body.ts';
@@ -21,8 +25,8 @@ export interface ImportSessionParts {
   readonly registry: ImportRegistry;
   readonly progress: ImportProgress;
   readonly clock: Clock;
-  /** Stores a batch and counts it. */
-  append(batch: ImportBatch): Promise<void>;
+  /** Stores a batch. `before` settles when those before it are counted, and rejects when one of them failed. */
+  append(batch: ImportBatch, before: Promise<void>): Promise<BatchOutcome>;
 }
 
 export class ImportSession {
@@ -30,6 +34,10 @@ export class ImportSession {
   /** Whether a line of the answer is out. */
   #hasBegun = false;
   #toldMs: number;
+  /** All batches so far are counted. */
+  #counted = Promise.resolve();
+  /** None is in the engine any more. */
+  #settled: Promise<unknown> = Promise.resolve();
 
   constructor(parts: ImportSessionParts) {
     this.#parts = parts;
@@ -38,17 +46,14 @@ export class ImportSession {
 
   /** Resolves when the import is over and told. Never rejects. */
   async run(): Promise<void> {
-    const { append, batches, body, exchange, progress, registry } = this.#parts;
+    const { body, exchange, progress, registry } = this.#parts;
     try {
       await registry.save(); // What is stored belongs to an import that is known.
-      for await (const batch of batches) {
-        await append(batch);
-        if (exchange.over) throw new BodyCutError();
-        this.#tell();
-      }
+      await this.#appendAll();
       progress.state = 'complete';
       await registry.save();
     } catch (error) {
+      await this.#settled;
       progress.state = 'interrupted';
       await body.return();
       await registry.save();
@@ -57,6 +62,38 @@ export class ImportSession {
     }
     this.#write(progress);
     exchange.finish();
+  }
+
+  async #appendAll(): Promise<void> {
+    const { batches, exchange } = this.#parts;
+    const underWay: Promise<void>[] = [];
+    for await (const batch of batches) {
+      underWay.push(this.#append(batch));
+      if (underWay.length < LIMITS.importBatchesUnderWay) continue;
+      await underWay.shift();
+      if (exchange.over) throw new BodyCutError();
+      this.#tell();
+    }
+    await this.#counted;
+  }
+
+  /** @returns when it and those before it are counted. */
+  #append(batch: ImportBatch): Promise<void> {
+    const before = this.#counted;
+    const outcome = this.#parts.append(batch, before);
+    this.#settled = Promise.allSettled([this.#settled, outcome]);
+    this.#counted = before.then(() => outcome).then((decided) => this.#count(batch, decided));
+    this.#counted.catch(() => {}); // It is awaited later.
+    return this.#counted;
+  }
+
+  #count({ rows, importBytes }: ImportBatch, outcome: BatchOutcome): void {
+    const { progress } = this.#parts;
+    progress.nextRow += rows;
+    progress.bytes += importBytes;
+    progress.accepted += outcome.accepted;
+    progress.duplicates += outcome.duplicates;
+    progress.rejected += outcome.rejected.length;
   }
 
   #tell(): void {

@@ -30,6 +30,7 @@
         "src/msgpack_object.cc",
         "src/import_json.cc",
         "src/import_msgpack.cc",
+        "src/import_rows.cc",
         "src/msgpack_records.cc",
         "src/unicode_escapes.cc",
         "src/json_text.cc",

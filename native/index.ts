@@ -152,11 +152,22 @@ export interface MsgpackLimits {
   readonly msgpackTextBytesMax: number;
 }
 
+export interface JoinedLines {
+  readonly rows: number;
+  /** Those read, blank ones counted too. */
+  readonly lines: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Whether the line behind what was read does not begin and end like an object. */
+  readonly isMalformed: boolean;
+}
+
 /** Writes msgpackr's records as maps (msgpack_records.cc). */
 export interface NativeMsgpackRecords {
   /**
    * Writes the values that follow one another in `bytes` to `out`, records as the maps that they stand for, and
-   * to `ends` two positions for each: behind it in `bytes`, and in `out`. It stops where `ends` or `out` is full,
+   * to `ends` the positions behind them: in its first half those in `bytes`, in its second those in `out`. It stops
+   * where a half or `out` is full,
    * or a value is cut off. What a value defines holds for those behind it, of later calls too.
    * @returns four times their number; 1 more when what follows can be no value, 2 when it does not fit `out`
    *   by itself.
@@ -450,6 +461,33 @@ export interface NativeAddon {
    * @returns how many; or -1 less their number when something that is no value follows them.
    */
   msgpackEnds(bytes: Uint8Array, ends: Uint32Array, bytesMax: number): number;
+  /**
+   * Joins the lines of `source` by commas in `target` (import_rows.cc), without the blank ones: at most `rowsMax`, and
+   * as many as fit. With `idPrefix` each gets a message id, its first member: the prefix and its number, from
+   * `firstRow` on.
+   * @param isComplete whether the end of `source` is the end of a line.
+   */
+  joinLines(
+    source: Uint8Array,
+    target: Uint8Array,
+    isComplete: boolean,
+    rowsMax: number,
+    idPrefix: Uint8Array | undefined,
+    firstRow: number,
+  ): JoinedLines;
+  /**
+   * Copies the msgpack maps of `source` that end at the first `rows` of `ends`, one behind the other, to `target`
+   * (import_rows.cc). Each gets a message id, its first entry: the prefix and its number, from `firstRow` on.
+   * @returns bytes written; or -1 less the place of a row that is no map, or does not fit.
+   */
+  joinMaps(
+    source: Uint8Array,
+    ends: Uint32Array,
+    rows: number,
+    target: Uint8Array,
+    idPrefix: Uint8Array,
+    firstRow: number,
+  ): number;
 
   /** Points the DuckDB functions of this process at a tenant's hot directory. @returns '' or why not. */
   openHotDirectory(path: string): string;

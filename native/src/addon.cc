@@ -15,6 +15,7 @@ void InitColumnRows(Napi::Env env, Napi::Object exports);
 void InitMsgpack(Napi::Env env, Napi::Object exports);
 void InitImportJson(Napi::Env env, Napi::Object exports);
 void InitImportMsgpack(Napi::Env env, Napi::Object exports);
+void InitImportRows(Napi::Env env, Napi::Object exports);
 void InitIdentifierIndex(Napi::Env env, Napi::Object exports);
 void InitProfileAnswer(Napi::Env env, Napi::Object exports);
 void InitStager(Napi::Env env, Napi::Object exports);
@@ -35,6 +36,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitMsgpack(env, exports);
   tributary::InitImportJson(env, exports);
   tributary::InitImportMsgpack(env, exports);
+  tributary::InitImportRows(env, exports);
   tributary::InitIdentifierIndex(env, exports);
   tributary::InitProfileAnswer(env, exports);
   tributary::InitStager(env, exports);

@@ -100,8 +100,8 @@ class MsgpackRecordsObject : public Napi::ObjectWrap<MsgpackRecordsObject> {
       if (outcome == RecordsOutcome::kNoRoom && rows > 0) break;
       if (outcome == RecordsOutcome::kNoRoom) end = kRowTooLarge;
       if (outcome != RecordsOutcome::kExpanded) continue;
-      ends[2 * rows] = static_cast<uint32_t>(from.at);
-      ends[2 * rows + 1] = static_cast<uint32_t>(to.at);
+      ends[rows] = static_cast<uint32_t>(from.at);
+      ends[rows_max + rows] = static_cast<uint32_t>(to.at);
       rows++;
     }
     return Napi::Number::New(info.Env(), rows * kExpandEnds + end);

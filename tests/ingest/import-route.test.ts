@@ -69,14 +69,15 @@ test('an import that fails says where to go on', async () => {
   const refused = await send('format=ndjson&import_id=bad', `${rowsOf(3)}7\n`);
   assert.equal(refused.status, 400);
   assert.equal(refused.last.error?.code, 'TRIBUTARY_INGEST_IMPORT_ROW_MALFORMED');
-  assert.deepEqual([refused.last.state, refused.last.nextRow], ['interrupted', 0]);
+  const { accepted, nextRow, state } = refused.last;
+  assert.deepEqual([state, nextRow, accepted], ['interrupted', 3, 3], 'the rows before are stored');
 
   door.writer.failure = new TributaryError('TRIBUTARY_ENGINE_POISONED', { reason: 'a test' });
-  const failed = await send('format=ndjson&import_id=bad', rowsOf(3));
+  const failed = await send('format=ndjson&import_id=fails', rowsOf(3));
   door.writer.failure = undefined;
   assert.equal(failed.status, 503);
-  assert.equal((await progressOf('bad')).body.state, 'interrupted');
-  assert.equal((await send('format=ndjson&import_id=bad', rowsOf(3))).last.accepted, 3);
+  assert.equal((await progressOf('fails')).body.state, 'interrupted');
+  assert.equal((await send('format=ndjson&import_id=fails', rowsOf(3))).last.accepted, 3);
 });
 
 test('an import that finds the queue full waits and goes on', async () => {

@@ -1,6 +1,6 @@
 /**
- * Where the rows of an import end, found byte by byte: the slow twin of native/src/import_json.cc and
- * import_msgpack.cc.
+ * Where the rows of an import end, found byte by byte, and lines joined as text: the slow twin of
+ * native/src/import_json.cc, import_msgpack.cc and import_rows.cc.
  */
 
 const RECORD_EXTENSION = 0x72;
@@ -89,4 +89,23 @@ function lengths(fixedBytes: number, kind: TokenKind): readonly Token[] {
     [fixedBytes, 2, kind],
     [fixedBytes, 4, kind],
   ];
+}
+
+/** The lines of `text` as events of a batch; those before the first that is no object. */
+export function joinedLines(
+  text: string,
+  idOf?: (row: number) => string,
+): { readonly rows: string[]; readonly lines: number; readonly isMalformed: boolean } {
+  const rows: string[] = [];
+  const lines = text.split(/(?<=\n)/).filter((line) => line !== '');
+  for (const [index, line] of lines.entries()) {
+    const bare = line.replace(/^[ \t\n\r]+|[ \t\n\r]+$/g, '');
+    if (bare === '') continue;
+    if (!/^\{.*\}$/s.test(bare)) return { rows, lines: index, isMalformed: true };
+    const row = line.slice(line.indexOf('{'));
+    const members = row.slice(1).replace(/^[ \t\n\r]+/, '');
+    const comma = members.startsWith('}') ? '' : ',';
+    rows.push(idOf === undefined ? row : `{"messageId":"${idOf(rows.length)}"${comma}${members}`);
+  }
+  return { rows, lines: lines.length, isMalformed: false };
 }
