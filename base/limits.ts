@@ -40,8 +40,10 @@ export const LIMITS = Object.freeze({
   gzipRatioMax: 100,
   /** How many times larger than a compressed import its rows may be, counted beyond the first 16 MiB. */
   importRatioMax: 1000,
+  /** Rows of one batch of an import: as many as are decoded while as many others are written. */
+  importBatchRowsMax: 512,
   /** Batches of one import under way at once: one is decoded while another is written, and the next is cut. */
-  importBatchesUnderWay: 3,
+  importBatchesUnderWay: 4,
   /** Arrow and Parquet files read at once; each has a process of its own. */
   importFilesMax: 2,
   /** Memory of such a process, bytes (RLIMIT_DATA). A Parquet file is held in it whole. */

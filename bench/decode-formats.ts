@@ -14,7 +14,7 @@ import { GIB } from '../base/units.ts';
 import { DECODE_SEGMENT_FULL } from '../engine/decode-codes.ts';
 import { HotStore } from '../engine/hot-store.ts';
 import { type Codec, EVENT_TYPES } from '../engine/types.ts';
-import { batchOfLines } from '../ingest/import-ndjson.ts';
+import { LineJoiner } from '../ingest/import-ndjson.ts';
 import { native } from '../native/index.ts';
 import { WAL_CODEC, WAL_PAYLOAD_SLACK_BYTES } from '../storage/wal-format.ts';
 import { BATCH_EVENTS } from './engine-run.ts';
@@ -153,8 +153,10 @@ function packWith(packr: Packr): (batch: EventBatch) => Uint8Array {
   return ({ payload }) => packr.pack(JSON.parse(payload.toString('utf8')));
 }
 
+const lineJoiner = new LineJoiner();
+
 function batchFromLines(body: Uint8Array): Uint8Array {
-  const batch = batchOfLines(body);
+  const batch = lineJoiner.join(body);
   if (batch instanceof TributaryError) throw batch;
   return batch;
 }

@@ -6,7 +6,7 @@
  * own `messageId` comes later, and of a repeated member the last counts.
  *
  * - A row is a line that is not blank; rows are counted from `firstRow`.
- * - A batch is at most {@link IMPORT_BATCH_BYTES} of the import and `LIMITS.batchEventsMax` rows.
+ * - A batch is at most {@link IMPORT_BATCH_BYTES} of the import and `LIMITS.importBatchRowsMax` rows.
  * - Lines are held until their end has come: at most a batch and the last piece.
  */
 
@@ -60,7 +60,7 @@ export class ImportBatcher implements RowBatcher {
   readonly #idPrefix: Buffer;
   readonly #batches = new BufferRing(
     LIMITS.importBatchesUnderWay,
-    IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length + TAIL.length,
+    IMPORT_BATCH_BYTES + LIMITS.importBatchRowsMax * ID_BYTES_MAX + HEAD.length + TAIL.length,
   );
   /** What is in no batch yet. */
   readonly #pieces = new PieceBuffer(2 * IMPORT_BATCH_BYTES);
@@ -88,7 +88,7 @@ export class ImportBatcher implements RowBatcher {
     const { rows, bytesRead, bytesWritten, isMalformed } = joinLines(
       held.subarray(0, IMPORT_BATCH_BYTES),
       batch.subarray(HEAD.length),
-      { isComplete: isLast, rowsMax: LIMITS.batchEventsMax },
+      { isComplete: isLast, rowsMax: LIMITS.importBatchRowsMax },
       { prefix: this.#idPrefix, firstRow: this.#nextRow },
     );
     this.#pieces.drop(bytesRead);

@@ -31,10 +31,10 @@ export class MsgpackBatcher implements RowBatcher {
   readonly #pieces = new PieceBuffer(2 * IMPORT_BATCH_BYTES);
   readonly #batches = new BufferRing(
     LIMITS.importBatchesUnderWay,
-    IMPORT_BATCH_BYTES + LIMITS.batchEventsMax * ID_BYTES_MAX + HEAD.length,
+    IMPORT_BATCH_BYTES + LIMITS.importBatchRowsMax * ID_BYTES_MAX + HEAD.length,
   );
   /** Where the rows of a batch end, in what is held. */
-  readonly #ends = new Uint32Array(LIMITS.batchEventsMax);
+  readonly #ends = new Uint32Array(LIMITS.importBatchRowsMax);
   /** Undefined until there was something that only a record can be. */
   #expanded: ExpandedRows | undefined;
   #nextRow: number;
@@ -58,14 +58,14 @@ export class MsgpackBatcher implements RowBatcher {
     if (this.#expanded === undefined) {
       const { count, isMalformed } = msgpackEnds(held, this.#ends, IMPORT_BATCH_BYTES);
       if (!isMalformed) return this.#takePlain(held, count);
-      this.#expanded = new ExpandedRows(IMPORT_BATCH_BYTES, LIMITS.batchEventsMax);
+      this.#expanded = new ExpandedRows(IMPORT_BATCH_BYTES, LIMITS.importBatchRowsMax);
     }
     return this.#takeExpanded(held, this.#expanded);
   }
 
   #takePlain(held: Buffer, rows: number): ImportBatch {
     const end = rows === 0 ? 0 : this.#ends[rows - 1]!;
-    const isNext = end < held.length && rows < LIMITS.batchEventsMax;
+    const isNext = end < held.length && rows < LIMITS.importBatchRowsMax;
     // Refused before its end has come: it may be a mebibyte away.
     if (rows === 0 && isNext && !isMap(held[end]!) && !isRecord(held[end]!))
       throw this.#malformed();

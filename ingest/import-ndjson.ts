@@ -16,21 +16,34 @@ const TAIL = Buffer.from(']}');
 /** `{}` and its line end: no line that becomes an event is shorter. */
 const LINE_BYTES_MIN = 3;
 
-/**
- * The batch of the lines of `body`, in memory of its own.
- * @returns TRIBUTARY_INGEST_NDJSON_MALFORMED, naming the line, when one is no object.
- */
-export function batchOfLines(body: Uint8Array): Buffer | TributaryError {
-  const commas = Math.ceil(body.length / LINE_BYTES_MIN);
-  const batch = Buffer.allocUnsafe(HEAD.length + body.length + commas + TAIL.length);
-  HEAD.copy(batch);
-  const { lines, bytesWritten, isMalformed } = joinLines(body, batch.subarray(HEAD.length), {
-    isComplete: true,
-    rowsMax: body.length,
-  });
-  if (isMalformed) {
-    return new TributaryError('TRIBUTARY_INGEST_NDJSON_MALFORMED', { line: lines + 1 });
+/** Makes batches, one at a time, in memory that is used again: made anew it took longer than the lines. */
+export class LineJoiner {
+  #batch = HEAD;
+
+  /**
+   * The batch of the lines of `body`; valid until the next one.
+   * @returns TRIBUTARY_INGEST_NDJSON_MALFORMED, naming the line, when one is no object.
+   */
+  join(body: Uint8Array): Buffer | TributaryError {
+    const commas = Math.ceil(body.length / LINE_BYTES_MIN);
+    const batch = this.#reserve(HEAD.length + body.length + commas + TAIL.length);
+    const { lines, bytesWritten, isMalformed } = joinLines(body, batch.subarray(HEAD.length), {
+      isComplete: true,
+      rowsMax: body.length,
+    });
+    if (isMalformed) {
+      return new TributaryError('TRIBUTARY_INGEST_NDJSON_MALFORMED', { line: lines + 1 });
+    }
+    const end = HEAD.length + bytesWritten;
+    return batch.subarray(0, end + TAIL.copy(batch, end));
   }
-  const end = HEAD.length + bytesWritten;
-  return batch.subarray(0, end + TAIL.copy(batch, end));
+
+  /** A buffer that begins with the head of a batch. */
+  #reserve(bytes: number): Buffer {
+    if (this.#batch.length < bytes) {
+      this.#batch = Buffer.allocUnsafeSlow(2 * bytes);
+      HEAD.copy(this.#batch);
+    }
+    return this.#batch;
+  }
 }

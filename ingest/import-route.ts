@@ -31,7 +31,7 @@ import { keyMissing, keyUnknown } from './tracking-routes.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 /** Batches with their ids, what is held of the next one, and the piece that came last. */
-const MEMORY_BYTES = LIMITS.importBatchesUnderWay * 2.5 * MIB + 2.5 * MIB;
+const MEMORY_BYTES = LIMITS.importBatchesUnderWay * 1.2 * MIB + 2.5 * MIB;
 const RETRIES_MAX = 30;
 
 export interface ImportContext {

@@ -21,7 +21,7 @@ import type { ByteBudget } from './byte-budget.ts';
 import { authenticateWriteKey, keyOfAuthorization, keyOfBody } from './credentials.ts';
 import { asTributaryError, HttpExchange } from './http-exchange.ts';
 import { type BodyFormat, formatOf } from './import-formats.ts';
-import { batchOfLines } from './import-ndjson.ts';
+import { LineJoiner } from './import-ndjson.ts';
 import { type ContentEncoding, inflate, parseEncoding } from './inflate.ts';
 import type { Authenticator } from './ports.ts';
 import type { Sender, Senders } from './senders.ts';
@@ -137,6 +137,9 @@ function earlyRefusal(
   return principal === undefined ? keyUnknown() : intake.refusalOf(principal);
 }
 
+/** What it makes is handed over before the next body is looked at. */
+const lineJoiner = new LineJoiner();
+
 /** Reads `body` before its first await, as a body that is not inflated is lent only until then. */
 async function takeBody(
   context: TrackingContext,
@@ -162,7 +165,7 @@ async function appendBody(
 ): Promise<void> {
   const principal = authenticate(head, body, context.authenticator);
   const { receivedAtMicros, typeOfPath } = head;
-  const payload = head.format === 'ndjson' ? batchOfLines(body) : body;
+  const payload = head.format === 'ndjson' ? lineJoiner.join(body) : body;
   if (payload instanceof TributaryError) {
     context.intake.countRefusal(payload);
     throw payload;

@@ -78,12 +78,12 @@ test('a row that is no object, and one that is too large, end the import', () =>
 });
 
 test('a batch has at most so many rows and bytes', () => {
-  const tiny = Buffer.from('{}\n'.repeat(2 * LIMITS.batchEventsMax + 1));
+  const tiny = Buffer.from('{}\n'.repeat(2 * LIMITS.importBatchRowsMax + 1));
   const { batches, rows } = cut([tiny]);
-  assert.equal(rows, 2 * LIMITS.batchEventsMax + 1);
+  assert.equal(rows, 2 * LIMITS.importBatchRowsMax + 1);
   assert.deepEqual(
     batches.map((batch) => JSON.parse(batch).batch.length),
-    [LIMITS.batchEventsMax, LIMITS.batchEventsMax, 1],
+    [LIMITS.importBatchRowsMax, LIMITS.importBatchRowsMax, 1],
   );
   const large = Buffer.from(`{"t":"${'x'.repeat(1000)}"}\n`.repeat(3000));
   assert.equal(cut([large]).bytes, large.length);

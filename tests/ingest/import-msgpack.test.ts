@@ -82,7 +82,7 @@ test('every row gets the id of its place before its own members, however it is c
 
 test('a batch has at most so many rows and bytes', () => {
   const small = packr.pack({ a: 1 });
-  const many = Buffer.concat(Array.from({ length: LIMITS.batchEventsMax + 1 }, () => small));
+  const many = Buffer.concat(Array.from({ length: LIMITS.importBatchRowsMax + 1 }, () => small));
   assert.equal(read(many).batches, 2);
   const large = packr.pack({ a: 'x'.repeat(IMPORT_BATCH_BYTES / 2 - 100) });
   assert.equal(read(Buffer.concat([large, large, large]), 100_000).batches, 2);

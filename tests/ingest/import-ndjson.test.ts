@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { TributaryError } from '../../base/errors.ts';
-import { batchOfLines } from '../../ingest/import-ndjson.ts';
+import { LineJoiner } from '../../ingest/import-ndjson.ts';
 import { type FrontDoor, openFrontDoor, WRITE_KEY } from '../support/front-door.ts';
 
 let door: FrontDoor;
@@ -12,8 +12,10 @@ before(async () => {
 });
 after(() => door.server.close());
 
+const joiner = new LineJoiner();
+
 function batchOf(lines: string): string {
-  const batch = batchOfLines(Buffer.from(lines));
+  const batch = joiner.join(Buffer.from(lines));
   return batch instanceof TributaryError ? batch.message : batch.toString();
 }
 
