@@ -11,9 +11,6 @@
  * - Alignment is checked too; vptr is not, since the addon is built without RTTI.
  * - Tests that start processes of the appliance are left out: those have an environment of their own and
  *   limited memory, and neither lets a sanitizer in. What such a process runs has tests without one, too.
- *
- * Flags: --cases N and --seed N of each fuzz run; --directory DIR keeps the build there for the next time;
- * further arguments choose tests, as for `npm test`.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -33,14 +30,33 @@ import { parseArgs } from 'node:util';
 
 const SANITIZERS = '-fsanitize=address,undefined -fno-sanitize=vptr';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    cases: { type: 'string', default: '100000' },
-    seed: { type: 'string', default: '1' },
-    directory: { type: 'string' },
-  },
-});
+const USAGE = `npm run test:sanitize -- [--cases N] [--seed N] [--directory DIR] [TEST…]
+  --cases N        of each fuzz run; 100000 unless given
+  --seed N         of the fuzz runs; 1 unless given
+  --directory DIR  keeps the build there for the next time
+  TEST             runs the tests whose path contains it, not those of native/ and engine/
+`;
+const { values, positionals } = readArguments();
+
+function readArguments() {
+  try {
+    const read = parseArgs({
+      allowPositionals: true,
+      options: {
+        cases: { type: 'string', default: '100000' },
+        seed: { type: 'string', default: '1' },
+        directory: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (!read.values.help) return read;
+    process.stdout.write(USAGE);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${error.message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 /** Files of tests that start processes of the appliance. */
 const WITH_PROCESSES = [
@@ -48,6 +64,7 @@ const WITH_PROCESSES = [
   'engine/compaction.test.js',
   'engine/file-rows.test.js',
   'engine/identity-tables.test.js',
+  'ingest/import-files.test.js',
 ];
 
 /** Runs a program in `copy` and ends this one when it fails. */
