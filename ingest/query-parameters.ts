@@ -18,16 +18,16 @@ const NAME_CHARACTERS_MAX = 64;
 export function requireTaken(request: HttpRequest, taken: readonly string[]): void {
   const query = request.getQuery();
   if (query === undefined || query === '') return;
-  const seen = new Set<string>();
+  const seen: string[] = [];
   for (const part of query.split('&')) {
     if (part === '') continue;
     const end = part.indexOf('=');
     const name = end < 0 ? part : part.slice(0, end);
     if (!taken.includes(name)) throw unknown(request.getUrl(), name, taken);
-    if (seen.has(name)) {
+    if (seen.includes(name)) {
       throw new TributaryError('TRIBUTARY_INGEST_PARAMETER_REPEATED', { name });
     }
-    seen.add(name);
+    seen.push(name);
   }
 }
 
