@@ -1,5 +1,5 @@
 /** A producer over the WebSocket protocol of docs/websocket.md: binary frames, many under way. */
-import { AnswerSocket, acceptedOf, type BatchConnection } from './batch-connection.ts';
+import { AnswerSocket, type BatchConnection } from './batch-connection.ts';
 import { HEAD_END, upgradeRequest } from './stream-upgrade.ts';
 
 /** Final fragment, binary; masked with a key of zeros, which leaves the payload as it is. */
@@ -9,6 +9,17 @@ const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 const CODEC_JSON = 1;
 const BATCH_HEAD_BYTES = 5;
+
+interface Granting {
+  readonly credit?: { readonly batches: number };
+}
+
+interface StreamAnswer extends Granting {
+  readonly hello?: Granting;
+  readonly ack?: number;
+  readonly nack?: number;
+  readonly accepted: number;
+}
 
 interface Waiting {
   readonly resolve: (accepted: number) => void;
@@ -20,6 +31,10 @@ export class StreamConnection implements BatchConnection {
   #socket: AnswerSocket | undefined;
   #isUpgraded = false;
   #batches = 0;
+  /** Batches that may leave now, as the appliance has granted them. */
+  #credit = 0;
+  /** Those that wait for it. */
+  readonly #held: (() => void)[] = [];
   /** Who waits for the hello; undefined once it has come. */
   #opening: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
 
@@ -41,14 +56,23 @@ export class StreamConnection implements BatchConnection {
     return connection;
   }
 
-  /** At most as many may be under way as the credit of the hello says. */
+  /** Leaves as soon as there is credit for it. */
   send(payload: Buffer): Promise<number> {
     const id = this.#batches;
     this.#batches += 1;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#socket!.write(frameHead(id, payload.length), payload);
+      this.#held.push(() => this.#socket!.write(frameHead(id, payload.length), payload));
+      this.#grant(0);
     });
+  }
+
+  #grant(batches: number): void {
+    this.#credit += batches;
+    while (this.#credit > 0 && this.#held.length > 0) {
+      this.#credit -= 1;
+      this.#held.shift()!();
+    }
   }
 
   close(): void {
@@ -75,14 +99,15 @@ export class StreamConnection implements BatchConnection {
   }
 
   #receive(text: string): void {
-    if (text.startsWith('{"ack"')) {
-      const id = Number.parseInt(text.slice('{"ack":'.length), 10);
-      this.#waiting.get(id)?.resolve(acceptedOf(text));
-      this.#waiting.delete(id);
-    } else if (text.startsWith('{"hello"')) {
-      this.#opening?.resolve();
-      this.#opening = undefined;
-    } else if (text.startsWith('{"nack"')) this.#fail(new Error(`not acknowledged: ${text}`));
+    const answer = JSON.parse(text) as StreamAnswer;
+    if (answer.ack !== undefined) {
+      this.#waiting.get(answer.ack)?.resolve(answer.accepted);
+      this.#waiting.delete(answer.ack);
+    } else if (answer.nack !== undefined) this.#fail(new Error(`not acknowledged: ${text}`));
+    this.#grant((answer.hello ?? answer).credit?.batches ?? 0);
+    if (answer.hello === undefined) return;
+    this.#opening?.resolve();
+    this.#opening = undefined;
   }
 
   #fail(error: Error): void {
