@@ -545,6 +545,13 @@ export const ERRORS = {
     retryable: false,
     help: 'Rows are counted from 0, blank lines left out. `nextRow` says where to go on.',
   },
+  TRIBUTARY_INGEST_IMPORT_ROW_UNREADABLE: {
+    message: 'Row {row} of the import cannot be read: {reason}.',
+    status: 400,
+    sqlstate: '22032',
+    retryable: false,
+    help: 'The rows before it are stored. Mend it, and go on from `nextRow`.',
+  },
   TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE: {
     message: 'Row {row} of the import is larger than {limitBytes} bytes.',
     status: 413,

@@ -23,6 +23,7 @@ import { isImportId } from './import-batcher.ts';
 import { ImportBody } from './import-body.ts';
 import type { ImportProgress, ImportRegistry } from './import-registry.ts';
 import { batchesOfImport, IMPORT_FORMATS, type ImportSource, isFileFormat } from './import-rows.ts';
+import { type AppendedRows, appendReadable, isUnreadable } from './import-salvage.ts';
 import { ImportSession } from './import-session.ts';
 import { parseEncoding } from './inflate.ts';
 import type { Authenticator } from './ports.ts';
@@ -159,10 +160,24 @@ interface BatchToAppend {
   isOver(): boolean;
 }
 
-/** Stores a batch; waits while the appliance is busy, and the client is there. */
-async function appendBatch(
+/** Stores a batch, or what of its lines can be read. */
+async function appendBatch(context: ImportContext, batch: BatchToAppend): Promise<AppendedRows> {
+  const { bytes, codec } = batch;
+  const append = (part: Uint8Array): Promise<BatchOutcome> => appendPatiently(context, batch, part);
+  try {
+    return { outcomes: [await append(bytes)] };
+  } catch (error) {
+    if (codec !== 'json' || !isUnreadable(error)) throw error;
+    await batch.before;
+    return appendReadable(bytes, error, append);
+  }
+}
+
+/** Stores a batch or a part of it; waits while the appliance is busy, and the client is there. */
+async function appendPatiently(
   { clock, intake }: ImportContext,
-  { principal, codec, bytes, before, isOver }: BatchToAppend,
+  { principal, codec, before, isOver }: BatchToAppend,
+  bytes: Uint8Array,
 ): Promise<BatchOutcome> {
   for (let attempt = 0; ; attempt += 1) {
     try {

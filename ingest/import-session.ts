@@ -7,13 +7,13 @@
  * - The status tells of an error, unless a line of progress is out already.
  */
 import type { Clock } from '../base/clock.ts';
-import type { TributaryError } from '../base/errors.ts';
+import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { BatchOutcome } from '../engine/types.ts';
 import { asTributaryError, type HttpExchange } from './http-exchange.ts';
 import type { ImportBatch } from './import-batcher.ts';
 import { BodyCutError, type ImportBody } from './import-body.ts';
 import type { ImportProgress, ImportRegistry } from './import-registry.ts';
+import type { AppendedRows } from './import-salvage.ts';
 
 const PROGRESS_MS = 1000;
 
@@ -26,7 +26,7 @@ export interface ImportSessionParts {
   readonly progress: ImportProgress;
   readonly clock: Clock;
   /** Stores a batch. `before` settles when those before it are counted, and rejects when one of them failed. */
-  append(batch: ImportBatch, before: Promise<void>): Promise<BatchOutcome>;
+  append(batch: ImportBatch, before: Promise<void>): Promise<AppendedRows>;
 }
 
 export class ImportSession {
@@ -80,20 +80,30 @@ export class ImportSession {
   /** @returns when it and those before it are counted. */
   #append(batch: ImportBatch): Promise<void> {
     const before = this.#counted;
-    const outcome = this.#parts.append(batch, before);
-    this.#settled = Promise.allSettled([this.#settled, outcome]);
-    this.#counted = before.then(() => outcome).then((decided) => this.#count(batch, decided));
+    const appended = this.#parts.append(batch, before);
+    this.#settled = Promise.allSettled([this.#settled, appended]);
+    this.#counted = before.then(() => appended).then((rows) => this.#count(batch, rows));
     this.#counted.catch(() => {}); // It is awaited later.
     return this.#counted;
   }
 
-  #count({ rows, importBytes }: ImportBatch, outcome: BatchOutcome): void {
+  /** @throws TRIBUTARY_INGEST_IMPORT_ROW_UNREADABLE */
+  #count({ rows, importBytes }: ImportBatch, { failure, outcomes }: AppendedRows): void {
     const { progress } = this.#parts;
-    progress.nextRow += rows;
+    for (const { accepted, duplicates, rejected } of outcomes) {
+      progress.accepted += accepted;
+      progress.duplicates += duplicates;
+      progress.rejected += rejected.length;
+    }
+    progress.nextRow += failure?.rowsBefore ?? rows;
+    if (failure !== undefined) {
+      const { reason } = failure;
+      throw new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_UNREADABLE', {
+        row: progress.nextRow,
+        reason,
+      });
+    }
     progress.bytes += importBytes;
-    progress.accepted += outcome.accepted;
-    progress.duplicates += outcome.duplicates;
-    progress.rejected += outcome.rejected.length;
   }
 
   #tell(): void {

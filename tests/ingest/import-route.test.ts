@@ -19,7 +19,7 @@ interface Progress {
   readonly accepted: number;
   readonly duplicates: number;
   readonly rejected: number;
-  readonly error?: { readonly code: string };
+  readonly error?: { readonly code: string; readonly message: string };
 }
 
 function rowsOf(count: number): string {
@@ -78,6 +78,26 @@ test('an import that fails says where to go on', async () => {
   assert.equal(failed.status, 503);
   assert.equal((await progressOf('fails')).body.state, 'interrupted');
   assert.equal((await send('format=ndjson&import_id=fails', rowsOf(3))).last.accepted, 3);
+});
+
+test('a row that cannot be read is named, and those before it are stored', async () => {
+  for (const [id, row, broken] of [
+    ['middle', 1700, '{"type":"track",}'],
+    ['first', 0, '{"a":"\\x"}'],
+    ['last', 2999, '{"a":}'],
+  ] as const) {
+    const lines = rowsOf(3000).split('\n');
+    lines[row] = broken;
+    const { last } = await send(`format=ndjson&import_id=${id}`, lines.join('\n'));
+    const { accepted, error, nextRow, state } = last;
+    assert.deepEqual([state, nextRow, accepted], ['interrupted', row, row], id);
+    assert.equal(error?.code, 'TRIBUTARY_INGEST_IMPORT_ROW_UNREADABLE');
+    assert.ok(error?.message.startsWith(`Row ${row} of the import cannot be read: The body`), id);
+    lines[row] = rowsOf(1).trim();
+    const query = `format=ndjson&import_id=${id}&from_row=${nextRow}`;
+    const resumed = await send(query, lines.slice(nextRow).join('\n'));
+    assert.deepEqual([resumed.last.state, resumed.last.nextRow], ['complete', 3000]);
+  }
 });
 
 test('an import that finds the queue full waits and goes on', async () => {

@@ -1,0 +1,79 @@
+/**
+ * The rows of a batch of lines that the decoder could not read: those before the first that is to blame are stored,
+ * and the import can name it. Found by halves, each stored as it proves readable.
+ *
+ * No line end stands within a row, since rows were cut at them.
+ */
+import { TributaryError } from '../base/errors.ts';
+import type { BatchOutcome } from '../engine/types.ts';
+
+const HEAD = Buffer.from('{"batch":[');
+const TAIL = Buffer.from(']}');
+const BETWEEN_ROWS = '\n,';
+
+/** What became of a batch. */
+export interface AppendedRows {
+  readonly outcomes: readonly BatchOutcome[];
+  /** Why the row behind `rowsBefore` stored ones cannot be read; undefined when all are stored. */
+  readonly failure?: { readonly rowsBefore: number; readonly reason: string };
+}
+
+/** Whether a batch was refused for what is in it, by a decoder that does not tell the row. */
+export function isUnreadable(error: unknown): error is TributaryError {
+  return error instanceof TributaryError && error.code in UNREADABLE;
+}
+
+const UNREADABLE = {
+  TRIBUTARY_INGEST_JSON_MALFORMED: true,
+  TRIBUTARY_INGEST_JSON_TOO_DEEP: true,
+  TRIBUTARY_INGEST_NUMBER_OUT_OF_RANGE: true,
+  TRIBUTARY_INGEST_UTF8_INVALID: true,
+};
+
+/**
+ * Stores the rows of `batch` before the first that cannot be read.
+ * @param append stores a batch. @throws what it throws, unless that is {@link isUnreadable}.
+ */
+export async function appendReadable(
+  batch: Uint8Array,
+  unreadable: TributaryError,
+  append: (bytes: Uint8Array) => Promise<BatchOutcome>,
+): Promise<AppendedRows> {
+  const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.length);
+  const starts = rowStarts(bytes);
+  const outcomes: BatchOutcome[] = [];
+  let reason = reasonOf(unreadable);
+  // The first row that cannot be read is in [first, end).
+  let first = 0;
+  for (let end = starts.length; end - first > 1; ) {
+    const middle = (first + end) >> 1;
+    const until = starts[middle]! - BETWEEN_ROWS.length;
+    try {
+      outcomes.push(
+        await append(Buffer.concat([HEAD, bytes.subarray(starts[first], until), TAIL])),
+      );
+      first = middle;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      reason = reasonOf(error);
+      end = middle;
+    }
+  }
+  return { outcomes, failure: { rowsBefore: first, reason } };
+}
+
+/** A message as a part of another. */
+function reasonOf({ message }: TributaryError): string {
+  return message.replace(/\.$/, '');
+}
+
+function rowStarts(batch: Buffer): number[] {
+  const starts: number[] = [];
+  let at = HEAD.length;
+  while (at >= HEAD.length) {
+    starts.push(at);
+    const between = batch.indexOf(BETWEEN_ROWS, at);
+    at = between === -1 ? -1 : between + BETWEEN_ROWS.length;
+  }
+  return starts;
+}
