@@ -40,7 +40,7 @@ export const LIMITS = Object.freeze({
   gzipRatioMax: 100,
   /** How many times larger than a compressed import its rows may be, counted beyond the first 16 MiB. */
   importRatioMax: 1000,
-  /** Rows of one batch of an import: as many as are decoded while as many others are written. */
+  /** Rows of one batch of an import: as many as are decoded while as many others are written. Not of Arrow and Parquet. */
   importBatchRowsMax: 512,
   /** Batches of one import under way at once: one is decoded while another is written, and the next is cut. */
   importBatchesUnderWay: 4,

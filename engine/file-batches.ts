@@ -130,7 +130,7 @@ function checkedBytes(header: Buffer, format: string, row: number): number {
       limitBytes: FILE_BATCH_BYTES_MAX,
     });
   }
-  if (isTooLarge || rows === 0 || rows > LIMITS.importBatchRowsMax) throw outsideLimits(format);
+  if (isTooLarge || rows === 0 || rows > LIMITS.batchEventsMax) throw outsideLimits(format);
   return bytes;
 }
 

@@ -65,8 +65,8 @@ async function writeBatches(
     for (let row = 0; row < batch.numRows; ) {
       let written: RowTexts;
       if (rows !== undefined) {
-        const { importBatchRowsMax } = LIMITS;
-        const count = rows.write(row, idPrefix, number, FILE_BATCH_BYTES_MAX, importBatchRowsMax);
+        const { batchEventsMax } = LIMITS;
+        const count = rows.write(row, idPrefix, number, FILE_BATCH_BYTES_MAX, batchEventsMax);
         written = { rows: count, bytes: rows.textBytes, copy: copyNative };
       } else {
         written = writeRows(out, write!, row, batch.numRows, idPrefix, number);
@@ -88,7 +88,7 @@ function writeRows(
   number: number,
 ): RowTexts {
   let rows = 0;
-  for (let row = first; row < end && rows < LIMITS.importBatchRowsMax; row += 1) {
+  for (let row = first; row < end && rows < LIMITS.batchEventsMax; row += 1) {
     out.beginRow();
     write(out, row, `${idPrefix}${number + rows}`);
     if (out.length > FILE_BATCH_BYTES_MAX && rows > 0) {
