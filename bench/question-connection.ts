@@ -3,7 +3,9 @@
  * It must cost next to nothing: it runs on the machine that it measures. So it finds the ends of answers,
  * looks into none of them but the first, writes what is due as one piece, and leaves hardly any garbage.
  */
+
 import { assert } from '../base/assert.ts';
+import { KIB } from '../base/units.ts';
 import { AnswerSocket } from './batch-connection.ts';
 import { HEAD_END, upgradeRequest } from './stream-upgrade.ts';
 
@@ -38,8 +40,13 @@ export function frameQuestion(text: string): Buffer {
   return Buffer.concat([head.subarray(0, end + 4), payload]);
 }
 
-/** Questions of one connection that can be unanswered at once; a power of two. */
+/** Questions of one connection that can be unanswered at once, written or not; a power of two. */
 const UNANSWERED_MAX = 2 ** 16;
+/**
+ * Bytes of questions that are written and unanswered, at least two questions. Where a server that stands still has
+ * no room for more, the kernel cuts a question anywhere, and the library answers some cuts with a 505 (ingest/uws.ts).
+ */
+const WRITTEN_BYTES_MAX = 32 * KIB;
 
 /** Told of the answers of one packet, and how long each took: below `count`, to be read at once. May ask for more. */
 export type TakeAnswers = (
@@ -70,10 +77,13 @@ export class QuestionConnection {
   readonly #questions: Questions;
   readonly #sizeOf: (received: Buffer, start: number) => number;
   readonly #onAnswers: TakeAnswers;
+  /** Questions that are written and unanswered at the most. */
+  readonly #writtenMax: number;
   /** When questions were asked, and how long the answers of one packet took: rings. */
-  readonly #sentMs = new Float64Array(UNANSWERED_MAX);
+  readonly #askedMs = new Float64Array(UNANSWERED_MAX);
   readonly #latenciesMs = new Float64Array(UNANSWERED_MAX);
   #asked = 0;
+  #written = 0;
   #answered = 0;
   #socket: AnswerSocket | undefined;
   #next = 0;
@@ -86,6 +96,8 @@ export class QuestionConnection {
   private constructor(transport: Transport, questions: Questions, onAnswers: TakeAnswers) {
     this.#questions = questions;
     this.#onAnswers = onAnswers;
+    const questionBytes = questions.bytes.length / questions.count;
+    this.#writtenMax = Math.max(2, Math.floor(WRITTEN_BYTES_MAX / questionBytes));
     this.#isUpgraded = transport === 'http';
     this.#sizeOf = transport === 'http' ? httpAnswerSizes() : frameBytes;
   }
@@ -116,20 +128,26 @@ export class QuestionConnection {
     return this.#asked - this.#answered;
   }
 
-  /** Asks the next `count` questions, which go round. */
+  /** Asks the next `count` questions, which go round; they are written when there is room for them. */
   ask(count: number): void {
     assert(this.unanswered + count <= UNANSWERED_MAX, 'answers come');
     const now = performance.now();
+    for (let asked = 0; asked < count; asked += 1) {
+      this.#askedMs[this.#asked % UNANSWERED_MAX] = now;
+      this.#asked += 1;
+    }
+    this.#write();
+  }
+
+  #write(): void {
     const { bytes, starts, count: known } = this.#questions;
-    for (let left = count; left > 0; ) {
+    const room = this.#writtenMax - (this.#written - this.#answered);
+    for (let left = Math.min(room, this.#asked - this.#written); left > 0; ) {
       const end = Math.min(this.#next + left, known);
       this.#socket!.socket.write(bytes.subarray(starts[this.#next], starts[end]));
       left -= end - this.#next;
+      this.#written += end - this.#next;
       this.#next = end % known;
-    }
-    for (let asked = 0; asked < count; asked += 1) {
-      this.#sentMs[this.#asked % UNANSWERED_MAX] = now;
-      this.#asked += 1;
     }
   }
 
@@ -158,11 +176,12 @@ export class QuestionConnection {
       if (this.firstAnswer === '') {
         this.firstAnswer = received.toString('utf8', position - bytes, position);
       }
-      this.#latenciesMs[count] = now - this.#sentMs[this.#answered % UNANSWERED_MAX]!;
+      this.#latenciesMs[count] = now - this.#askedMs[this.#answered % UNANSWERED_MAX]!;
       this.#answered += 1;
       count += 1;
     }
     if (count > 0) this.#onAnswers(this, count, this.#latenciesMs);
+    this.#write();
     return position;
   }
 }

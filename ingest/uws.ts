@@ -10,6 +10,8 @@
  *   callback returns. Read or copy at once.
  * - A response that is answered later needs `onAborted`; touching it afterwards throws.
  * - Options that it does not like end the process, so they are checked here first.
+ * - A request whose bytes are cut between its path and the end of its first line is answered with 505 and a close:
+ *   clients that pipeline far ahead see it (docs/http.md).
  */
 import {
   App,
