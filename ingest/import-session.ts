@@ -52,8 +52,8 @@ export class ImportSession {
       await this.#appendAll();
       progress.state = 'complete';
       await registry.save();
-    } catch (error) {
-      await this.#settled;
+    } catch (cause) {
+      const error = await this.#earliestOf(cause);
       progress.state = 'interrupted';
       await body.return();
       await registry.save();
@@ -62,6 +62,17 @@ export class ImportSession {
     }
     this.#write(progress);
     exchange.finish();
+  }
+
+  /** Once nothing is under way: the failure of a batch, which stands before the rows that could not be cut. */
+  async #earliestOf(cause: unknown): Promise<unknown> {
+    await this.#settled;
+    try {
+      await this.#counted;
+      return cause;
+    } catch (error) {
+      return error;
+    }
   }
 
   async #appendAll(): Promise<void> {

@@ -100,6 +100,22 @@ test('a row that cannot be read is named, and those before it are stored', async
   }
 });
 
+test('of two rows to blame the first is named, though the second is found before it', async () => {
+  const lines = rowsOf(1000).split('\n');
+  lines[100] = '{"type":"track",}';
+  lines[900] = '7';
+  const { last } = await send('format=ndjson&import_id=both', lines.join('\n'));
+  assert.deepEqual([last.nextRow, last.accepted], [100, 100]);
+  assert.ok(last.error?.message.startsWith('Row 100 of the import cannot be read'));
+  lines[100] = rowsOf(1).trim();
+  const resumed = await send(
+    'format=ndjson&import_id=both&from_row=100',
+    lines.slice(100).join('\n'),
+  );
+  assert.equal(resumed.last.nextRow, 900);
+  assert.match(resumed.last.error?.message ?? '', /^Row 900 of the import is not/);
+});
+
 test('an import that finds the queue full waits and goes on', async () => {
   const full = { queuedBytes: 1, limitBytes: 1 };
   door.writer.failure = new TributaryError('TRIBUTARY_ENGINE_QUEUE_FULL', full);
