@@ -13,11 +13,14 @@ export class BufferRing {
     this.#buffers = new Array(buffers);
   }
 
-  /** The buffer that was handed out longest ago, with what was written to it then. */
-  next(): Buffer {
-    const index = this.#next;
-    this.#next = (index + 1) % this.#buffers.length;
-    this.#buffers[index] ??= Buffer.allocUnsafeSlow(this.#bytes);
-    return this.#buffers[index];
+  /** The buffer to write to, the same until it is kept; what was written to it longest ago is in it. */
+  get spare(): Buffer {
+    this.#buffers[this.#next] ??= Buffer.allocUnsafeSlow(this.#bytes);
+    return this.#buffers[this.#next]!;
+  }
+
+  /** What is in the spare one is somebody's now. */
+  keep(): void {
+    this.#next = (this.#next + 1) % this.#buffers.length;
   }
 }

@@ -3,7 +3,6 @@
  * It must cost next to nothing: it runs on the machine that it measures. So it finds the ends of answers,
  * looks into none of them but the first, writes what is due as one piece, and leaves hardly any garbage.
  */
-
 import { assert } from '../base/assert.ts';
 import { KIB } from '../base/units.ts';
 import { AnswerSocket } from './batch-connection.ts';

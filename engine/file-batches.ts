@@ -13,13 +13,12 @@ import { BufferRing } from '../base/buffer-ring.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
+import { BATCH_HEAD, BATCH_TAIL } from './joined-rows.ts';
 
 /** Text of the rows of one batch, and the most one row may have. */
 export const FILE_BATCH_BYTES_MAX = MIB;
 const HEADER_BYTES = 8;
-const HEAD = '{"batch":[';
-const TAIL = ']}';
-const SLOT_BYTES = HEAD.length + FILE_BATCH_BYTES_MAX + TAIL.length;
+const SLOT_BYTES = BATCH_HEAD.length + FILE_BATCH_BYTES_MAX + BATCH_TAIL.length;
 /** One is filled while the other is read. */
 const SLOTS = 2;
 /** Of the memory file. */
@@ -48,7 +47,7 @@ export class BatchWriter {
 
   constructor(outlet: BatchOutlet) {
     this.#outlet = outlet;
-    this.#batch.write(HEAD, 'latin1');
+    BATCH_HEAD.copy(this.#batch);
   }
 
   /**
@@ -58,11 +57,11 @@ export class BatchWriter {
    */
   write(rows: number, textBytes: number, copyText: (target: Uint8Array) => void): void {
     if (this.#batches >= SLOTS) this.#outlet.awaitSlot();
-    const end = HEAD.length + textBytes;
-    const bytes = end + TAIL.length;
+    const end = BATCH_HEAD.length + textBytes;
+    const bytes = end + BATCH_TAIL.length;
     if (bytes <= SLOT_BYTES) {
-      copyText(this.#batch.subarray(HEAD.length, end));
-      this.#batch.write(TAIL, end, 'latin1');
+      copyText(this.#batch.subarray(BATCH_HEAD.length, end));
+      BATCH_TAIL.copy(this.#batch, end);
       const position = (this.#batches % SLOTS) * SLOT_BYTES;
       this.#outlet.write(position, this.#batch.subarray(0, bytes));
     }
@@ -97,9 +96,10 @@ export async function* batchesFrom(
   let batches = 0;
   let row = firstRow;
   for await (const header of wholeHeaders(headers)) {
-    const bytes = buffers.next().subarray(0, checkedBytes(header, format, row));
+    const bytes = buffers.spare.subarray(0, checkedBytes(header, format, row));
     if (!read((batches % SLOTS) * SLOT_BYTES, bytes)) throw outsideLimits(format);
     release();
+    buffers.keep();
     batches += 1;
     const rows = header.readUInt32LE(4);
     yield { bytes, rows };

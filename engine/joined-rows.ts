@@ -4,8 +4,6 @@
  */
 import { type JoinedLines, native } from '../native/index.ts';
 
-export type { JoinedLines };
-
 /** The message ids that rows get: their number behind a prefix. */
 export interface RowIds {
   /** At most 200 bytes. */
@@ -17,6 +15,24 @@ export interface LineLimits {
   /** Whether the end of the bytes is the end of a line. */
   readonly isComplete: boolean;
   readonly rowsMax: number;
+}
+
+/** What stands around the rows of a batch of JSON. */
+export const BATCH_HEAD = Buffer.from('{"batch":[');
+export const BATCH_TAIL = Buffer.from(']}');
+
+/** As {@link joinLines}, with what stands around the rows. @returns also the batch, a part of `target`. */
+export function batchOfLines(
+  source: Uint8Array,
+  target: Buffer,
+  limits: LineLimits,
+  ids?: RowIds,
+): JoinedLines & { readonly bytes: Buffer } {
+  const rows = target.subarray(BATCH_HEAD.length, target.length - BATCH_TAIL.length);
+  const joined = joinLines(source, rows, limits, ids);
+  BATCH_HEAD.copy(target);
+  const end = BATCH_HEAD.length + joined.bytesWritten;
+  return { ...joined, bytes: target.subarray(0, end + BATCH_TAIL.copy(target, end)) };
 }
 
 /**

@@ -9,12 +9,11 @@
  * - A batch is at most {@link IMPORT_BATCH_BYTES} of the import and `LIMITS.importBatchRowsMax` rows.
  * - Lines are held until their end has come: at most a batch and the last piece.
  */
-
 import { BufferRing } from '../base/buffer-ring.ts';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
-import { joinLines } from '../engine/joined-rows.ts';
+import { BATCH_HEAD, BATCH_TAIL, batchOfLines } from '../engine/joined-rows.ts';
 import type { Codec } from '../engine/types.ts';
 import { PieceBuffer } from './piece-buffer.ts';
 
@@ -23,8 +22,6 @@ export const IMPORT_BATCH_BYTES = MIB;
 
 /** The id is at most 64 characters: with prefix and row it stays within `LIMITS.messageIdBytesMax`. */
 const IMPORT_ID = /^[A-Za-z0-9._-]{1,64}$/;
-const HEAD = Buffer.from('{"batch":[');
-const TAIL = Buffer.from(']}');
 /** `,{"messageId":"import-…-…",` with the longest id and row. */
 const ID_BYTES_MAX = 128;
 
@@ -60,7 +57,10 @@ export class ImportBatcher implements RowBatcher {
   readonly #idPrefix: Buffer;
   readonly #batches = new BufferRing(
     LIMITS.importBatchesUnderWay,
-    IMPORT_BATCH_BYTES + LIMITS.importBatchRowsMax * ID_BYTES_MAX + HEAD.length + TAIL.length,
+    IMPORT_BATCH_BYTES +
+      LIMITS.importBatchRowsMax * ID_BYTES_MAX +
+      BATCH_HEAD.length +
+      BATCH_TAIL.length,
   );
   /** What is in no batch yet. */
   readonly #pieces = new PieceBuffer(2 * IMPORT_BATCH_BYTES);
@@ -83,11 +83,9 @@ export class ImportBatcher implements RowBatcher {
     const { held } = this.#pieces;
     if (held.length === 0 || (held.length < IMPORT_BATCH_BYTES && !isComplete)) return undefined;
     const isLast = isComplete && held.length <= IMPORT_BATCH_BYTES;
-    const batch = this.#batches.next();
-    HEAD.copy(batch);
-    const { rows, bytesRead, bytesWritten, isMalformed } = joinLines(
+    const { bytes, bytesRead, isMalformed, rows } = batchOfLines(
       held.subarray(0, IMPORT_BATCH_BYTES),
-      batch.subarray(HEAD.length),
+      this.#batches.spare,
       { isComplete: isLast, rowsMax: LIMITS.importBatchRowsMax },
       { prefix: this.#idPrefix, firstRow: this.#nextRow },
     );
@@ -97,9 +95,8 @@ export class ImportBatcher implements RowBatcher {
       if (bytesRead === 0) throw this.#tooLarge();
       return this.take(isComplete); // Blank lines.
     }
+    this.#batches.keep();
     this.#nextRow += rows;
-    const end = HEAD.length + bytesWritten;
-    const bytes = batch.subarray(0, end + TAIL.copy(batch, end));
     return { bytes, rows, importBytes: bytesRead };
   }
 

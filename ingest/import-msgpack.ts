@@ -90,13 +90,14 @@ export class MsgpackBatcher implements RowBatcher {
    */
   #join(values: Buffer, ends: Uint32Array, sourceEnds: Uint32Array, rows: number): ImportBatch {
     if (rows === 0) throw this.#malformed();
-    const batch = this.#batches.next();
+    const batch = this.#batches.spare;
     const ids = { prefix: this.#idPrefix, firstRow: this.#nextRow };
     const written = joinMaps(values, ends, rows, batch.subarray(HEAD.length), ids);
     if (written < 0) return this.#join(values, ends, sourceEnds, -1 - written);
     HEAD.copy(batch);
     batch.writeUInt32BE(rows, HEAD.length - 4);
     const importBytes = sourceEnds[rows - 1]!;
+    this.#batches.keep();
     this.#pieces.drop(importBytes);
     this.#nextRow += rows;
     return { bytes: batch.subarray(0, HEAD.length + written), rows, importBytes };

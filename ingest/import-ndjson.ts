@@ -9,16 +9,14 @@
  *   between is the decoder's to judge.
  */
 import { TributaryError } from '../base/errors.ts';
-import { joinLines } from '../engine/joined-rows.ts';
+import { BATCH_HEAD, BATCH_TAIL, batchOfLines } from '../engine/joined-rows.ts';
 
-const HEAD = Buffer.from('{"batch":[');
-const TAIL = Buffer.from(']}');
 /** `{}` and its line end: no line that becomes an event is shorter. */
 const LINE_BYTES_MIN = 3;
 
 /** Makes batches, one at a time, in memory that is used again: made anew it took longer than the lines. */
 export class LineJoiner {
-  #batch = HEAD;
+  #memory = Buffer.alloc(0);
 
   /**
    * The batch of the lines of `body`; valid until the next one.
@@ -26,24 +24,11 @@ export class LineJoiner {
    */
   join(body: Uint8Array): Buffer | TributaryError {
     const commas = Math.ceil(body.length / LINE_BYTES_MIN);
-    const batch = this.#reserve(HEAD.length + body.length + commas + TAIL.length);
-    const { lines, bytesWritten, isMalformed } = joinLines(body, batch.subarray(HEAD.length), {
-      isComplete: true,
-      rowsMax: body.length,
-    });
-    if (isMalformed) {
-      return new TributaryError('TRIBUTARY_INGEST_NDJSON_MALFORMED', { line: lines + 1 });
-    }
-    const end = HEAD.length + bytesWritten;
-    return batch.subarray(0, end + TAIL.copy(batch, end));
-  }
-
-  /** A buffer that begins with the head of a batch. */
-  #reserve(bytes: number): Buffer {
-    if (this.#batch.length < bytes) {
-      this.#batch = Buffer.allocUnsafeSlow(2 * bytes);
-      HEAD.copy(this.#batch);
-    }
-    return this.#batch;
+    const needed = BATCH_HEAD.length + body.length + commas + BATCH_TAIL.length;
+    if (this.#memory.length < needed) this.#memory = Buffer.allocUnsafeSlow(2 * needed);
+    const limits = { isComplete: true, rowsMax: body.length };
+    const { bytes, isMalformed, lines } = batchOfLines(body, this.#memory, limits);
+    if (!isMalformed) return bytes;
+    return new TributaryError('TRIBUTARY_INGEST_NDJSON_MALFORMED', { line: lines + 1 });
   }
 }

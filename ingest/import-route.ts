@@ -32,7 +32,7 @@ import { keyMissing, keyUnknown } from './tracking-routes.ts';
 import type { HttpRequest, TemplatedApp } from './uws.ts';
 
 /** Batches with their ids, what is held of the next one, and the piece that came last. */
-const MEMORY_BYTES = LIMITS.importBatchesUnderWay * 1.2 * MIB + 2.5 * MIB;
+const MEMORY_BYTES = (LIMITS.importBatchesUnderWay + 4) * MIB;
 const RETRIES_MAX = 30;
 
 export interface ImportContext {
@@ -94,7 +94,8 @@ function startImport(
   }
   if (isFileFormat(format)) readers.count += 1;
   const body = new ImportBody(exchange);
-  const { batches, codec } = batchesOfImport(source, body);
+  const { areLines, batches, codec } = batchesOfImport(source, body);
+  const isOver = (): boolean => exchange.over;
   const session = new ImportSession({
     exchange,
     body,
@@ -103,7 +104,7 @@ function startImport(
     progress,
     clock,
     append: ({ bytes }, before) =>
-      appendBatch(context, { principal, codec, bytes, before, isOver: () => exchange.over }),
+      appendBatch(context, { principal, codec, areLines, bytes, before, isOver }),
   });
   void session.run().finally(() => {
     inFlight.release(MEMORY_BYTES);
@@ -153,6 +154,7 @@ function authenticate(request: HttpRequest, authenticator: Authenticator): Write
 interface BatchToAppend {
   readonly principal: WritePrincipal;
   readonly codec: Codec;
+  readonly areLines: boolean;
   readonly bytes: Uint8Array;
   /** Settles when the batches before it are decided. */
   readonly before: Promise<unknown>;
@@ -162,12 +164,12 @@ interface BatchToAppend {
 
 /** Stores a batch, or what of its lines can be read. */
 async function appendBatch(context: ImportContext, batch: BatchToAppend): Promise<AppendedRows> {
-  const { bytes, codec } = batch;
+  const { areLines, bytes } = batch;
   const append = (part: Uint8Array): Promise<BatchOutcome> => appendPatiently(context, batch, part);
   try {
     return { outcomes: [await append(bytes)] };
   } catch (error) {
-    if (codec !== 'json' || !isUnreadable(error)) throw error;
+    if (!areLines || !isUnreadable(error)) throw error;
     await batch.before;
     return appendReadable(bytes, error, append);
   }

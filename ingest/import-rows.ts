@@ -35,6 +35,8 @@ export interface ImportSource {
 /** Batches of an import, and what they are written in. */
 export interface ImportBatches {
   readonly codec: Codec;
+  /** Whether a row is a line, which ends with it. */
+  readonly areLines: boolean;
   readonly batches: AsyncIterable<ImportBatch>;
 }
 
@@ -49,12 +51,14 @@ export function batchesOfImport(
   const { format, encoding, importId, firstRow } = source;
   const pieces = encoding === 'identity' ? body : inflatePieces(encoding, body);
   if (isFileFormat(format)) {
-    return { codec: 'json', batches: batchesWithinRatio(format, source, pieces) };
+    const batches = batchesWithinRatio(format, source, pieces);
+    return { codec: 'json', areLines: false, batches };
   }
   const Batcher = format === 'msgpack' ? MsgpackBatcher : ImportBatcher;
   const batcher = new Batcher(importId, firstRow);
   const rows = format === 'json' ? linesOfJson(pieces) : pieces;
-  return { codec: batcher.codec, batches: batchesOfRows(rows, batcher) };
+  const { codec } = batcher;
+  return { codec, areLines: codec === 'json', batches: batchesOfRows(rows, batcher) };
 }
 
 async function* batchesOfRows(

@@ -5,10 +5,9 @@
  * No line end stands within a row, since rows were cut at them.
  */
 import { TributaryError } from '../base/errors.ts';
+import { BATCH_HEAD, BATCH_TAIL } from '../engine/joined-rows.ts';
 import type { BatchOutcome } from '../engine/types.ts';
 
-const HEAD = Buffer.from('{"batch":[');
-const TAIL = Buffer.from(']}');
 const BETWEEN_ROWS = '\n,';
 
 /** What became of a batch. */
@@ -18,17 +17,17 @@ export interface AppendedRows {
   readonly failure?: { readonly rowsBefore: number; readonly reason: string };
 }
 
+const UNREADABLE: ReadonlySet<string> = new Set([
+  'TRIBUTARY_INGEST_JSON_MALFORMED',
+  'TRIBUTARY_INGEST_JSON_TOO_DEEP',
+  'TRIBUTARY_INGEST_NUMBER_OUT_OF_RANGE',
+  'TRIBUTARY_INGEST_UTF8_INVALID',
+]);
+
 /** Whether a batch was refused for what is in it, by a decoder that does not tell the row. */
 export function isUnreadable(error: unknown): error is TributaryError {
-  return error instanceof TributaryError && error.code in UNREADABLE;
+  return error instanceof TributaryError && UNREADABLE.has(error.code);
 }
-
-const UNREADABLE = {
-  TRIBUTARY_INGEST_JSON_MALFORMED: true,
-  TRIBUTARY_INGEST_JSON_TOO_DEEP: true,
-  TRIBUTARY_INGEST_NUMBER_OUT_OF_RANGE: true,
-  TRIBUTARY_INGEST_UTF8_INVALID: true,
-};
 
 /**
  * Stores the rows of `batch` before the first that cannot be read.
@@ -49,9 +48,8 @@ export async function appendReadable(
     const middle = (first + end) >> 1;
     const until = starts[middle]! - BETWEEN_ROWS.length;
     try {
-      outcomes.push(
-        await append(Buffer.concat([HEAD, bytes.subarray(starts[first], until), TAIL])),
-      );
+      const rows = bytes.subarray(starts[first], until);
+      outcomes.push(await append(Buffer.concat([BATCH_HEAD, rows, BATCH_TAIL])));
       first = middle;
     } catch (error) {
       if (!isUnreadable(error)) throw error;
@@ -69,11 +67,10 @@ function reasonOf({ message }: TributaryError): string {
 
 function rowStarts(batch: Buffer): number[] {
   const starts: number[] = [];
-  let at = HEAD.length;
-  while (at >= HEAD.length) {
+  for (let at = BATCH_HEAD.length; ; ) {
     starts.push(at);
     const between = batch.indexOf(BETWEEN_ROWS, at);
-    at = between === -1 ? -1 : between + BETWEEN_ROWS.length;
+    if (between === -1) return starts;
+    at = between + BETWEEN_ROWS.length;
   }
-  return starts;
 }

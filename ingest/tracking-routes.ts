@@ -28,6 +28,9 @@ import type { Sender, Senders } from './senders.ts';
 import { TRACKING_PATHS } from './tracking-paths.ts';
 import type { HttpRequest, HttpResponse, TemplatedApp } from './uws.ts';
 
+/** What it makes is handed over before the next body is looked at. */
+const lineJoiner = new LineJoiner();
+
 export interface TrackingContext {
   readonly authenticator: Authenticator;
   readonly intake: BatchIntake;
@@ -136,9 +139,6 @@ function earlyRefusal(
   const principal = authenticateWriteKey(authenticator, headerKey);
   return principal === undefined ? keyUnknown() : intake.refusalOf(principal);
 }
-
-/** What it makes is handed over before the next body is looked at. */
-const lineJoiner = new LineJoiner();
 
 /** Reads `body` before its first await, as a body that is not inflated is lent only until then. */
 async function takeBody(

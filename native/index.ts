@@ -167,8 +167,8 @@ export interface NativeMsgpackRecords {
   /**
    * Writes the values that follow one another in `bytes` to `out`, records as the maps that they stand for, and
    * to `ends` the positions behind them: in its first half those in `bytes`, in its second those in `out`. It stops
-   * where a half or `out` is full,
-   * or a value is cut off. What a value defines holds for those behind it, of later calls too.
+   * where a half or `out` is full, or a value is cut off. What a value defines holds for those behind it, of later
+   * calls too.
    * @returns four times their number; 1 more when what follows can be no value, 2 when it does not fit `out`
    *   by itself.
    */

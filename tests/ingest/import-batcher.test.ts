@@ -90,6 +90,20 @@ test('a batch has at most so many rows and bytes', () => {
   for (const batch of cut([large]).batches) assert.ok(batch.length <= LIMITS.batchBytesMax);
 });
 
+test('a batch stays as it is while others are under way, however many blank lines are between', () => {
+  const batcher = new ImportBatcher('x', 0);
+  const blank = Buffer.alloc(IMPORT_BATCH_BYTES, '\n');
+  batcher.push(Buffer.concat([Buffer.from('{"a":1}'), blank.subarray(7)]));
+  const first = batcher.take(false)!.bytes;
+  for (let count = 1; count < LIMITS.importBatchesUnderWay; count += 1) {
+    batcher.push(blank);
+    assert.equal(batcher.take(false), undefined);
+  }
+  batcher.push(Buffer.from('{"b":2}'));
+  assert.match(Buffer.from(batcher.take(true)!.bytes).toString(), /"b":2/);
+  assert.match(Buffer.from(first).toString(), /"a":1/);
+});
+
 test('where the body is cut into pieces changes no row', () => {
   const lines = fc.array(fc.dictionary(fc.string({ maxLength: 5 }), fc.string()), {
     maxLength: 50,
