@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { ADMIN_KEY, ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/tributary.js', import.meta.url));
+import { type CommandRun, runCommand } from '../support/run-command.ts';
 
 let appliance: ApplianceProcess;
 before(async () => {
@@ -16,26 +13,9 @@ before(async () => {
 });
 after(() => appliance.remove());
 
-interface Run {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(args: readonly string[], key = '', input = ''): Promise<Run> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { TRIBUTARY_URL: appliance.url, ...(key !== '' && { TRIBUTARY_KEY: key }) },
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (bytes: Buffer) => {
-    stdout += bytes.toString('utf8');
-  });
-  child.stderr.on('data', (bytes: Buffer) => {
-    stderr += bytes.toString('utf8');
-  });
-  child.stdin.end(input);
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+function run(args: readonly string[], key = '', input = ''): Promise<CommandRun> {
+  const environment = { TRIBUTARY_URL: appliance.url, ...(key !== '' && { TRIBUTARY_KEY: key }) };
+  return runCommand(args, { environment, input });
 }
 
 const line = (index: number): string =>

@@ -1,12 +1,10 @@
 /** The real appliance, told by the command line to compact while analysts ask. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { ADMIN_KEY, ApplianceProcess } from '../support/appliance.ts';
+import { type CommandRun, runCommand } from '../support/run-command.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/tributary.js', import.meta.url));
 const FLUSHES = 9;
 const BATCH_EVENTS = 1500;
 const PEOPLE = 41;
@@ -40,15 +38,9 @@ async function eventFiles(): Promise<{ files: number; rows: number }> {
   return { files: sum(({ files }) => files), rows: sum(({ rows }) => rows) };
 }
 
-function command(...args: string[]): Promise<{ code: number | null; stdout: string }> {
-  const child = spawn(process.execPath, [PROGRAM, 'lake', ...args], {
-    env: { TRIBUTARY_URL: appliance.url, TRIBUTARY_KEY: ADMIN_KEY },
-  });
-  let stdout = '';
-  child.stdout.on('data', (bytes: Buffer) => {
-    stdout += bytes.toString('utf8');
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout })));
+function command(...args: string[]): Promise<CommandRun> {
+  const environment = { TRIBUTARY_URL: appliance.url, TRIBUTARY_KEY: ADMIN_KEY };
+  return runCommand(['lake', ...args], { environment });
 }
 
 function batch(first: number): object {

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { ADMIN_KEY, ApplianceProcess, WRITE_KEY } from '../support/appliance.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/tributary.js', import.meta.url));
+import { type CommandRun, runCommand } from '../support/run-command.ts';
 
 let appliance: ApplianceProcess;
 before(async () => {
@@ -12,31 +9,14 @@ before(async () => {
 });
 after(() => appliance.remove());
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function tributary(args: readonly string[], key: string, input = ''): Promise<Ended> {
+function tributary(args: readonly string[], key: string, input = ''): Promise<CommandRun> {
   const environment = {
     PATH: process.env['PATH'],
     TRIBUTARY_URL: appliance.url,
     TRIBUTARY_KEY: key,
     TRIBUTARY_WRITE_KEY: WRITE_KEY,
   };
-  const command = spawn(process.execPath, [PROGRAM, ...args], { env: environment });
-  const output = { stdout: '', stderr: '' };
-  command.stdout.on('data', (bytes: Buffer) => {
-    output.stdout += bytes.toString('utf8');
-  });
-  command.stderr.on('data', (bytes: Buffer) => {
-    output.stderr += bytes.toString('utf8');
-  });
-  command.stdin.end(input);
-  return new Promise((resolve) => {
-    command.on('close', (code) => resolve({ code, ...output }));
-  });
+  return runCommand(args, { environment, input });
 }
 
 test('rejected events are exported, repaired with any tool and sent again', async () => {

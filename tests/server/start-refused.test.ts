@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { type CommandRun, runCommand } from '../support/run-command.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/tributary.js', import.meta.url));
 const RUN_MS_MAX = 20_000;
 
 let scratch: string;
@@ -19,38 +17,24 @@ before(() => {
 });
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-interface Run {
-  /** Null for one that had to be killed. */
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(args: readonly string[], environment: Record<string, string> = {}): Promise<Run> {
+function run(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+): Promise<CommandRun> {
   const env = { PATH: process.env['PATH'], ...environment };
-  const child = spawn(process.execPath, [PROGRAM, ...args], { env });
-  const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS_MAX);
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (bytes: Buffer) => {
-    stdout += bytes.toString('utf8');
-  });
-  child.stderr.on('data', (bytes: Buffer) => {
-    stderr += bytes.toString('utf8');
-  });
-  return new Promise((resolve) =>
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({ code, stdout, stderr });
-    }),
-  );
+  return runCommand(args, { environment: env, milliseconds: RUN_MS_MAX });
 }
 
-const serve = (...flags: string[]): Promise<Run> =>
+const serve = (...flags: string[]): Promise<CommandRun> =>
   run(['serve', '--listen', '127.0.0.1:0', ...flags]);
 
 /** @param reason the start of what the kernel said. */
-function assertUnusable({ code, stderr }: Run, option: string, path: string, reason: RegExp): void {
+function assertUnusable(
+  { code, stderr }: CommandRun,
+  option: string,
+  path: string,
+  reason: RegExp,
+): void {
   assert.equal(code, 1, stderr);
   const [error] = stderr.split('\n');
   const head = `TRIBUTARY_CONFIG_DIRECTORY_UNUSABLE: The directory ${path}, named by ${option}, `;
