@@ -7,7 +7,7 @@ import { type NativeMsgpackTranscoder, native } from '../native/index.ts';
 import { decodeError } from './decode-codes.ts';
 
 /** Readable bytes the parser wants behind a payload, and leaves behind the text. */
-const SLACK_BYTES = 32;
+const SLACK_BYTES = 64;
 
 /** Made for the first msgpack payload; nothing is kept from one to the next but its memory. */
 let transcoder: NativeMsgpackTranscoder | undefined;
@@ -19,7 +19,7 @@ export interface JsonText {
 }
 
 /**
- * A payload that its ArrayBuffer goes on behind for 32 bytes is read in place, another one is copied.
+ * A payload that its ArrayBuffer goes on behind for 64 bytes is read in place, another one is copied.
  * @throws TRIBUTARY_INGEST_MSGPACK_MALFORMED, TRIBUTARY_INGEST_MSGPACK_TOO_LARGE,
  *   TRIBUTARY_INGEST_JSON_TOO_DEEP, TRIBUTARY_INGEST_UTF8_INVALID
  */

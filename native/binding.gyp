@@ -63,11 +63,11 @@
         "src/trait_state.cc",
         "src/trait_store_object.cc",
         "src/trusted_json.cc",
-        "../node_modules/simdjson/simdjson/src/simdjson.cpp"
+        "../node_modules/@nozbe/simdjson/src/simdjson.cpp"
       ],
       "include_dirs": [
         "../node_modules/node-addon-api",
-        "../node_modules/simdjson/simdjson/src"
+        "../node_modules/@nozbe/simdjson/src"
       ],
       "defines": ["NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8", "SIMDJSON_EXCEPTIONS=0"],
       "cflags": ["-O3", "-g1", "-fvisibility=hidden", "-Wall", "-Wextra"],

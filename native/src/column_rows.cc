@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "byte_order_mark.h"
+
 namespace tributary {
 
 namespace {
@@ -336,7 +338,8 @@ ColumnRows::ObjectText ColumnRows::ReadObject(const Slice& text, const Buffer& w
 bool ColumnRows::IsPlainObject(const char* json, uint32_t length) {
   if (parser_.capacity() < length && parser_.allocate(size_t{length} * 2, kObjectDepthMax)) abort();
   auto& found = *parser_.implementation;
-  if (found.stage1(reinterpret_cast<const uint8_t*>(json), length, false) != simdjson::SUCCESS) return false;
+  auto failed = found.stage1(reinterpret_cast<const uint8_t*>(json), length, simdjson::stage1_mode::regular);
+  if (failed != simdjson::SUCCESS) return false;
   bool has_escapes = memchr(json, '\\', length) != nullptr;
   return (!has_escapes || HasValidEscapes(json, length)) &&
          outline_.Read(json, found.structural_indexes.get(), found.n_structural_indexes,
@@ -344,6 +347,7 @@ bool ColumnRows::IsPlainObject(const char* json, uint32_t length) {
 }
 
 ColumnRows::ObjectText ColumnRows::Judge(const char* json, uint32_t length) {
+  if (HasByteOrderMark(json, length)) return ObjectText::kOther;
   auto parse = [&](const char* from) {
     return parser_.parse(reinterpret_cast<const uint8_t*>(from), length, false);
   };

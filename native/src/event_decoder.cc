@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "byte_order_mark.h"
 #include "timestamp.h"
 
 namespace tributary {
@@ -92,7 +93,8 @@ DecodeFailure EventDecoder::ParseJson(const char* payload, uint32_t length) {
   bool has_escapes = memchr(payload, '\\', length) != nullptr;
   if (has_escapes && repair_.Repair(payload, length)) text = repair_.text();
   auto& found = *parser_.implementation;
-  bool is_read = found.stage1(reinterpret_cast<const uint8_t*>(text), length, false) == simdjson::SUCCESS;
+  bool is_read = found.stage1(reinterpret_cast<const uint8_t*>(text), length,
+                              simdjson::stage1_mode::regular) == simdjson::SUCCESS;
   auto read = [&](Scalars scalars) {
     return outline_.Read(text, found.structural_indexes.get(), found.n_structural_indexes,
                          limits_.json_depth_max, scalars);
@@ -110,13 +112,16 @@ DecodeFailure EventDecoder::ParseJson(const char* payload, uint32_t length) {
 }
 
 DecodeFailure EventDecoder::Judge(const char* text, uint32_t length) {
-  auto error = parser_.parse(reinterpret_cast<const uint8_t*>(text), length, false).error();
+  auto error = HasByteOrderMark(text, length)
+                   ? simdjson::TAPE_ERROR
+                   : parser_.parse(reinterpret_cast<const uint8_t*>(text), length, false).error();
   if (error == simdjson::SUCCESS) return DecodeFailure::kNone;
   failure_ = simdjson::error_message(error);
   switch (error) {
     case simdjson::DEPTH_ERROR:
       return DecodeFailure::kTooDeep;
     case simdjson::NUMBER_ERROR:
+    case simdjson::BIGINT_ERROR:
       return DecodeFailure::kNumberOutOfRange;
     case simdjson::UTF8_ERROR:
       return DecodeFailure::kInvalidUtf8;

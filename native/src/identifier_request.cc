@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "byte_order_mark.h"
+
 namespace tributary {
 
 using simdjson::dom::array;
@@ -16,7 +18,7 @@ bool IdentifierRequest::Parse(const char* json, size_t length, const std::vector
   id_ = 0;
   last_type_ = 0;
   element root;
-  if (parser_.parse(json, length).get(root)) return false;
+  if (HasByteOrderMark(json, length) || parser_.parse(json, length).get(root)) return false;
   object outer;
   element inner;
   if (root.get(outer) || outer["resolve"].get(inner)) return TakeAll(root);
