@@ -20,10 +20,10 @@ import { openLanes, sendAll, WEBSOCKET } from './ingest-server.ts';
 import { median, percentile } from './statistics.ts';
 import { perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
-const EVENTS = 1_000_000;
-/** Of the batches: to warm up, and to find the maximum. The rest is timed. */
-const WARM_UP_SHARE = 0.05;
-const MAXIMUM_SHARE = 0.35;
+const EVENTS = 2_000_000;
+/** Up to which share of the batches they warm up (ingest-server.ts), and then find the maximum. The rest is timed. */
+const WARM_UP_SHARE = 0.5;
+const MAXIMUM_SHARE = 0.65;
 const LOAD_SHARE = 0.5;
 
 const PROBE_SYNCS = 400;
@@ -73,6 +73,7 @@ async function measureRound(
     const warmUp = Math.ceil(payloads.length * WARM_UP_SHARE);
     const maximum = Math.ceil(payloads.length * MAXIMUM_SHARE);
     await sendAll(lanes, payloads.slice(0, warmUp), []);
+    await appliance.flush();
     const startMs = performance.now();
     const events = await sendAll(lanes, payloads.slice(warmUp, maximum), []);
     const batchesPerSecond =

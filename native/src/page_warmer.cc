@@ -24,10 +24,10 @@ PageWarmer& PageWarmer::Instance() {
   return *warmer;
 }
 
-void PageWarmer::Add(uint8_t* start, uint64_t bytes, bool huge) {
+void PageWarmer::Add(int file, uint64_t offset, uint8_t* start, uint64_t bytes, bool huge) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (queue_.size() >= kQueueMax) return;
-  queue_.push_back({start, bytes, huge});
+  queue_.push_back({file, offset, start, bytes, huge});
   if (!started_) {
     started_ = true;
     std::thread([this] { Run(); }).detach();
@@ -55,17 +55,24 @@ void PageWarmer::Run() {
   for (;;) {
     changed_.wait(lock, [&] { return !queue_.empty(); });
     Range& next = queue_.front();
-    serving_ = {next.start, std::min(next.bytes, next.huge ? kHugeStepBytes : kStepBytes), next.huge};
+    serving_ = next;
+    serving_.bytes = std::min(next.bytes, next.huge ? kHugeStepBytes : kStepBytes);
+    next.offset += serving_.bytes;
     next.start += serving_.bytes;
     next.bytes -= serving_.bytes;
     if (next.bytes == 0) queue_.pop_front();
     Range step = serving_;
     lock.unlock();
-    if (step.huge) MakeHugePages(step.start, step.bytes);
-    bool populated = PopulatePages(step.start, step.bytes) == 0;
+    int failed;
+    if (step.huge) {
+      MakeHugePages(step.start, step.bytes);
+      failed = PopulatePages(step.start, step.bytes);
+    } else {
+      failed = PopulateFilePages(step.file, step.offset, step.start, step.bytes);
+    }
     lock.lock();
-    if (populated) served_.Add(AddressOf(step.start), AddressOf(step.start) + step.bytes);
-    serving_ = {nullptr, 0, false};
+    if (failed == 0) served_.Add(AddressOf(step.start), AddressOf(step.start) + step.bytes);
+    serving_ = {};
     changed_.notify_all();
   }
 }

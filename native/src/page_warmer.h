@@ -17,8 +17,9 @@ namespace tributary {
 class PageWarmer {
  public:
   static PageWarmer& Instance();
-  // `huge`: of 2 MiB where the range has whole blocks of them (shared_pages.h).
-  void Add(uint8_t* start, uint64_t bytes, bool huge);
+  // A range of a mapped file, which stays open until it was forgotten; `start` is byte `offset` of it. `huge`: of
+  // 2 MiB where the range has whole blocks of them (shared_pages.h).
+  void Add(int file, uint64_t offset, uint8_t* start, uint64_t bytes, bool huge);
   // Whether all pages of a range were allocated by hints, so that nothing is left to do.
   bool Served(const uint8_t* start, uint64_t bytes);
   // Drops the hints inside a range and waits for one that is being served: call before unmapping.
@@ -26,6 +27,8 @@ class PageWarmer {
 
  private:
   struct Range {
+    int file;
+    uint64_t offset;
     uint8_t* start;
     uint64_t bytes;
     bool huge;
@@ -39,7 +42,7 @@ class PageWarmer {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Range> queue_;
-  Range serving_{nullptr, 0, false};
+  Range serving_{};
   PageRanges served_;  // of addresses
   bool started_ = false;
 };

@@ -115,7 +115,7 @@ int Region::AllocatePages(uint64_t from, uint64_t to) {
   uint8_t* start = base_ + from;
   if (PageWarmer::Instance().Served(start, to - from)) return 0;
   if (huge_ && to - from > kHugeAtOnceBytes) MakeHugePages(start, to - from);
-  int failed = PopulatePages(start, to - from);
+  int failed = huge_ ? PopulatePages(start, to - from) : PopulateFilePages(fd_, from, start, to - from);
   if (failed != EINVAL) return failed;
   do {
     failed = posix_fallocate(fd_, static_cast<off_t>(from), static_cast<off_t>(to - from));
@@ -131,7 +131,7 @@ void Region::BackAhead(uint64_t offset, uint64_t bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (made_.Contains(start, end)) return;
   }
-  PageWarmer::Instance().Add(base_ + start, end - start, huge_);
+  PageWarmer::Instance().Add(fd_, start, base_ + start, end - start, huge_);
 }
 
 void Region::Close() {

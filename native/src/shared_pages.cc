@@ -1,5 +1,6 @@
 #include "shared_pages.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -37,6 +38,14 @@ int PopulatePages(uint8_t* start, uint64_t bytes) {
   } while (failed == EINTR || failed == EAGAIN);
   // "A SIGBUS would have been generated": the file system has no room.
   return failed == EFAULT ? ENOSPC : failed;
+}
+
+int PopulateFilePages(int file, uint64_t offset, uint8_t* start, uint64_t bytes) {
+  int failed;
+  do {
+    failed = fallocate(file, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+  } while (failed == EINTR);
+  return failed == ENOSPC ? failed : PopulatePages(start, bytes);
 }
 
 void MakeHugePages(uint8_t* start, uint64_t bytes) {

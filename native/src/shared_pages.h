@@ -15,6 +15,10 @@ constexpr uint64_t kHugePage = 2 << 20;
 // where the kernel does not know how, ENOSPC where touching the range would be a SIGBUS.
 int PopulatePages(uint8_t* start, uint64_t bytes);
 
+// The same for a range of a mapped file, from byte `offset` of it: what the file system makes in one call first takes
+// a quarter less than a page fault each. The file need not be able to.
+int PopulateFilePages(int file, uint64_t offset, uint8_t* start, uint64_t bytes);
+
 // Makes one page of each block of which little was allocated yet, from the one in which the range begins to the
 // last that ends in it: all of them lie in one mapping. A hint: where the kernel does not know how, or has no such
 // page left, blocks stay as they are. Waits for other processors, up to a time
