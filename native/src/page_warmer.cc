@@ -63,13 +63,9 @@ void PageWarmer::Run() {
     if (next.bytes == 0) queue_.pop_front();
     Range step = serving_;
     lock.unlock();
-    int failed;
-    if (step.huge) {
-      MakeHugePages(step.start, step.bytes);
-      failed = PopulatePages(step.start, step.bytes);
-    } else {
-      failed = PopulateFilePages(step.file, step.offset, step.start, step.bytes);
-    }
+    if (step.huge) MakeHugePages(step.start, step.bytes);
+    int failed = step.huge ? PopulatePages(step.start, step.bytes)
+                           : WarmPages(step.file, step.offset, step.start, step.bytes);
     lock.lock();
     if (failed == 0) served_.Add(AddressOf(step.start), AddressOf(step.start) + step.bytes);
     serving_ = {};

@@ -1,7 +1,7 @@
-// Allocates pages of shared memory ahead of their use, in a background thread.
+// Allocates pages of memory ahead of their use, in a background thread.
 //
 // A page of tmpfs has to be found, charged, zeroed and mapped: about half a microsecond for every
-// event that is stored. Writers know early which pages come next, and another core can do that work.
+// event that is stored; a huge one has 2 MiB to be zeroed. Writers know early which pages come next, and another core can do that work.
 // The thread starts with the first hint; hints that find the queue full are dropped.
 #pragma once
 #include <condition_variable>
@@ -20,6 +20,8 @@ class PageWarmer {
   // A range of a mapped file, which stays open until it was forgotten; `start` is byte `offset` of it. `huge`: of
   // 2 MiB where the range has whole blocks of them (shared_pages.h).
   void Add(int file, uint64_t offset, uint8_t* start, uint64_t bytes, bool huge);
+  // A range of memory that is no file's. The kernel decides how large its pages are.
+  void AddMemory(uint8_t* start, uint64_t bytes) { Add(kNoFile, 0, start, bytes, false); }
   // Whether all pages of a range were allocated by hints, so that nothing is left to do.
   bool Served(const uint8_t* start, uint64_t bytes);
   // Drops the hints inside a range and waits for one that is being served: call before unmapping.
@@ -36,6 +38,8 @@ class PageWarmer {
       return start >= from && start < from + length;
     }
   };
+
+  static constexpr int kNoFile = -1;
 
   void Run();
 

@@ -22,6 +22,15 @@ constexpr uint64_t kPagesPerBlock = kHugePage / kPage;
 // Used pages are copied, which soon takes longer than making the small pages that are left.
 constexpr int64_t kUsedPagesMax = 64;
 
+// Returns 0 or an errno. Not every file system knows how.
+int AllocateInFile(int file, uint64_t offset, uint64_t bytes) {
+  int failed;
+  do {
+    failed = fallocate(file, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+  } while (failed == EINTR);
+  return failed;
+}
+
 bool IsLittleUsed(uint8_t* block) {
   unsigned char resident[kPagesPerBlock];
   if (mincore(block, kHugePage, resident) != 0) return false;
@@ -41,11 +50,17 @@ int PopulatePages(uint8_t* start, uint64_t bytes) {
 }
 
 int PopulateFilePages(int file, uint64_t offset, uint8_t* start, uint64_t bytes) {
-  int failed;
-  do {
-    failed = fallocate(file, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
-  } while (failed == EINTR);
+  int failed = AllocateInFile(file, offset, bytes);
   return failed == ENOSPC ? failed : PopulatePages(start, bytes);
+}
+
+int WarmPages(int file, uint64_t offset, uint8_t* start, uint64_t bytes) {
+  int failed = file < 0 ? 0 : AllocateInFile(file, offset, bytes);
+  if (failed == ENOSPC) return failed;
+  if (failed != 0) return PopulatePages(start, bytes);
+  // Its owner may write at the same time.
+  for (uint64_t at = 0; at < bytes; at += kPage) __atomic_fetch_or(start + at, 0, __ATOMIC_RELAXED);
+  return 0;
 }
 
 void MakeHugePages(uint8_t* start, uint64_t bytes) {

@@ -19,6 +19,10 @@ int PopulatePages(uint8_t* start, uint64_t bytes);
 // a quarter less than a page fault each. The file need not be able to.
 int PopulateFilePages(int file, uint64_t offset, uint8_t* start, uint64_t bytes);
 
+// As PopulateFilePages(), or without a file (-1) for memory that no fault there can fail for, in the background: pages are
+// mapped one by one, for a populating call keeps all others of the process from mapping and unmapping anything.
+int WarmPages(int file, uint64_t offset, uint8_t* start, uint64_t bytes);
+
 // Makes one page of each block of which little was allocated yet, from the one in which the range begins to the
 // last that ends in it: all of them lie in one mapping. A hint: where the kernel does not know how, or has no such
 // page left, blocks stay as they are. Waits for other processors, up to a time
