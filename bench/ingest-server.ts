@@ -36,8 +36,9 @@ export const WEBSOCKET: Protocol = {
   open: (port, writeKey) => StreamConnection.open(port, writeKey),
 };
 
+/** As many batches under way as over WebSocket. */
 const HTTP: Protocol = {
-  connections: 64,
+  connections: 128,
   lanesPerConnection: 1,
   open: (port, writeKey) => HttpConnection.open(port, writeKey),
 };

@@ -1,6 +1,8 @@
 /**
- * Ours and ClickHouse in turns over the same events, so that a slow minute of the machine hits both.
+ * Ours and ClickHouse in turns over the same events, so that a slow minute of the machine hits both. Before each turn
+ * the disk has what was written until then: the file of events, and the parts that ClickHouse leaves to the page cache.
  */
+import { execFileSync } from 'node:child_process';
 import { BATCH_EVENTS } from './engine-run.ts';
 import { type EventRun, prepareRun } from './event-run.ts';
 import { ClickHouse } from './peers.ts';
@@ -40,9 +42,11 @@ export async function takeTurns<Round extends CpuRound>(
     progress(`round ${ours.length}: ${who} ${Math.round(eventsPerSecond)} events/s`);
   try {
     while (ours.length < options.rounds) {
+      execFileSync('sync');
       ours.push(await measureOurs(run));
       tell('ours', ours.at(-1)!);
       if (clickHouse === undefined || ndjsonPath === undefined) continue;
+      execFileSync('sync');
       const { rows, elapsedMs, cpuMicros } = await clickHouse.insert(ndjsonPath);
       if (rows !== events) throw new Error(`ClickHouse took ${rows} of ${events} events`);
       peers.push({

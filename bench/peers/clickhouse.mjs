@@ -3,8 +3,8 @@
  * `{ id, method, argument }` is answered by `{ id, result }` or `{ id, error }`.
  *
  * It gets its best plausible way: one INSERT … SELECT from the NDJSON file, which lies in the page cache;
- * the file is parsed and parts are written by THREADS threads. Parts are not synced, which is its default,
- * while Tributary syncs before it acknowledges. Timings leave out opening and closing.
+ * the file is parsed and parts are written by THREADS threads. Parts are synced as they are written, which is not its
+ * default: Tributary syncs before it acknowledges, and both are to be durable. Timings leave out opening and closing.
  */
 import { dirname } from 'node:path';
 import { Session } from 'chdb';
@@ -38,7 +38,8 @@ const methods = {
   /** Loads a file into a new table `events`. */
   async insert(path) {
     session.query('DROP TABLE IF EXISTS events SYNC');
-    session.query(`CREATE TABLE events (${COLUMNS}) ENGINE = MergeTree ORDER BY timestamp`);
+    session.query(`CREATE TABLE events (${COLUMNS}) ENGINE = MergeTree ORDER BY timestamp
+      SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`);
     const cpu = process.cpuUsage();
     const startMs = performance.now();
     await session.queryAsync(`
