@@ -21,6 +21,7 @@
         "src/tracking_event.cc",
         "src/sender_address.cc",
         "src/timestamp.cc",
+        "src/number_range.cc",
         "src/json_builder.cc",
         "src/column_rows.cc",
         "src/column_rows_object.cc",

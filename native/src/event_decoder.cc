@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "byte_order_mark.h"
+#include "number_range.h"
 #include "timestamp.h"
 
 namespace tributary {
@@ -121,8 +122,14 @@ DecodeFailure EventDecoder::Judge(const char* text, uint32_t length) {
     case simdjson::DEPTH_ERROR:
       return DecodeFailure::kTooDeep;
     case simdjson::NUMBER_ERROR:
-    case simdjson::BIGINT_ERROR:
-      return DecodeFailure::kNumberOutOfRange;
+    case simdjson::BIGINT_ERROR: {
+      auto& found = *parser_.implementation;
+      if (HasNumberOutOfRange(text, length, found.structural_indexes.get(), found.n_structural_indexes)) {
+        return DecodeFailure::kNumberOutOfRange;
+      }
+      failure_ = "a value is missing, or is no number";
+      return DecodeFailure::kMalformed;
+    }
     case simdjson::UTF8_ERROR:
       return DecodeFailure::kInvalidUtf8;
     default:
