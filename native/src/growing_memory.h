@@ -71,7 +71,7 @@ class GrowingMemory {
   static constexpr uint64_t kPage = 4096;
 
   // Addresses that are opened together: opening waits for all faults of the process that are under way.
-  static constexpr uint64_t kOpenBytes = 64 << 20;
+  static constexpr uint64_t kOpenBytes = 16 << 20;
 
   // Lets the kernel give pages up to there.
   void Open(uint64_t bytes) {
