@@ -65,7 +65,12 @@ const objectText = fc
     fc.dictionary(text, fc.jsonValue({ depthSize: 'small' })).map((value) => JSON.stringify(value)),
     fc.dictionary(text, fc.double()).map((value) => ` ${JSON.stringify(value, null, 1)}\n`),
     fc.constantFrom('{}', '{ }', ' null ', '[1]', '3', '"x"', '', '{', '{"a":1}}', '{"a":}'),
-    fc.constantFrom('{"half":"\\ud83d"}', '{"whole":"\\ud83d\\ude00"}', '{"a":1},"userId":{}'),
+    fc.constantFrom(
+      '{"half":"\\ud83d"}',
+      '{"whole":"\\ud83d\\ude00"}',
+      '{"a":1},"userId":{}',
+      '\ufeff{}',
+    ),
   )
   .filter((json) => !/\d{19}/.test(json));
 

@@ -89,6 +89,7 @@ test('wrong requests are refused by name', async () => {
   assert.equal(codeOf(await get('type=user_id')), 'TRIBUTARY_INGEST_REQUEST_INVALID');
   assert.equal(codeOf(await get('type=shoe&value=1')), 'TRIBUTARY_IDENTITY_TYPE_UNKNOWN');
   assert.equal(codeOf(await post('{')), 'TRIBUTARY_INGEST_JSON_MALFORMED');
+  assert.equal(codeOf(await post('\ufeff[]')), 'TRIBUTARY_INGEST_JSON_MALFORMED');
   assert.equal(codeOf(await post('{"type":"user_id"}')), 'TRIBUTARY_INGEST_REQUEST_INVALID');
   const values = Array.from({ length: LIMITS.resolveIdentifiersMax + 1 }, () => 'a');
   const beyond = await post(JSON.stringify({ type: 'user_id', values }));
