@@ -51,7 +51,8 @@ class GrowingMemory {
     bool is_huge = bytes >= kHugePage;
     uint64_t step = is_huge ? kHugePage : kPage;
     usable_bytes_ = (bytes + step - 1) / step * step;
-    if (usable_bytes_ > reserved_bytes_ || !Reserve()) abort();  // as without exceptions: nothing sensible is left to do
+    // As without exceptions: nothing sensible is left to do.
+    if (usable_bytes_ > reserved_bytes_ || !Reserve()) abort();
     if (usable_bytes_ > open_bytes_) Open(is_huge ? usable_bytes_ + kOpenBytes : usable_bytes_);
     if (is_huge) WarmTo(usable_bytes_ + kHugePage);
   }

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "json_number.h"
+
 namespace tributary {
 
 namespace {
@@ -25,34 +27,12 @@ constexpr ByteKinds kKinds;
 
 ByteKind KindOf(char byte) { return kKinds.of[static_cast<uint8_t>(byte)]; }
 
-const char* PassDigits(const char* at) {
-  while (KindOf(*at) == kDigit) at++;
-  return at;
-}
-
 // Whether a number is valid and within 64 bits, or a double. False also when that takes arithmetic.
 bool IsPlainNumber(const char* at) {
-  if (*at == '-') at++;
-  const char* digits = at;
-  at = PassDigits(at);
-  ptrdiff_t whole = at - digits;
-  if (whole == 0 || (whole > 1 && *digits == '0')) return false;
-  bool is_decimal = false;
-  if (*at == '.') {
-    const char* fraction = at + 1;
-    at = PassDigits(fraction);
-    if (at == fraction) return false;
-    is_decimal = true;
-  }
-  if (*at == 'e' || *at == 'E') {
-    at++;
-    if (*at == '+' || *at == '-') at++;
-    const char* exponent = at;
-    at = PassDigits(exponent);
-    if (at == exponent || at - exponent > kExponentDigitsMax) return false;
-    is_decimal = true;
-  }
-  return whole <= (is_decimal ? kDecimalDigitsMax : kIntegerDigitsMax) && KindOf(*at) == kEnd;
+  JsonNumber number = PassNumber(at);
+  return number.end != nullptr && number.exponent_digits <= kExponentDigitsMax &&
+         number.whole_digits <= (number.is_decimal ? kDecimalDigitsMax : kIntegerDigitsMax) &&
+         KindOf(*number.end) == kEnd;
 }
 
 bool IsPlainScalar(const char* at) {

@@ -1,8 +1,8 @@
 // Allocates pages of memory ahead of their use, in a background thread.
 //
 // A page of tmpfs has to be found, charged, zeroed and mapped: about half a microsecond for every
-// event that is stored; a huge one has 2 MiB to be zeroed. Writers know early which pages come next, and another core can do that work.
-// The thread starts with the first hint; hints that find the queue full are dropped.
+// event that is stored; a huge one has 2 MiB to be zeroed. Writers know early which pages come next, and
+// another core can do that work. The thread starts with the first hint; hints that find the queue full are dropped.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
