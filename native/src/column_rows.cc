@@ -270,18 +270,17 @@ Slice ColumnRows::TextAt(const RowColumn& column, uint32_t row) const {
   if (column.indices.data != nullptr) at = UnsignedAt(column.indices, column.index_bytes, row);
   uint64_t start = UnsignedAt(column.offsets, column.value_bytes, at);
   uint64_t end = UnsignedAt(column.offsets, column.value_bytes, at + 1);
-  return {reinterpret_cast<const char*>(column.values.data) + start,
-          static_cast<uint32_t>(end - start)};
+  return {reinterpret_cast<const char*>(column.values.data) + start, end - start};
 }
 
 // The builder reads a vector beyond the end of a text: near the end of the column a copy is written.
 void ColumnRows::Text(const Slice& text, const Buffer& within) {
   const uint8_t* bytes = reinterpret_cast<const uint8_t*>(text.data);
   size_t left = within.length - static_cast<size_t>(bytes - within.data);
-  if (left >= text.length + kVectorBytes) return out_.String(bytes, text.length);
+  if (left >= text.length + kVectorBytes) return out_.String(text);
   padded_.assign(text.data, text.length);
   padded_.resize(text.length + kVectorBytes);
-  out_.String(reinterpret_cast<const uint8_t*>(padded_.data()), text.length);
+  out_.String({padded_.data(), text.length});
 }
 
 void ColumnRows::Integer(const RowColumn& column, uint32_t row) {

@@ -32,7 +32,7 @@ struct Notes {
   }
   void Reject(uint32_t index, RejectCode code, Field field, const Slice& text) {
     entries.push_back({index, static_cast<uint32_t>(code), static_cast<uint32_t>(field),
-                       static_cast<uint32_t>(texts.size()), text.length});
+                       static_cast<uint32_t>(texts.size()), static_cast<uint32_t>(text.length)});
     texts.append(text.data, text.length);
   }
   void Warn(uint32_t index, WarningCode code, Field field) {

@@ -143,10 +143,10 @@ void JsonBuilder::Grow(size_t length) {
   capacity_ = capacity;
 }
 
-char* JsonBuilder::Escape(char* to, const uint8_t* text, size_t length) {
+char* JsonBuilder::Escape(char* to, const Slice& text) {
   Finish(to);
-  to = Reserve(length * kEscapeBytesMax + kAroundString);
-  for (size_t i = 0; i < length; i++) to = EscapeByte(to, text[i]);
+  to = Reserve(text.length * kEscapeBytesMax + kAroundString);
+  for (size_t i = 0; i < text.length; i++) to = EscapeByte(to, static_cast<uint8_t>(text.data[i]));
   return to;
 }
 

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "slice.h"
+
 namespace tributary {
 
 // Bytes that are copied and looked at in one step.
@@ -38,9 +40,10 @@ inline bool Any(Lanes lanes) {
 }
 
 // Copies a text and says whether nothing in it needs an escape. Up to 16 bytes behind both are touched.
-inline bool CopyPlain(char* to, const uint8_t* text, size_t length) {
+inline bool CopyPlain(char* to, const void* from, size_t length) {
   Lanes found = {};
   Bytes bytes;
+  const char* text = static_cast<const char*>(from);
   for (; length > kVectorBytes; length -= kVectorBytes) {
     memcpy(&bytes, text, kVectorBytes);
     memcpy(to, &bytes, kVectorBytes);
@@ -75,11 +78,9 @@ class JsonBuilder {
     length_ += length;
   }
   // A quoted string. 16 bytes behind `text` are read, whatever they are.
-  void String(const uint8_t* text, size_t length) { StringBetween(0, text, length, 0); }
+  void String(const Slice& text) { StringBetween(0, text, 0); }
   // A quoted string and a colon, behind a comma unless it is the first key of its object.
-  void Key(bool is_first, const uint8_t* text, size_t length) {
-    StringBetween(is_first ? 0 : ',', text, length, ':');
-  }
+  void Key(bool is_first, const Slice& text) { StringBetween(is_first ? 0 : ',', text, ':'); }
   // The same of a key that was written before: `quoted` has its quotes and the colon, and 16 bytes behind.
   void QuotedKey(bool is_first, const char* quoted, size_t length) {
     char* to = Reserve(length + 1 + kVectorBytes);
@@ -111,18 +112,18 @@ class JsonBuilder {
   // What stands around a string, and the vector that is stored beyond its end.
   static constexpr size_t kAroundString = 4 + kVectorBytes;
   // The string with a character before and one behind it, where they are not 0.
-  void StringBetween(char before, const uint8_t* text, size_t length, char behind) {
-    char* to = Reserve(length + kAroundString);
+  void StringBetween(char before, const Slice& text, char behind) {
+    char* to = Reserve(text.length + kAroundString);
     *to = before;
     to += before != 0;
     *to++ = '"';
-    to = CopyPlain(to, text, length) ? to + length : Escape(to, text, length);
+    to = CopyPlain(to, text.data, text.length) ? to + text.length : Escape(to, text);
     *to++ = '"';
     *to = behind;
     Finish(to + (behind != 0));
   }
   // Writes the text of a string with its escapes at `to`, the end so far. Returns its end.
-  char* Escape(char* to, const uint8_t* text, size_t length);
+  char* Escape(char* to, const Slice& text);
 
   char* data_ = nullptr;
   size_t length_ = 0, capacity_ = 0;  // the capacity without the padding

@@ -164,7 +164,7 @@ bool MsgpackParser::Key(bool is_first, uint32_t depth) {
   uint8_t token = in_.Peek();
   if (!IsStringToken(token)) return ScalarKey(is_first, depth);
   if (!TakeString()) return false;
-  out_.Key(is_first, reinterpret_cast<const uint8_t*>(string_.data), string_.length);
+  out_.Key(is_first, string_);
   return true;
 }
 

@@ -108,7 +108,7 @@ MsgpackParser::Outcome MsgpackParser::Value(uint32_t depth, char walked) {
 
 MsgpackParser::Outcome MsgpackParser::String() {
   if (!TakeString()) return Outcome::kFailed;
-  out_.String(reinterpret_cast<const uint8_t*>(string_.data), string_.length);
+  out_.String(string_);
   return Outcome::kText;
 }
 

@@ -85,10 +85,7 @@ class MsgpackParser {
   uint32_t PlainMembers(Keys keys, uint32_t count, bool is_first, uint32_t depth);
   // Reads a string into string_; the next token is one of a string.
   bool TakeString() {
-    const uint8_t* text;
-    if (!in_.TakeString(&text, &string_.length)) return CutOff() == Outcome::kText;
-    string_.data = reinterpret_cast<const char*>(text);
-    return true;
+    return in_.TakeString(&string_) || CutOff() == Outcome::kText;
   }
 
   uint32_t TextLength() const { return static_cast<uint32_t>(out_.length()); }

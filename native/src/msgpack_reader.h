@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "slice.h"
+
 namespace tributary {
 
 // What a payload is told that ends before its value does.
@@ -57,22 +59,22 @@ class MsgpackReader {
     return true;
   }
 
-  // The bytes of a string, which the next token is one of, if any is left.
-  bool TakeString(const uint8_t** bytes, uint32_t* length) {
+  // A string, which the next token is one of, if any is left.
+  bool TakeString(Slice* text) {
     if (position_ == length_) return false;
     uint8_t token = bytes_[position_];
     uint32_t header = 1;
+    uint32_t length = 0;
     if (token < 0xc0) {
-      *length = token & 0x1f;
+      length = token & 0x1f;
     } else {
       header += 1u << (token - 0xd9);  // str 8, 16 and 32
       if (remaining() < header) return false;
-      *length = 0;
-      for (uint32_t i = 1; i < header; i++) *length = *length << 8 | bytes_[position_ + i];
+      for (uint32_t i = 1; i < header; i++) length = length << 8 | bytes_[position_ + i];
     }
-    if (remaining() - header < *length) return false;
-    *bytes = bytes_ + position_ + header;
-    position_ += header + *length;
+    if (remaining() - header < length) return false;
+    *text = {reinterpret_cast<const char*>(bytes_ + position_ + header), length};
+    position_ += header + length;
     return true;
   }
 

@@ -50,12 +50,10 @@ const char* MsgpackShapes::ReadCount(MsgpackReader* in, uint32_t* count) const {
 const char* MsgpackShapes::ReadFields(uint32_t count, MsgpackReader* in) {
   for (uint32_t i = 0; i < count; i++) {
     if (in->remaining() > 0 && !IsStringToken(in->Peek())) return "a key of a record is not text";
-    const uint8_t* text;
-    uint32_t length;
-    if (!in->TakeString(&text, &length)) return kMsgpackCutOff;
+    Slice key;
+    if (!in->TakeString(&key)) return kMsgpackCutOff;
     size_t start = keys_.length();
-    keys_.Key(true, text, length);
-    Slice key{reinterpret_cast<const char*>(text), length};
+    keys_.Key(true, key);
     fields_.push_back({start, keys_.length() - start, key});
   }
   return nullptr;
