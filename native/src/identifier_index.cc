@@ -102,7 +102,7 @@ void IdentifierIndex::FindTogether(const TypedText* identifiers, size_t count, u
   }
   nodes_.FetchAhead(values, hashes, count, nodes);
   for (size_t i = 0; i < count; i++) {
-    if (nodes[i] != 0) nodes[i] = nodes_.Find(hashes[i], identifiers[i].type, values[i]);
+    if (nodes[i] != 0) nodes[i] = nodes_.Find(hashes[i], identifiers[i].type, values[i], nodes[i]);
   }
 }
 

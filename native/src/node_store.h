@@ -60,14 +60,15 @@ class NodeStore {
     for (size_t i = 0; i < count; i++) PrefetchValue(likely[i]);
   }
 
-  // The node of a value, or 0.
-  uint32_t Find(uint64_t hash, uint8_t type, const Slice& value) const {
+  // The node of a value, or 0. The table is searched only if it is not the likely one.
+  uint32_t Find(uint64_t hash, uint8_t type, const Slice& value, uint32_t likely = 0) const {
+    if (likely != 0 && Equals(likely, type, value)) return likely;
     return table_.Find(TagOf(hash), [&](uint32_t node) { return Equals(node, type, value); });
   }
 
-  // Within what Ensure() made room for, and so without failure.
-  uint32_t FindOrAdd(uint64_t hash, uint8_t type, const Slice& value) {
-    uint32_t node = Find(hash, type, value);
+  // As Find(). Within what Ensure() made room for, and so without failure.
+  uint32_t FindOrAdd(uint64_t hash, uint8_t type, const Slice& value, uint32_t likely = 0) {
+    uint32_t node = Find(hash, type, value, likely);
     if (node != 0) return node;
     node = count_ + 1;
     char* at = values_.data<char>() + values_used_;

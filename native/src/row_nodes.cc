@@ -85,8 +85,7 @@ inline void RowNodes::FetchAhead(const SegmentRows& rows, uint32_t first, uint32
     take(2 * i, kUserIdType, is_hidden ? Slice{} : rows.text(users, row));
     take(2 * i + 1, kAnonymousIdType, is_hidden ? Slice{} : rows.text(visitors, row));
   }
-  uint32_t likely[kBlockLookups];
-  nodes_->FetchAhead(values_, hashes_, size_t{count} * kLookupsPerRow, likely);
+  nodes_->FetchAhead(values_, hashes_, size_t{count} * kLookupsPerRow, likely_);
 }
 
 inline bool RowNodes::ResolveFurther(const SegmentRows& rows, uint32_t row, uint32_t* nodes,

@@ -59,7 +59,7 @@ class RowNodes {
   // The node of a look-up of the block; 0 for an absent value.
   uint32_t FindOrAddFetched(uint32_t lookup, uint8_t type) {
     if (!values_[lookup].present()) return 0;
-    return nodes_->FindOrAdd(hashes_[lookup], type, values_[lookup]);
+    return nodes_->FindOrAdd(hashes_[lookup], type, values_[lookup], likely_[lookup]);
   }
   // Writes a row's list; false when it would be empty. Fills in places of `nodes` that the call left empty.
   bool ResolveFurther(const SegmentRows& rows, uint32_t row, uint32_t* nodes, uint32_t* list);
@@ -79,6 +79,7 @@ class RowNodes {
   // Of the rows at hand: look-up 2 i is the user of row i, look-up 2 i + 1 its anonymous id.
   Slice values_[kBlockLookups];
   uint64_t hashes_[kBlockLookups];
+  uint32_t likely_[kBlockLookups];
   std::string texts_[kBlockLookups];
   std::string scratch_;
 };
