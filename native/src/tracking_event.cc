@@ -293,7 +293,6 @@ Field FieldOf(const Slice& key) {
 
 Token ReadEvent(const PayloadWalker& walker, Token at, EventType type_of_path,
                    const EventLimits& limits, EventScratch* scratch, TrackingEvent* event) {
-  *event = TrackingEvent{};
   event->type = type_of_path;
   MemberBuffer* extra = &scratch->extra;
   extra->Clear();

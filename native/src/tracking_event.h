@@ -31,13 +31,13 @@ enum class Field : uint8_t {
 };
 
 struct TrackingEvent {
-  EventType type;
-  RejectCode reject;
-  Field reject_field;
+  EventType type = EventType::kNone;
+  RejectCode reject = RejectCode::kNone;
+  Field reject_field = Field::kNone;
   // What is wrong with a field's value. Of a repeated key the last value decides, so a later value takes
   // the fault of an earlier one back.
-  RejectCode fault[static_cast<size_t>(Field::kCount)];
-  bool has_timestamp, has_original_timestamp, has_sent_at;
+  RejectCode fault[static_cast<size_t>(Field::kCount)] = {};
+  bool has_timestamp = false, has_original_timestamp = false, has_sent_at = false;
   int64_t timestamp, original_timestamp, sent_at;  // microseconds; valid where has_ is set
   Slice text[static_cast<size_t>(Field::kCount)];  // strings unescaped, objects as raw JSON text
 
@@ -122,7 +122,7 @@ struct EventScratch {
   InheritedObject context, integrations;
 };
 
-// Reads one event. Its slices live as long as the payload, the parser's document and, until the next
+// Reads one event into a new `event`. Its slices live as long as the payload, the parser's document and, until the next
 // event, `scratch`. `type_of_path` overrides the event's own type unless it is kNone. An event's bytes
 // are counted with what it inherits.
 Token ReadEvent(const PayloadWalker& walker, Token at, EventType type_of_path,
