@@ -13,6 +13,7 @@ constexpr uint32_t kExternalIdsMax = 16;  // of one event; further ones are not 
 
 typedef uint8_t Block __attribute__((vector_size(16)));
 typedef uint64_t Words __attribute__((vector_size(16)));
+constexpr ptrdiff_t kBlockBytes = sizeof(Block);
 
 Block Fill(char byte) {
   uint8_t value = static_cast<uint8_t>(byte);
@@ -25,11 +26,15 @@ Block LoadBlock(const char* at) {
   return block;
 }
 
+bool IsNone(const Block& mask) {
+  Words words = reinterpret_cast<Words>(mask);
+  return (words[0] | words[1]) == 0;
+}
+
 // Calls is_found(index) for the bytes of a comparison's result that are set, until it says so.
 template <typename IsFound>
 bool AnyOf(const Block& mask, IsFound is_found) {
-  Words words;
-  memcpy(&words, &mask, sizeof(words));
+  Words words = reinterpret_cast<Words>(mask);
   for (uint32_t half = 0; half < 2; half++) {
     for (uint64_t left = words[half]; left != 0;) {
       uint32_t byte = __builtin_ctzll(left) / 8;
@@ -90,22 +95,35 @@ bool IdentifierExtractor::MayMention(uint8_t column, const Slice& text) const {
   Block firsts[kFirstBytesMax];
   const size_t count = first_bytes_[column].size();
   for (size_t i = 0; i < count; i++) firsts[i] = Fill(first_bytes_[column][i]);
-  auto mentions = [&](const char* block) {
+  // Which bytes of a block are quotes before a first byte, or escapes.
+  auto mask_at = [&](const char* block) {
     Block here = LoadBlock(block), next = LoadBlock(block + 1);
     Block is_first = reinterpret_cast<Block>(next == firsts[0]);
     for (size_t i = 1; i < count; i++) is_first |= reinterpret_cast<Block>(next == firsts[i]);
-    Block mask = (reinterpret_cast<Block>(here == quote) & is_first) |
-                 reinterpret_cast<Block>(here == escape);
+    return (reinterpret_cast<Block>(here == quote) & is_first) |
+           reinterpret_cast<Block>(here == escape);
+  };
+  auto mentions = [&](const char* block, const Block& mask) {
     return AnyOf(mask, [&](uint32_t index) {
       return block[index] == '\\' || HasKeyAt(tree, block + index, end);
     });
   };
-  constexpr ptrdiff_t kReach = sizeof(Block) + 1;
+  constexpr ptrdiff_t kReach = kBlockBytes + 1;
+  constexpr ptrdiff_t kTogether = 4;
   if (end - at < kReach) return true;  // hardly longer than one member: reading it is as cheap
-  for (; end - at >= kReach; at += sizeof(Block)) {
-    if (mentions(at)) return true;
+  for (; end - at > kTogether * kBlockBytes; at += kTogether * kBlockBytes) {
+    Block masks[kTogether], any{};
+    for (ptrdiff_t i = 0; i < kTogether; i++) any |= masks[i] = mask_at(at + i * kBlockBytes);
+    if (IsNone(any)) continue;
+    for (ptrdiff_t i = 0; i < kTogether; i++) {
+      if (mentions(at + i * kBlockBytes, masks[i])) return true;
+    }
   }
-  return mentions(end - kReach);  // the rest, and some of it again; the last byte is the brace
+  for (; end - at >= kReach; at += kBlockBytes) {
+    if (mentions(at, mask_at(at))) return true;
+  }
+  at = end - kReach;  // the rest, and some of it again; the last byte is the brace
+  return mentions(at, mask_at(at));
 }
 
 bool IdentifierExtractor::HasKeyAt(const std::vector<Node>& tree, const char* at,
