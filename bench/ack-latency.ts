@@ -6,17 +6,22 @@
  * whatever happens to the ones before, and a latency counts from the planned moment: a producer that
  * waits for a slow appliance must not hide its slowness (coordinated omission).
  *
- * The peer appends blocks to a file in the same directory and syncs each, before every round.
+ * The peer appends blocks to a file in the same directory and syncs each, before every round. How much of the rest
+ * is the machine's, the network's and the client's shows a server that does nothing but append and sync: it takes
+ * the same batches on the same timetable after each round.
  */
+import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KIB } from '../base/units.ts';
 import { native } from '../native/index.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { ApplianceProcess } from './appliance-process.ts';
+import { BareServer } from './bare-server.ts';
 import type { BatchConnection } from './batch-connection.ts';
 import { BATCH_EVENTS } from './engine-run.ts';
 import { prepareRun } from './event-run.ts';
 import { openLanes, sendAll, WEBSOCKET } from './ingest-server.ts';
+import type { Scratch } from './scratch.ts';
 import { median, percentile } from './statistics.ts';
 import { perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
@@ -25,6 +30,8 @@ const EVENTS = 2_000_000;
 const WARM_UP_SHARE = 0.5;
 const MAXIMUM_SHARE = 0.65;
 const LOAD_SHARE = 0.5;
+/** Of the timed batches, before the bare log is timed. */
+const BARE_WARM_UP_SHARE = 0.25;
 
 const PROBE_SYNCS = 400;
 /** About what a group of the log holds at half load. */
@@ -34,6 +41,8 @@ interface Round {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly syncP99Ms: number;
+  readonly bareLogP50Ms: number;
+  readonly bareLogP99Ms: number;
 }
 
 export const ackLatency: Workload = {
@@ -50,13 +59,11 @@ export const ackLatency: Workload = {
     }
     const of = (key: keyof Round): number => median(rounds.map((round) => round[key]));
     const unit = { unit: 'ms', higherIsBetter: false } as const;
+    const peer = { name: 'fdatasync p99', value: of('syncP99Ms') };
     context.report({ metric: 'ack_latency_p50', value: of('p50Ms'), ...unit });
-    context.report({
-      metric: 'ack_latency_p99',
-      value: of('p99Ms'),
-      ...unit,
-      peer: { name: 'fdatasync p99', value: of('syncP99Ms') },
-    });
+    context.report({ metric: 'ack_latency_p99', value: of('p99Ms'), ...unit, peer });
+    context.report({ metric: 'bare_log_p50', value: of('bareLogP50Ms'), ...unit });
+    context.report({ metric: 'bare_log_p99', value: of('bareLogP99Ms'), ...unit, peer });
   },
 };
 
@@ -64,31 +71,69 @@ async function measureRound(
   { scratch, progress }: WorkloadContext,
   payloads: readonly Buffer[],
 ): Promise<Round> {
-  const dataDirectory = scratch.makeDiskDirectory('data');
   const syncP99Ms = percentile(await probeSyncs(scratch.diskPath('probe')), 0.99);
+  const maximum = Math.ceil(payloads.length * MAXIMUM_SHARE);
+  const timed = payloads.slice(maximum);
+  const { latenciesMs, batchesPerSecond } = await askAppliance(
+    scratch,
+    payloads.slice(0, maximum),
+    timed,
+  );
+  progress(`half load is ${Math.round(batchesPerSecond)} batches/s`);
+  const bareMs = await askBareLog(scratch.diskPath('bare-log'), timed, batchesPerSecond);
+  return {
+    p50Ms: percentile(latenciesMs, 0.5),
+    p99Ms: percentile(latenciesMs, 0.99),
+    syncP99Ms,
+    bareLogP50Ms: percentile(bareMs, 0.5),
+    bareLogP99Ms: percentile(bareMs, 0.99),
+  };
+}
+
+/** @returns milliseconds of each of `timed`, and the rate at which they left: half of what the others reached. */
+async function askAppliance(
+  scratch: Scratch,
+  before: readonly Buffer[],
+  timed: readonly Buffer[],
+): Promise<{ latenciesMs: number[]; batchesPerSecond: number }> {
+  const dataDirectory = scratch.makeDiskDirectory('data');
   const appliance = await ApplianceProcess.open(dataDirectory, scratch.hotPath('hot'));
   const lanes: BatchConnection[] = [];
   try {
     lanes.push(...(await openLanes(WEBSOCKET, appliance)));
-    const warmUp = Math.ceil(payloads.length * WARM_UP_SHARE);
-    const maximum = Math.ceil(payloads.length * MAXIMUM_SHARE);
-    await sendAll(lanes, payloads.slice(0, warmUp), []);
+    const warmUp = Math.ceil((before.length / MAXIMUM_SHARE) * WARM_UP_SHARE);
+    await sendAll(lanes, before.slice(0, warmUp), []);
     await appliance.flush();
     const startMs = performance.now();
-    const events = await sendAll(lanes, payloads.slice(warmUp, maximum), []);
+    const events = await sendAll(lanes, before.slice(warmUp), []);
     const batchesPerSecond =
       (perSecond(events, performance.now() - startMs) / BATCH_EVENTS) * LOAD_SHARE;
-    progress(`half load is ${Math.round(batchesPerSecond)} batches/s`);
-    const latenciesMs = await sendOnTime(lanes, payloads.slice(maximum), batchesPerSecond);
-    return {
-      p50Ms: percentile(latenciesMs, 0.5),
-      p99Ms: percentile(latenciesMs, 0.99),
-      syncP99Ms,
-    };
+    const latenciesMs = await sendOnTime(lanes, timed, batchesPerSecond);
+    return { latenciesMs, batchesPerSecond };
   } finally {
     for (const connection of lanes) connection.close();
     await appliance.close();
     scratch.discard(dataDirectory);
+  }
+}
+
+/** @returns milliseconds from the planned moment of each batch to the answer of a log and no more. */
+async function askBareLog(
+  path: string,
+  payloads: readonly Buffer[],
+  batchesPerSecond: number,
+): Promise<number[]> {
+  const server = await BareServer.openLog(path);
+  try {
+    const lanes = await openLanes(WEBSOCKET, server);
+    const warmUp = payloads.slice(0, Math.ceil(payloads.length * BARE_WARM_UP_SHARE));
+    await sendOnTime(lanes, warmUp, batchesPerSecond);
+    const latenciesMs = await sendOnTime(lanes, payloads, batchesPerSecond);
+    for (const connection of lanes) connection.close();
+    return latenciesMs;
+  } finally {
+    server.close();
+    rmSync(path, { force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-/** The process of a BareServer. */
+/** The process of a BareServer that answers the same to every question. */
 import { createApp, listen, serveStreams } from '../ingest/uws.ts';
 
 const PROFILE = '"01234567-89ab-8def-8123-456789abcdef"';

@@ -1,16 +1,15 @@
 /**
- * What look-ups are held against: a server in a process of its own that answers every question with the same bytes, as
- * long as ours, through the same library. What it takes, the network, the machine and the asking client take.
+ * What answers over the network are held against: a server in a process of its own, through the same library, that does
+ * the least that must be done. What it takes, the network, the machine and the asking client take.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { cpuMicrosOf } from './processor-time.ts';
 
-const PROGRAM = fileURLToPath(new URL('./bare-server-process.js', import.meta.url));
-
 export class BareServer {
   /** It asks for none. */
   readonly adminKey = 'none';
+  readonly writeKey = 'none';
   readonly port: number;
   readonly #process: ChildProcess;
 
@@ -19,9 +18,18 @@ export class BareServer {
     this.port = port;
   }
 
-  /** Resolves when it listens, on the loopback. */
-  static open(): Promise<BareServer> {
-    const child = fork(PROGRAM, { execArgv: [] });
+  /** Answers every question with the same bytes, as long as ours. Resolves when it listens, on the loopback. */
+  static openConstant(): Promise<BareServer> {
+    return BareServer.#open('./bare-server-process.js', []);
+  }
+
+  /** Appends what comes over WebSocket to a file at `path`, syncs it, and acknowledges it. */
+  static openLog(path: string): Promise<BareServer> {
+    return BareServer.#open('./bare-log-process.js', [path]);
+  }
+
+  static #open(program: string, args: readonly string[]): Promise<BareServer> {
+    const child = fork(fileURLToPath(new URL(program, import.meta.url)), args, { execArgv: [] });
     return new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`the bare server ended: exit code ${code}`)));

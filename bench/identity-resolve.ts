@@ -71,7 +71,7 @@ export const identityResolve: Workload = {
       scratch.makeDiskDirectory('data'),
       scratch.hotPath('hot'),
     );
-    const bare = await BareServer.open();
+    const bare = await BareServer.openConstant();
     const lanes: BatchConnection[] = [];
     const isFirst = goFirst();
     if (!isFirst)

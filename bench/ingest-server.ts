@@ -120,11 +120,11 @@ async function measureRound(
 /** One entry per batch that may be unacknowledged; lanes of one connection share it. */
 export async function openLanes(
   protocol: Protocol,
-  appliance: ApplianceProcess,
+  server: { readonly port: number; readonly writeKey: string },
 ): Promise<BatchConnection[]> {
   const lanes: BatchConnection[] = [];
   for (let index = 0; index < protocol.connections; index += 1) {
-    const connection = await protocol.open(appliance.port, appliance.writeKey);
+    const connection = await protocol.open(server.port, server.writeKey);
     for (let lane = 0; lane < protocol.lanesPerConnection; lane += 1) lanes.push(connection);
   }
   return lanes;
