@@ -21,7 +21,6 @@ import type { BatchConnection } from './batch-connection.ts';
 import { BATCH_EVENTS } from './engine-run.ts';
 import { prepareRun } from './event-run.ts';
 import { openLanes, sendAll, WEBSOCKET } from './ingest-server.ts';
-import type { Scratch } from './scratch.ts';
 import { median, percentile } from './statistics.ts';
 import { perSecond, type Workload, type WorkloadContext } from './workload.ts';
 
@@ -67,19 +66,13 @@ export const ackLatency: Workload = {
   },
 };
 
-async function measureRound(
-  { scratch, progress }: WorkloadContext,
-  payloads: readonly Buffer[],
-): Promise<Round> {
+async function measureRound(context: WorkloadContext, payloads: readonly Buffer[]): Promise<Round> {
+  const { scratch } = context;
   const syncP99Ms = percentile(await probeSyncs(scratch.diskPath('probe')), 0.99);
   const maximum = Math.ceil(payloads.length * MAXIMUM_SHARE);
   const timed = payloads.slice(maximum);
-  const { latenciesMs, batchesPerSecond } = await askAppliance(
-    scratch,
-    payloads.slice(0, maximum),
-    timed,
-  );
-  progress(`half load is ${Math.round(batchesPerSecond)} batches/s`);
+  const before = payloads.slice(0, maximum);
+  const { latenciesMs, batchesPerSecond } = await askAppliance(context, before, timed);
   const bareMs = await askBareLog(scratch.diskPath('bare-log'), timed, batchesPerSecond);
   return {
     p50Ms: percentile(latenciesMs, 0.5),
@@ -92,7 +85,7 @@ async function measureRound(
 
 /** @returns milliseconds of each of `timed`, and the rate at which they left: half of what the others reached. */
 async function askAppliance(
-  scratch: Scratch,
+  { scratch, progress }: WorkloadContext,
   before: readonly Buffer[],
   timed: readonly Buffer[],
 ): Promise<{ latenciesMs: number[]; batchesPerSecond: number }> {
@@ -108,6 +101,7 @@ async function askAppliance(
     const events = await sendAll(lanes, before.slice(warmUp), []);
     const batchesPerSecond =
       (perSecond(events, performance.now() - startMs) / BATCH_EVENTS) * LOAD_SHARE;
+    progress(`half load is ${Math.round(batchesPerSecond)} batches/s`);
     const latenciesMs = await sendOnTime(lanes, timed, batchesPerSecond);
     return { latenciesMs, batchesPerSecond };
   } finally {
