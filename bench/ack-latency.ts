@@ -18,6 +18,7 @@ import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { ApplianceProcess } from './appliance-process.ts';
 import { BareServer } from './bare-server.ts';
 import type { BatchConnection } from './batch-connection.ts';
+import { goFirst, goInTurn } from './client-process.ts';
 import { BATCH_EVENTS } from './engine-run.ts';
 import { prepareRun } from './event-run.ts';
 import { openLanes, sendAll, WEBSOCKET } from './ingest-server.ts';
@@ -102,8 +103,7 @@ async function askAppliance(
     const batchesPerSecond =
       (perSecond(events, performance.now() - startMs) / BATCH_EVENTS) * LOAD_SHARE;
     progress(`half load is ${Math.round(batchesPerSecond)} batches/s`);
-    const latenciesMs = await sendOnTime(lanes, timed, batchesPerSecond);
-    return { latenciesMs, batchesPerSecond };
+    return { latenciesMs: await timeBatches(lanes, timed, batchesPerSecond), batchesPerSecond };
   } finally {
     for (const connection of lanes) connection.close();
     await appliance.close();
@@ -122,12 +122,26 @@ async function askBareLog(
     const lanes = await openLanes(WEBSOCKET, server);
     const warmUp = payloads.slice(0, Math.ceil(payloads.length * BARE_WARM_UP_SHARE));
     await sendOnTime(lanes, warmUp, batchesPerSecond);
-    const latenciesMs = await sendOnTime(lanes, payloads, batchesPerSecond);
+    const latenciesMs = await timeBatches(lanes, payloads, batchesPerSecond);
     for (const connection of lanes) connection.close();
     return latenciesMs;
   } finally {
     server.close();
     rmSync(path, { force: true });
+  }
+}
+
+/** As {@link sendOnTime}, by a client that goes first. */
+async function timeBatches(
+  lanes: readonly BatchConnection[],
+  payloads: readonly Buffer[],
+  batchesPerSecond: number,
+): Promise<number[]> {
+  const isFirst = goFirst();
+  try {
+    return await sendOnTime(lanes, payloads, batchesPerSecond);
+  } finally {
+    if (isFirst) goInTurn();
   }
 }
 

@@ -1,20 +1,16 @@
 /**
  * Clients that ask who somebody is, all of one way: as fast as answers come, or on a timetable.
  *
- * They stand for other machines. So their thread goes before the appliance's where the system allows it
- * (docs/benchmarks.md), and how late it got its turn nevertheless is told beside the latencies.
+ * They stand for other machines, and go first (client-process.ts). How late they got their turn nevertheless is told
+ * beside the latencies.
  */
-import { setPriority } from 'node:os';
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
-import { native } from '../native/index.ts';
 import { QuestionConnection, type Questions, type Transport } from './question-connection.ts';
 import { perSecond } from './workload.ts';
 
 /** Steps of the timetable: Node's timers come up to 2 ms late, and what is late is asked all at once. */
 const TICK_MS = 0.25;
 const POLL_MS = 1;
-const ASKING_NICENESS = -10;
-const TURN_MICROS = 300;
 
 export interface Way {
   readonly name: string;
@@ -23,26 +19,6 @@ export interface Way {
   /** Questions that one connection has unanswered in a closed loop, and asks at once on a timetable. */
   readonly depth: number;
   readonly lookUpsPerQuestion: number;
-}
-
-/**
- * Lets this thread, and none that it starts, go before the appliance's, as another machine would.
- * @returns whether it may: it takes root or CAP_SYS_NICE.
- */
-export function goFirst(): boolean {
-  native.shortenTurns(TURN_MICROS);
-  try {
-    setPriority(ASKING_NICENESS);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Takes back what {@link goFirst} did. */
-export function goInTurn(): void {
-  native.shortenTurns(0);
-  setPriority(0);
 }
 
 /** A server that is asked. */
