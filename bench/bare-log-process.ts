@@ -4,18 +4,18 @@
  */
 import { systemClock } from '../base/clock.ts';
 import { alignUp, MIB } from '../base/units.ts';
-import { createApp, listen, serveStreams, type WebSocket } from '../ingest/uws.ts';
+import { createApp, listen, type WebSocket } from '../ingest/uws.ts';
 import { native } from '../native/index.ts';
 import { type FileHandle, writeSynced } from '../storage/file-system.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
 import { WAL_BLOCK_BYTES } from '../storage/wal-format.ts';
+import { serveBareStream } from './bare-stream.ts';
 import { BATCH_EVENTS } from './engine-run.ts';
 
 /** All that the eight connections of the benchmark may have under way. */
 const GROUP_BYTES = 64 * MIB;
 /** Batches that one connection may have under way. */
 const CREDIT = 64;
-const FRAME_BYTES_MAX = MIB;
 /** In a frame of docs/websocket.md, behind a byte for the codec. */
 const BATCH_ID_OFFSET = 1;
 
@@ -90,18 +90,7 @@ const file = await fileSystem.open(process.argv[2]!, 'create', { direct: true })
 const log = new BareLog(file, [group(), group()]);
 
 const app = createApp();
-serveStreams(app, '/v1/stream', {
-  messageBytesMax: FRAME_BYTES_MAX,
-  idleSeconds: 0,
-  unreadBytesMax: FRAME_BYTES_MAX,
-  upgrade(response, request, context) {
-    const key = request.getHeader('sec-websocket-key');
-    const protocol = request.getHeader('sec-websocket-protocol');
-    response.upgrade({}, key, protocol, '', context);
-  },
-  open: (socket) => socket.send(`{"hello":{"credit":{"batches":${CREDIT}}}}`),
-  message: (socket, frame) => log.append(socket, frame),
-  close: () => undefined,
-});
+const greeting = `{"hello":{"credit":{"batches":${CREDIT}}}}`;
+serveBareStream(app, greeting, (socket, frame) => log.append(socket, frame));
 process.send!(listen(app, '127.0.0.1', 0).port);
 process.on('disconnect', () => process.exit());
