@@ -51,9 +51,9 @@ export interface EdgeGraphOptions {
 export class EdgeGraph {
   readonly #heads: SharedArray<'u32'>;
   readonly #links: SharedArray<'u32'>;
-  // What both hold, for hot loops.
-  readonly #headOf: Uint32Array;
-  readonly #words: Uint32Array;
+  // What both hold, for hot loops; whoever else reads them fetches them ahead.
+  readonly headOf: Uint32Array;
+  readonly linkWords: Uint32Array;
   /** When edges came. */
   readonly #arrivals: MinuteMarks;
   readonly #merges = new MergeMarks();
@@ -66,8 +66,8 @@ export class EdgeGraph {
     this.#heads = make('edge_heads', anchorsMax + 1);
     const edgesMax = Math.min(EDGES_PER_ANCHOR * anchorsMax, LIMITS.identityEdgesMax);
     this.#links = make('edge_links', (edgesMax + 1) * LINK_WORDS);
-    this.#headOf = this.#heads.values;
-    this.#words = this.#links.values;
+    this.headOf = this.#heads.values;
+    this.linkWords = this.#links.values;
     this.#arrivals = new MinuteMarks(directory, 'edge_minutes', edgesMax);
   }
 
@@ -95,8 +95,8 @@ export class EdgeGraph {
     assert(a !== b, 'an edge has two ends');
     const edge = ++this.#count;
     this.#arrivals.note(edge, seconds);
-    const links = this.#words;
-    const heads = this.#headOf;
+    const links = this.linkWords;
+    const heads = this.headOf;
     const at = edge * LINK_WORDS;
     const standing = state === 'demoted' ? DEMOTED : joins ? ACTIVE + JOINS : ACTIVE;
     links[at + A] = (standing << STATE_SHIFT) | a;
@@ -137,7 +137,7 @@ export class EdgeGraph {
   /** Notes that an edge made one profile of two. @returns the number of the merge. */
   markMerge(edge: number): number {
     const at = edge * LINK_WORDS + A;
-    this.#words[at] = this.#words[at]! | MERGED_BIT;
+    this.linkWords[at] = this.linkWords[at]! | MERGED_BIT;
     return this.#merges.note(edge);
   }
 
@@ -175,13 +175,13 @@ export class EdgeGraph {
 
   /** The newest edge of an anchor, 0 without one; then {@link EdgeGraph.after}. */
   first(anchor: number): number {
-    return this.#headOf[anchor]!;
+    return this.headOf[anchor]!;
   }
 
   /** The edge of `anchor` that is next older than `edge`, 0 behind the last. */
   after(edge: number, anchor: number): number {
     const at = edge * LINK_WORDS;
-    const links = this.#words;
+    const links = this.linkWords;
     return (links[at + A]! & ANCHOR_MASK) === anchor
       ? links[at + NEXT + A]!
       : links[at + NEXT + B]!;
@@ -189,8 +189,8 @@ export class EdgeGraph {
 
   /** The edge between two anchors, 0 when there is none among the newest of `anchor`. */
   between(anchor: number, other: number): number {
-    const links = this.#words;
-    let edge = this.#headOf[anchor]!;
+    const links = this.linkWords;
+    let edge = this.headOf[anchor]!;
     for (let depth = 0; edge !== 0 && depth < SEARCHED_MAX; depth += 1) {
       const at = edge * LINK_WORDS;
       const a = links[at + A]! & ANCHOR_MASK;
@@ -255,19 +255,19 @@ export class EdgeGraph {
   }
 
   #end(edge: number, side: typeof A | typeof B): number {
-    return this.#words[edge * LINK_WORDS + side]! & ANCHOR_MASK;
+    return this.linkWords[edge * LINK_WORDS + side]! & ANCHOR_MASK;
   }
 
   #stateOf(edge: number): number {
-    return (this.#words[edge * LINK_WORDS + A]! >>> STATE_SHIFT) & STATE_MASK;
+    return (this.linkWords[edge * LINK_WORDS + A]! >>> STATE_SHIFT) & STATE_MASK;
   }
 
   #isMerged(edge: number): boolean {
-    return (this.#words[edge * LINK_WORDS + A]! & MERGED_BIT) !== 0;
+    return (this.linkWords[edge * LINK_WORDS + A]! & MERGED_BIT) !== 0;
   }
 
   #setState(edge: number, state: number): void {
-    const links = this.#words;
+    const links = this.linkWords;
     const kept = links[edge * LINK_WORDS + A]! & (ANCHOR_MASK | MERGED_BIT);
     links[edge * LINK_WORDS + A] = kept | (state << STATE_SHIFT);
   }
@@ -276,11 +276,11 @@ export class EdgeGraph {
     const next = this.after(edge, anchor);
     let before = this.first(anchor);
     if (before === edge) {
-      this.#headOf[anchor] = next;
+      this.headOf[anchor] = next;
       return;
     }
     while (this.after(before, anchor) !== edge) before = this.after(before, anchor);
     const side = this.#end(before, A) === anchor ? A : B;
-    this.#words[before * LINK_WORDS + NEXT + side] = next;
+    this.linkWords[before * LINK_WORDS + NEXT + side] = next;
   }
 }

@@ -241,6 +241,7 @@ export class IdentityGraph {
     const { sequence, receivedAtMicros } = run;
     this.#journal.enter({ sequence, receivedAtMicros, ruleVersion: this.#rules.version });
     this.#run = run;
+    this.#fetchAhead(run, nodes);
     for (let index = 0; index < run.count; index += 1) {
       const at = index * 4;
       const user = nodes[at]!;
@@ -262,6 +263,13 @@ export class IdentityGraph {
         run.timestampWords[row * 2 + 1]!,
       );
     }
+  }
+
+  /** Has the processor fetch what the rows lead to, which lies all over memory. */
+  #fetchAhead({ count }: RowRun, nodes: Uint32Array): void {
+    const { profileOf, records, times } = this.profiles;
+    const { headOf, linkWords } = this.#edges;
+    native.fetchFold(nodes, count, this.#words, profileOf, records, times, headOf, linkWords);
   }
 
   /**

@@ -10,6 +10,7 @@
         "src/packed_groups.cc",
         "src/page_warmer.cc",
         "src/durable_write.cc",
+        "src/fold_ahead.cc",
         "src/process.cc",
         "src/crc32c.cc",
         "src/hash.cc",

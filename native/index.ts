@@ -395,6 +395,20 @@ export interface NativeAddon {
     answer: Uint8Array,
   ): number;
   /**
+   * Has the processor fetch what folding rows is going to read of identity's arrays (native/src/fold_ahead.cc).
+   * @param nodes of the rows, as the stager tells them; the arrays have room for all that these lead to.
+   */
+  fetchFold(
+    nodes: Uint32Array,
+    rows: number,
+    words: Int32Array,
+    profileOf: Uint32Array,
+    records: Uint32Array,
+    times: Int32Array,
+    edgeHeads: Uint32Array,
+    edgeLinks: Uint32Array,
+  ): void;
+  /**
    * The public id of one profile, as a UUID. `plainly`: without the processor's instructions for it.
    * @returns undefined when the key has not 16 bytes.
    */

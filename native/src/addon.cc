@@ -22,6 +22,7 @@ void InitStager(Napi::Env env, Napi::Object exports);
 void InitTraitStore(Napi::Env env, Napi::Object exports);
 void InitTextSearch(Napi::Env env, Napi::Object exports);
 void InitHotDirectory(Napi::Env env, Napi::Object exports);
+void InitFoldAhead(Napi::Env env, Napi::Object exports);
 }  // namespace tributary
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
@@ -43,6 +44,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tributary::InitTraitStore(env, exports);
   tributary::InitTextSearch(env, exports);
   tributary::InitHotDirectory(env, exports);
+  tributary::InitFoldAhead(env, exports);
   return exports;
 }
 
