@@ -106,6 +106,28 @@ test('of two types with one priority the one that is listed first counts first',
   assert.equal(profiles.typeOf(first!), DEFAULT_RULES.types.findIndex(isEmail) + 1);
 });
 
+test('an identifier is found wherever its key lies in a text, written with an escape or not', async (context) => {
+  const engine = await open(context, new MemoryFileSystem());
+  // The filter before the search looks at blocks of 16 and of 64 bytes, and meets keys that only begin alike.
+  const shifts = Array.from({ length: 200 }, (_, shift) => shift);
+  const traitsOf = (key: string, shift: number): string =>
+    `{"e":1,"emai":"a","pad":"${'x'.repeat(shift)}","${key}":"${key.length}-${shift}@example.com","z":0}`;
+  for (const key of ['email', '\\u0065mail', 'emails']) {
+    const events = shifts.map(
+      (shift) => `{"type":"identify","userId":"u-${shift}","traits":${traitsOf(key, shift)}}`,
+    );
+    await engine.sendBytes(Buffer.from(`{"batch":[${events.join(',')}]}`));
+  }
+  const { identity } = engine.tenant;
+  for (const shift of shifts) {
+    const person = identity.profileOf('user_id', `u-${shift}`);
+    assert.notEqual(person, 0);
+    assert.equal(identity.profileOf('email', `5-${shift}@example.com`), person, `${shift}`);
+    assert.equal(identity.profileOf('email', `10-${shift}@example.com`), person, `${shift}`);
+    assert.equal(identity.profileOf('email', `6-${shift}@example.com`), 0);
+  }
+});
+
 const isEmail = ({ type }: { readonly type: string }): boolean => type === 'email';
 
 test('a type that is left out keeps its number and is no longer looked for', () => {
