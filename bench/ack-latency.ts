@@ -10,7 +10,6 @@
  * is the machine's, the network's and the client's shows a server that does nothing but append and sync: it takes
  * the same batches on the same timetable after each round.
  */
-import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KIB } from '../base/units.ts';
 import { native } from '../native/index.ts';
@@ -45,6 +44,14 @@ interface Round {
   readonly bareLogP99Ms: number;
 }
 
+/** What the batches of a round are for. */
+interface Stages {
+  readonly warmUp: readonly Buffer[];
+  /** They find the maximum. */
+  readonly maximum: readonly Buffer[];
+  readonly timed: readonly Buffer[];
+}
+
 export const ackLatency: Workload = {
   name: 'ack-latency',
   summary: 'acknowledgements over WebSocket at half load; against fdatasync of the disk',
@@ -68,13 +75,16 @@ export const ackLatency: Workload = {
 };
 
 async function measureRound(context: WorkloadContext, payloads: readonly Buffer[]): Promise<Round> {
-  const { scratch } = context;
-  const syncP99Ms = percentile(await probeSyncs(scratch.diskPath('probe')), 0.99);
+  const syncP99Ms = percentile(await probeSyncs(context.scratch.diskPath('probe')), 0.99);
+  const warmUp = Math.ceil(payloads.length * WARM_UP_SHARE);
   const maximum = Math.ceil(payloads.length * MAXIMUM_SHARE);
-  const timed = payloads.slice(maximum);
-  const before = payloads.slice(0, maximum);
-  const { latenciesMs, batchesPerSecond } = await askAppliance(context, before, timed);
-  const bareMs = await askBareLog(scratch.diskPath('bare-log'), timed, batchesPerSecond);
+  const stages: Stages = {
+    warmUp: payloads.slice(0, warmUp),
+    maximum: payloads.slice(warmUp, maximum),
+    timed: payloads.slice(maximum),
+  };
+  const { latenciesMs, batchesPerSecond } = await askAppliance(context, stages);
+  const bareMs = await askBareLog(context, stages.timed, batchesPerSecond);
   return {
     p50Ms: percentile(latenciesMs, 0.5),
     p99Ms: percentile(latenciesMs, 0.99),
@@ -84,22 +94,20 @@ async function measureRound(context: WorkloadContext, payloads: readonly Buffer[
   };
 }
 
-/** @returns milliseconds of each of `timed`, and the rate at which they left: half of what the others reached. */
+/** @returns milliseconds of each timed batch, and the rate at which they left: half of the maximum. */
 async function askAppliance(
   { scratch, progress }: WorkloadContext,
-  before: readonly Buffer[],
-  timed: readonly Buffer[],
+  { warmUp, maximum, timed }: Stages,
 ): Promise<{ latenciesMs: number[]; batchesPerSecond: number }> {
   const dataDirectory = scratch.makeDiskDirectory('data');
   const appliance = await ApplianceProcess.open(dataDirectory, scratch.hotPath('hot'));
   const lanes: BatchConnection[] = [];
   try {
     lanes.push(...(await openLanes(WEBSOCKET, appliance)));
-    const warmUp = Math.ceil((before.length / MAXIMUM_SHARE) * WARM_UP_SHARE);
-    await sendAll(lanes, before.slice(0, warmUp), []);
+    await sendAll(lanes, warmUp, []);
     await appliance.flush();
     const startMs = performance.now();
-    const events = await sendAll(lanes, before.slice(warmUp), []);
+    const events = await sendAll(lanes, maximum, []);
     const batchesPerSecond =
       (perSecond(events, performance.now() - startMs) / BATCH_EVENTS) * LOAD_SHARE;
     progress(`half load is ${Math.round(batchesPerSecond)} batches/s`);
@@ -113,21 +121,22 @@ async function askAppliance(
 
 /** @returns milliseconds from the planned moment of each batch to the answer of a log and no more. */
 async function askBareLog(
-  path: string,
+  { scratch }: WorkloadContext,
   payloads: readonly Buffer[],
   batchesPerSecond: number,
 ): Promise<number[]> {
+  const path = scratch.diskPath('bare-log');
   const server = await BareServer.openLog(path);
+  const lanes: BatchConnection[] = [];
   try {
-    const lanes = await openLanes(WEBSOCKET, server);
+    lanes.push(...(await openLanes(WEBSOCKET, server)));
     const warmUp = payloads.slice(0, Math.ceil(payloads.length * BARE_WARM_UP_SHARE));
     await sendOnTime(lanes, warmUp, batchesPerSecond);
-    const latenciesMs = await timeBatches(lanes, payloads, batchesPerSecond);
-    for (const connection of lanes) connection.close();
-    return latenciesMs;
+    return await timeBatches(lanes, payloads, batchesPerSecond);
   } finally {
+    for (const connection of lanes) connection.close();
     server.close();
-    rmSync(path, { force: true });
+    scratch.discard(path);
   }
 }
 
