@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "byte_vector.h"
 #include "json_text.h"
 
 namespace tributary {
@@ -11,30 +12,17 @@ namespace {
 
 constexpr uint32_t kExternalIdsMax = 16;  // of one event; further ones are not looked at
 
-typedef uint8_t Block __attribute__((vector_size(16)));
-typedef uint64_t Words __attribute__((vector_size(16)));
-constexpr ptrdiff_t kBlockBytes = sizeof(Block);
+constexpr ptrdiff_t kBlockBytes = kVectorBytes;
 
-Block Fill(char byte) {
+Bytes Fill(char byte) {
   uint8_t value = static_cast<uint8_t>(byte);
-  return Block{} + value;
+  return Bytes{} + value;
 }
 
-Block LoadBlock(const char* at) {
-  Block block;
-  memcpy(&block, at, sizeof(block));
-  return block;
-}
-
-bool IsNone(const Block& mask) {
-  Words words = reinterpret_cast<Words>(mask);
-  return (words[0] | words[1]) == 0;
-}
-
-// Calls is_found(index) for the bytes of a comparison's result that are set, until it says so.
+// Calls is_found(index) for the lanes of a comparison's result that are set, until it says so.
 template <typename IsFound>
-bool AnyOf(const Block& mask, IsFound is_found) {
-  Words words = reinterpret_cast<Words>(mask);
+bool AnyOf(const Lanes& mask, IsFound is_found) {
+  LaneWords words = reinterpret_cast<LaneWords>(mask);
   for (uint32_t half = 0; half < 2; half++) {
     for (uint64_t left = words[half]; left != 0;) {
       uint32_t byte = __builtin_ctzll(left) / 8;
@@ -91,19 +79,18 @@ bool IdentifierExtractor::MayMention(uint8_t column, const Slice& text) const {
   const auto& tree = trees_[column];
   const char* at = text.data;
   const char* end = at + text.length;
-  const Block quote = Fill('"'), escape = Fill('\\');
-  Block firsts[kFirstBytesMax];
+  const Bytes quote = Fill('"'), escape = Fill('\\');
+  Bytes firsts[kFirstBytesMax];
   const size_t count = first_bytes_[column].size();
   for (size_t i = 0; i < count; i++) firsts[i] = Fill(first_bytes_[column][i]);
   // Which bytes of a block are quotes before a first byte, or escapes.
   auto mask_at = [&](const char* block) {
-    Block here = LoadBlock(block), next = LoadBlock(block + 1);
-    Block is_first = reinterpret_cast<Block>(next == firsts[0]);
-    for (size_t i = 1; i < count; i++) is_first |= reinterpret_cast<Block>(next == firsts[i]);
-    return (reinterpret_cast<Block>(here == quote) & is_first) |
-           reinterpret_cast<Block>(here == escape);
+    Bytes here = LoadBytes(block), next = LoadBytes(block + 1);
+    Lanes is_first = next == firsts[0];
+    for (size_t i = 1; i < count; i++) is_first |= next == firsts[i];
+    return ((here == quote) & is_first) | (here == escape);
   };
-  auto mentions = [&](const char* block, const Block& mask) {
+  auto mentions = [&](const char* block, const Lanes& mask) {
     return AnyOf(mask, [&](uint32_t index) {
       return block[index] == '\\' || HasKeyAt(tree, block + index, end);
     });
@@ -112,9 +99,9 @@ bool IdentifierExtractor::MayMention(uint8_t column, const Slice& text) const {
   constexpr ptrdiff_t kTogether = 4;
   if (end - at < kReach) return true;  // hardly longer than one member: reading it is as cheap
   for (; end - at > kTogether * kBlockBytes; at += kTogether * kBlockBytes) {
-    Block masks[kTogether], any{};
+    Lanes masks[kTogether], any{};
     for (ptrdiff_t i = 0; i < kTogether; i++) any |= masks[i] = mask_at(at + i * kBlockBytes);
-    if (IsNone(any)) continue;
+    if (!Any(any)) continue;
     for (ptrdiff_t i = 0; i < kTogether; i++) {
       if (mentions(at + i * kBlockBytes, masks[i])) return true;
     }

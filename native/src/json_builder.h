@@ -11,12 +11,10 @@
 #include <cstdint>
 #include <cstring>
 
+#include "byte_vector.h"
 #include "slice.h"
 
 namespace tributary {
-
-// Bytes that are copied and looked at in one step.
-constexpr size_t kVectorBytes = 16;
 
 // Copies `length` bytes in steps of a vector: up to 16 behind both ends are touched. Most texts are short,
 // and a call would cost more than the copy.
@@ -26,18 +24,9 @@ inline void CopyShort(void* to, const void* from, size_t length) {
   }
 }
 
-// Sixteen bytes; comparing gives -1 in each lane where it holds.
-typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
-typedef int8_t Lanes __attribute__((vector_size(kVectorBytes)));
 constexpr Bytes kPositions = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 inline Lanes NeedsEscape(Bytes bytes) { return (bytes < 0x20) | (bytes == '"') | (bytes == '\\'); }
-
-inline bool Any(Lanes lanes) {
-  uint64_t words[2];
-  memcpy(words, &lanes, sizeof(words));
-  return (words[0] | words[1]) != 0;
-}
 
 // Copies a text and says whether nothing in it needs an escape. Up to 16 bytes behind both are touched.
 inline bool CopyPlain(char* to, const void* from, size_t length) {
