@@ -24,10 +24,10 @@ PageWarmer& PageWarmer::Instance() {
   return *warmer;
 }
 
-void PageWarmer::Add(int file, uint64_t offset, uint8_t* start, uint64_t bytes, bool huge) {
+void PageWarmer::AddRange(const Range& range) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (queue_.size() >= kQueueMax) return;
-  queue_.push_back({file, offset, start, bytes, huge});
+  queue_.push_back(range);
   if (!started_) {
     started_ = true;
     std::thread([this] { Run(); }).detach();
@@ -49,6 +49,19 @@ bool PageWarmer::Served(const uint8_t* start, uint64_t bytes) {
   return served_.Contains(AddressOf(start), AddressOf(start) + bytes);
 }
 
+int PageWarmer::Serve(const Range& range) {
+  switch (range.work) {
+    case Work::kMake:
+      return WarmPages(range.file, range.offset, range.start, range.bytes);
+    case Work::kMakeHuge:
+      MakeHugePages(range.start, range.bytes);
+      return PopulatePages(range.start, range.bytes);
+    default:
+      JoinPages(range.start);
+      return 0;
+  }
+}
+
 void PageWarmer::Run() {
   pthread_setname_np(pthread_self(), "page-warmer");
   std::unique_lock<std::mutex> lock(mutex_);
@@ -56,16 +69,14 @@ void PageWarmer::Run() {
     changed_.wait(lock, [&] { return !queue_.empty(); });
     Range& next = queue_.front();
     serving_ = next;
-    serving_.bytes = std::min(next.bytes, next.huge ? kHugeStepBytes : kStepBytes);
+    serving_.bytes = std::min(next.bytes, next.work == Work::kMake ? kStepBytes : kHugeStepBytes);
     next.offset += serving_.bytes;
     next.start += serving_.bytes;
     next.bytes -= serving_.bytes;
     if (next.bytes == 0) queue_.pop_front();
     Range step = serving_;
     lock.unlock();
-    if (step.huge) MakeHugePages(step.start, step.bytes);
-    int failed = step.huge ? PopulatePages(step.start, step.bytes)
-                           : WarmPages(step.file, step.offset, step.start, step.bytes);
+    int failed = Serve(step);
     lock.lock();
     if (failed == 0) served_.Add(AddressOf(step.start), AddressOf(step.start) + step.bytes);
     serving_ = {};

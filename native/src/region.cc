@@ -96,8 +96,16 @@ std::string Region::Back(uint64_t offset, uint64_t bytes, Contents contents) {
   backed_.Split(start, end, [&](uint64_t from, uint64_t to, bool is_backed) {
     if (!is_backed && failure.empty()) failure = MakeReady(from, to, contents);
   });
-  if (failure.empty()) backed_bytes_.fetch_add(backed_.Add(start, end), std::memory_order_relaxed);
-  return failure;
+  if (!failure.empty()) return failure;
+  backed_bytes_.fetch_add(backed_.Add(start, end), std::memory_order_relaxed);
+  if (huge_) JoinBlock(start, end);
+  return "";
+}
+
+void Region::JoinBlock(uint64_t from, uint64_t to) {
+  uint64_t block = from / kHugePage * kHugePage;
+  bool is_complete = block < from && block + kHugePage <= to && backed_.Contains(block, from);
+  if (is_complete) PageWarmer::Instance().AddToJoin(base_ + block);
 }
 
 std::string Region::MakeReady(uint64_t from, uint64_t to, Contents contents) {

@@ -36,7 +36,8 @@ class Region {
   Region& operator=(const Region&) = delete;
 
   // Creates the file, in place of one of that name. Returns "" or the reason. The first `backed_bytes` are backed.
-  // `huge`: what is asked for in whole blocks of 2 MiB, ahead or many at once, is put on huge pages.
+  // `huge`: each block of 2 MiB is put on a huge page, before it is used where it is asked for whole, ahead or many at
+  // once; else in the background, once all of it is backed.
   std::string Create(const std::string& path, uint64_t reserved_bytes, uint64_t backed_bytes,
                      bool huge = false);
   // Begins another life as `path`, in which nothing is backed but the first `backed_bytes`. Returns "" or
@@ -67,6 +68,8 @@ class Region {
   std::string MakeReady(uint64_t from, uint64_t to, Contents contents);
   // Returns 0 or an errno.
   int AllocatePages(uint64_t from, uint64_t to);
+  // Has the block joined that backing this range has completed, if there is one.
+  void JoinBlock(uint64_t from, uint64_t to);
 
   std::string path_;
   int fd_ = -1;

@@ -81,4 +81,6 @@ void MakeHugePages(uint8_t* start, uint64_t bytes) {
   make(run, end);
 }
 
+void JoinPages(uint8_t* block) { madvise(block, kHugePage, MADV_COLLAPSE); }
+
 }  // namespace tributary

@@ -29,4 +29,8 @@ int WarmPages(int file, uint64_t offset, uint8_t* start, uint64_t bytes);
 // slice of theirs, so it belongs into the background, or to ranges of many blocks. The range stays mapped meanwhile.
 void MakeHugePages(uint8_t* start, uint64_t bytes);
 
+// Puts a block that is in use on one page. A hint like MakeHugePages(), and as slow; who writes to the block meanwhile
+// waits for it to be copied.
+void JoinPages(uint8_t* block);
+
 }  // namespace tributary
