@@ -54,10 +54,11 @@ class NodeStore {
   // Fetches what look-ups of `count` values are going to read; absent ones are passed over. Fills `likely` with their
   // nodes, which after a collision may be others, and 0 where there is certainly none.
   void FetchAhead(const Slice* values, const uint64_t* hashes, size_t count, uint32_t* likely) const {
+    for (size_t i = 0; i < count; i++) likely[i] = values[i].present() ? PrefetchBlocks(hashes[i]) : 0;
     for (size_t i = 0; i < count; i++) {
-      likely[i] = values[i].present() ? PrefetchBlock(hashes[i]) : 0;
+      if (likely[i] == kSeveral) likely[i] = PrefetchTied(hashes[i], values[i].length);
+      else if (likely[i] != 0) PrefetchEntry(EntryAt(likely[i]));
     }
-    for (size_t i = 0; i < count; i++) PrefetchValue(likely[i]);
   }
 
   // The node of a value, or 0. The table is searched only if it is not the likely one.
@@ -102,6 +103,8 @@ class NodeStore {
   uint64_t MemoryOf(uint32_t part) const;
 
  private:
+  static constexpr uint32_t kSeveral = UINT32_MAX;  // is no node
+
   static uint32_t TagOf(uint64_t hash) {
     return static_cast<uint32_t>(hash) >> (32 - NodeTable::kTagBits);
   }
@@ -111,18 +114,30 @@ class NodeStore {
     return known.length == value.length && TypeAt(node) == type &&
            memcmp(known.data, value.data, known.length) == 0;
   }
-  // Returns the likely node, for the next pass.
-  uint32_t PrefetchBlock(uint64_t hash) const {
-    uint32_t node = table_.Candidate(TagOf(hash));
-    if (node != 0) PrefetchLine(blocks_.data<NodeBlock>() + (node - 1) / kBlockNodes);
-    return node;
+  // Of all nodes of the tag. Returns the only one, 0 or kSeveral.
+  uint32_t PrefetchBlocks(uint64_t hash) const {
+    uint32_t any = 0;
+    table_.EachOf(TagOf(hash), [&](uint32_t node) {
+      PrefetchLine(blocks_.data<NodeBlock>() + (node - 1) / kBlockNodes);
+      any = any == 0 ? node : kSeveral;
+    });
+    return any;
   }
-  void PrefetchValue(uint32_t node) const {
-    if (node == 0) return;
+  void PrefetchEntry(const NodeEntry& entry) const {
     // Half of the values begin in one line and end in the next.
-    NodeEntry entry = EntryAt(node);
     PrefetchLine(values_.data<char>() + entry.start);
     PrefetchLine(values_.data<char>() + entry.end - 1);
+  }
+  // The values of the tag that are so long. Returns the node of one of them, or 0.
+  uint32_t PrefetchTied(uint64_t hash, uint32_t length) const {
+    uint32_t any = 0;
+    table_.EachOf(TagOf(hash), [&](uint32_t node) {
+      NodeEntry entry = EntryAt(node);
+      if (entry.end - entry.start != uint64_t{length} + 1) return;
+      PrefetchEntry(entry);
+      any = node;
+    });
+    return any;
   }
   void FillTable();
 

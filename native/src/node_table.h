@@ -40,9 +40,13 @@ class NodeTable {
 
   // The line of the home: fetching the one behind it as well, where half of the entries lie, gave nothing.
   void Prefetch(uint32_t tag) const { PrefetchLine(slots_ + HomeOf(tag) * kSlotBytes); }
-  // The first node of that tag, likely the one: for fetching what lies behind it ahead. 0 without one.
-  uint32_t Candidate(uint32_t tag) const {
-    return Find(tag, [](uint32_t) { return true; });
+  // Calls visit(node) for each node of that tag.
+  template <typename Visit>
+  void EachOf(uint32_t tag, Visit visit) const {
+    Find(tag, [&](uint32_t node) {
+      visit(node);
+      return false;
+    });
   }
   // The node of that tag for which is_same(node) holds; 0 without one.
   template <typename IsSame>
