@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace tributary {
 
@@ -21,8 +24,12 @@ inline Bytes LoadBytes(const void* at) {
 }
 
 inline bool Any(Lanes lanes) {
+#ifdef __SSE2__
+  return _mm_movemask_epi8(reinterpret_cast<__m128i>(lanes)) != 0;
+#else
   LaneWords words = reinterpret_cast<LaneWords>(lanes);
   return (words[0] | words[1]) != 0;
+#endif
 }
 
 }  // namespace tributary

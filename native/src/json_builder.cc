@@ -107,10 +107,9 @@ char* PlaceDigits(char* to, const char* digits, int count, int exponent) {
   return to;
 }
 
-// Writes a positive number that has up to six decimals and 15 digits, which most have, at `to`. Returns
-// nullptr for any other. No two decimals of 15 digits are the same double, so the one that reads back as
-// `value` has the fewest digits of all that do.
-char* ShortDecimal(char* to, double value) {
+}  // namespace
+
+char* WriteShortDecimal(char* to, double value) {
   constexpr int kDecimals = 6;
   constexpr double kScale = 1e6;
   constexpr double kScaledEnd = 1e15;
@@ -131,8 +130,6 @@ char* ShortDecimal(char* to, double value) {
   return Digits(to, fraction, decimals);
 }
 
-}  // namespace
-
 JsonBuilder::~JsonBuilder() { free(data_); }
 
 void JsonBuilder::Grow(size_t length) {
@@ -144,6 +141,7 @@ void JsonBuilder::Grow(size_t length) {
 }
 
 char* JsonBuilder::Escape(char* to, const Slice& text) {
+  has_escapes_ = true;
   Finish(to);
   to = Reserve(text.length * kEscapeBytesMax + kAroundString);
   for (size_t i = 0; i < text.length; i++) to = EscapeByte(to, static_cast<uint8_t>(text.data[i]));
@@ -172,7 +170,7 @@ void JsonBuilder::Double(double value) {
     return Finish(std::to_chars(to, to + kNumberBytesMax, static_cast<int64_t>(value)).ptr);
   }
   if (value < 0) *to++ = '-';
-  char* end_of_short = ShortDecimal(to, std::fabs(value));
+  char* end_of_short = WriteShortDecimal(to, std::fabs(value));
   if (end_of_short != nullptr) return Finish(end_of_short);
   // "d.ddde±xx" with the fewest digits that read back as the same number; 17 at most.
   char scientific[kNumberBytesMax];

@@ -24,6 +24,13 @@ inline void CopyShort(void* to, const void* from, size_t length) {
   }
 }
 
+// Copies two vectors.
+inline void CopyTwo(char* to, const char* from) {
+  Bytes first = LoadBytes(from), second = LoadBytes(from + kVectorBytes);
+  memcpy(to, &first, kVectorBytes);
+  memcpy(to + kVectorBytes, &second, kVectorBytes);
+}
+
 constexpr Bytes kPositions = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 inline Lanes NeedsEscape(Bytes bytes) { return (bytes < 0x20) | (bytes == '"') | (bytes == '\\'); }
@@ -46,6 +53,30 @@ inline bool CopyPlain(char* to, const void* from, size_t length) {
   return !Any(found);
 }
 
+// Copies 32 bytes and finds what of the first `length` needs an escape.
+inline Lanes CopyPair(char* to, const char* from, size_t length) {
+  Bytes first = LoadBytes(from), second = LoadBytes(from + kVectorBytes);
+  memcpy(to, &first, kVectorBytes);
+  memcpy(to + kVectorBytes, &second, kVectorBytes);
+  auto end = static_cast<uint8_t>(length);
+  constexpr Bytes kLater = kPositions + kVectorBytes;
+  return (NeedsEscape(first) & (kPositions < end)) | (NeedsEscape(second) & (kLater < end));
+}
+
+// As CopyPlain(), of up to 64 bytes where 64 may be touched: how often a loop over them runs no processor foresees.
+inline bool CopyPlainShort(char* to, const char* from, size_t length) {
+  Lanes found = CopyPair(to, from, length);
+  if (length > 2 * kVectorBytes) {
+    found |= CopyPair(to + 2 * kVectorBytes, from + 2 * kVectorBytes, length - 2 * kVectorBytes);
+  }
+  return !Any(found);
+}
+
+// Writes a positive number that has up to six decimals and 15 digits, which most have, at `to`, where 32 bytes are
+// room enough. Returns its end; nullptr for any other, which is not written. No two decimals of 15 digits are the same
+// double, so the one that reads back as `value` has the fewest digits of all that do.
+char* WriteShortDecimal(char* to, double value);
+
 class JsonBuilder {
  public:
   JsonBuilder() = default;
@@ -55,8 +86,15 @@ class JsonBuilder {
 
   const char* data() const { return data_; }
   size_t length() const { return length_; }
+  // Forgets everything.
+  void Clear() {
+    length_ = 0;
+    has_escapes_ = false;
+  }
   // Forgets what is behind `length`.
   void Truncate(size_t length) { length_ = length; }
+  // Whether a string that was written since Clear() had to be escaped.
+  bool has_escapes() const { return has_escapes_; }
 
   void Put(char character) {
     *Reserve(1) = character;
@@ -116,6 +154,7 @@ class JsonBuilder {
 
   char* data_ = nullptr;
   size_t length_ = 0, capacity_ = 0;  // the capacity without the padding
+  bool has_escapes_ = false;
 };
 
 }  // namespace tributary

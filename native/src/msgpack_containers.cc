@@ -11,8 +11,8 @@ namespace tributary {
 
 namespace {
 
-// Plain members are written so many at a time: what is reserved for their text.
-constexpr uint32_t kPlainMembersMax = 32;
+// What plain members have reserved for their text: few objects need more.
+constexpr size_t kPlainRoomBytes = 4096;
 
 // Numbers, booleans and nil: what may be the key of a map besides a string.
 bool IsScalarToken(uint8_t token) {
@@ -22,15 +22,25 @@ bool IsScalarToken(uint8_t token) {
 
 }  // namespace
 
-// The short way for a short string, where no length needs a look.
+PlainPlace MsgpackParser::Here() { return {in_.at(), out_.Reserve(kPlainRoomBytes)}; }
+
+PlainWay MsgpackParser::WayFrom(PlainPlace here) const {
+  return {here.in + in_.remaining(), here.to + kPlainRoomBytes, shapes_.any() ? &shapes_ : nullptr};
+}
+
+void MsgpackParser::GoTo(PlainPlace there) {
+  in_.Advance(static_cast<size_t>(there.in - in_.at()));
+  out_.Finish(there.to);
+}
+
+// The short way for a short string.
 inline bool MsgpackParser::OutlinedString(uint32_t depth, uint32_t start) {
   if (in_.remaining() < kPlainMemberBytesMax || depth >= limits_.depth_max) return false;
-  const uint8_t* in = in_.at();
-  if (!IsStringToken(*in)) return false;
-  char* to = out_.Reserve(kPlainMemberBytesMax);
-  if (!PlainValue(&in, &to, true)) return false;
-  in_.Advance(static_cast<size_t>(in - in_.at()));
-  out_.Finish(to);
+  if (!IsPlainStringToken(in_.Peek())) return false;
+  PlainPlace here = Here();
+  PlainPlace behind = WayFrom(here).String(here);
+  if (behind.to == nullptr) return false;
+  GoTo(behind);
   outline_.Put(start);
   return true;
 }
@@ -65,38 +75,30 @@ MsgpackParser::Outcome MsgpackParser::Map(uint32_t count, uint32_t depth, bool i
   return Close('}', is_walked, opened, count);
 }
 
-// The short way for what most objects consist of. Ends before the first member that is anything else, and
-// near the end of the payload, so that no length needs a look. Of an object that is walked it takes strings
-// only, and nothing at the root, where keys have a meaning to this parser.
+// The short way for what most objects consist of. Ends before the first member that is anything else. Of an object
+// that is walked it takes nothing at the root, where keys have a meaning to this parser, and objects only of events
+// that merge nothing into them.
 template <bool kIsWalked, typename Keys>
 uint32_t MsgpackParser::PlainMembers(Keys keys, uint32_t count, bool is_first, uint32_t depth) {
-  if ((kIsWalked && depth == 0) || depth + 1 >= limits_.depth_max) return 0;
-  count = std::min(count, kPlainMembersMax);
-  const uint8_t* in = in_.at();
-  const uint8_t* end = in + in_.remaining();
-  const bool has_records = shapes_.any();
-  char* out = out_.Reserve(count * kPlainMemberBytesMax);
+  if ((kIsWalked && depth == 0) || depth + 1 + kPlainLevels >= limits_.depth_max) return 0;
+  const bool takes_objects = !kIsWalked || (depth == kEventDepth && !has_inheritance_);
+  PlainPlace next = Here();
+  const PlainWay way = WayFrom(next);
+  auto offset = [&](const char* at) { return static_cast<uint32_t>(at - out_.data()); };
   uint32_t done = 0;
-  for (; done < count && end - in >= static_cast<ptrdiff_t>(kPlainMemberBytesMax); done++) {
-    const uint8_t* at = in;
-    char* to = out;
-    *to = ',';
-    to += !is_first;
-    if (!keys.Write(&at, &to)) break;
+  for (; done < count && way.HasMember(next); done++) {
+    *next.to = ',';
+    PlainPlace value = keys.Write({next.in, next.to + !is_first});
+    if (value.to == nullptr) break;
+    PlainPlace behind = takes_objects ? way.Value<kPlainLevels>(value) : way.Value<0>(value);
+    if (behind.to == nullptr) break;
     if (kIsWalked) {
-      char* value = to;
-      if (!IsPlainStringToken(*at) || !PlainString(&at, &to)) break;
-      outline_.ScalarMember(static_cast<uint32_t>(out - out_.data()), is_first,
-                            static_cast<uint32_t>(value - out_.data()));
-    } else if (!PlainValue(&at, &to, has_records)) {
-      break;
+      outline_.Member(offset(next.to), is_first, offset(value.to), offset(behind.to) - 1, *value.to == '{');
     }
-    in = at;
-    out = to;
+    next = behind;
     is_first = false;
   }
-  in_.Advance(static_cast<size_t>(in - in_.at()));
-  out_.Finish(out);
+  GoTo(next);
   return done;
 }
 

@@ -30,7 +30,7 @@ DecodeFailure MsgpackParser::Parse(const uint8_t* payload, uint32_t length, bool
 
 void MsgpackParser::Read(const uint8_t* payload, uint32_t length) {
   in_ = MsgpackReader(payload, length);
-  out_.Truncate(0);
+  out_.Clear();
   outline_.Begin();
   shapes_.Begin();
   failure_ = DecodeFailure::kNone;

@@ -44,7 +44,7 @@ class MsgpackParser {
   // `is_inherited`: events inherit something that the payload does not say.
   DecodeFailure Parse(const uint8_t* payload, uint32_t length, bool is_inherited = false);
   ParsedPayload parsed() {
-    bool has_escapes = memchr(out_.data(), '\\', out_.length()) != nullptr;
+    bool has_escapes = out_.has_escapes() || shapes_.has_escapes();
     unescaped_.Clear();
     return {outline_.tokens(), outline_.partners(), out_.data(), TextLength(),
             has_escapes ? &unescaped_ : nullptr};
@@ -80,6 +80,10 @@ class MsgpackParser {
   // The value of the member that begins at `start` and whose key is written and is string_. Nothing is
   // left of a member whose value is undefined.
   Outcome Member(size_t start, bool is_first, uint32_t depth, bool is_walked);
+  // The short way: where it begins, how far it may go, and to go on behind it.
+  PlainPlace Here();
+  PlainWay WayFrom(PlainPlace here) const;
+  void GoTo(PlainPlace there);
   // Writes up to `count` members the short way. Returns how many; the next one needs the long way.
   template <bool kIsWalked, typename Keys>
   uint32_t PlainMembers(Keys keys, uint32_t count, bool is_first, uint32_t depth);

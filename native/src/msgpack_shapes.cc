@@ -3,7 +3,7 @@
 namespace tributary {
 
 void MsgpackShapes::Begin() {
-  keys_.Truncate(0);
+  keys_.Clear();
   fields_.clear();
   has_any_ = false;
   if (++generation_ == 0) {  // once in 2^32 payloads

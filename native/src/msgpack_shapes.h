@@ -8,11 +8,44 @@
 #include <vector>
 
 #include "json_builder.h"
-#include "msgpack_plain.h"
 #include "msgpack_reader.h"
 #include "msgpack_tokens.h"
+#include "slice.h"
 
 namespace tributary {
+
+// Where the short way is (msgpack_plain.h); no place: to is null.
+struct PlainPlace {
+  const uint8_t* in = nullptr;
+  char* to = nullptr;
+};
+
+struct RecordField {
+  size_t offset, length;  // of the quoted key and its colon, in the text of all keys
+  Slice key;              // in the payload
+};
+
+// The keys of a record, which were read and written once.
+class RecordKeys {
+ public:
+  RecordKeys(const RecordField* field, const char* texts) : field_(field), texts_(texts) {}
+
+  // As MapKeys of msgpack_plain.h, but that the payload has no key here.
+  PlainPlace Write(PlainPlace at) {
+    if (field_->length > kTextBytesMax) return {};
+    CopyTwo(at.to, texts_ + field_->offset);
+    at.to += field_->length;
+    field_++;
+    return at;
+  }
+
+ private:
+  // What is copied at once.
+  static constexpr size_t kTextBytesMax = 2 * kVectorBytes;
+
+  const RecordField* field_;
+  const char* texts_;
+};
 
 // The keys of a record: `count` fields from `first`. Of the payload at hand when its generation is the current one.
 struct MsgpackShape {
@@ -26,6 +59,8 @@ class MsgpackShapes {
   void Begin();
   // Whether the payload has defined any: without, all tokens below 0x80 are integers.
   bool any() const { return has_any_; }
+  // Whether a key had to be escaped.
+  bool has_escapes() const { return keys_.has_escapes(); }
   // Whether a token below 0x80 begins a record.
   bool IsRecord(uint8_t token) const {
     return has_any_ && token >= kRecordIdMin && IsDefined(token & kRecordIdMask);
@@ -43,6 +78,12 @@ class MsgpackShapes {
     }
     *shape = shapes_[index];
     return nullptr;
+  }
+
+  // The record that IsRecord() says of `token`, unless its id goes on in another byte: null.
+  const MsgpackShape* PlainAt(uint8_t token) const {
+    const MsgpackShape& shape = shapes_[token & kRecordIdMask];
+    return shape.has_second_byte ? nullptr : &shape;
   }
 
   const RecordField& FieldOf(const MsgpackShape& shape, uint32_t index) const {

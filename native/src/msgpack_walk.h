@@ -17,6 +17,9 @@ inline bool IsBatch(const Slice& key) {
   return key.length == 5 && memcmp(key.data, "batch", 5) == 0;
 }
 
+// Where events are in a batch.
+constexpr uint32_t kEventDepth = 2;
+
 // The bracket that opens what the event decoder walks at this depth: the root, its batch, an event, and
 // the objects that events inherit from their batch and, where it has any, merge with it. 0 for none.
 inline char WalkedAt(uint32_t depth, bool is_inherited, bool has_inheritance) {

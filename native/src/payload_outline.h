@@ -16,41 +16,44 @@ namespace tributary {
 class PayloadOutline {
  public:
   void Begin() {
-    Rewind(0);
+    count_ = 0;
     Reserve();
   }
   // Makes room for a member with its comma, key and colon, or for an element or the end. Called before
-  // each; Close() has room by itself.
+  // each; Close() and Member() have room by themselves.
   void Reserve() {
+    tokens_.SetLength(count_);
+    partners_.SetLength(count_);
     tokens_.Reserve(kTokensMax);
     partners_.Reserve(kTokensMax);
   }
   // Where the outline is, to take back a member.
-  size_t Here() const { return tokens_.length(); }
-  void Rewind(size_t mark) {
-    tokens_.SetLength(mark);
-    partners_.SetLength(mark);
-  }
+  size_t Here() const { return count_; }
+  void Rewind(size_t mark) { count_ = mark; }
 
   // A scalar, a colon, a comma, or the end of the text.
-  void Put(uint32_t offset) { PutToken(offset, 0); }
-  // A member that begins at `start` with its comma, unless it is the first, and whose scalar is at `value`.
-  void ScalarMember(uint32_t start, bool is_first, uint32_t value) {
+  void Put(uint32_t offset) { tokens_.data()[count_++] = offset; }
+  // A member that begins at `start` with its comma, unless it is the first, and whose value is a scalar at `value`, or
+  // an object up to `last` of which nobody walks the members.
+  void Member(uint32_t start, bool is_first, uint32_t value, uint32_t last, bool is_object) {
     Reserve();
-    if (!is_first) Put(start++);
-    Put(start);
-    Put(value - 1);
-    Put(value);
+    uint32_t* next = tokens_.data() + count_;
+    *next = start;
+    next += !is_first;
+    *next++ = start + !is_first;
+    *next++ = value - 1;
+    *next++ = value;
+    count_ = static_cast<size_t>(next - tokens_.data());
+    if (is_object) CloseAt(count_ - 1, 0, last);
   }
   // The opening bracket of an object or array whose members follow. Returns what Close() takes.
   size_t Open(uint32_t offset) {
     Put(offset);
-    return tokens_.length() - 1;
+    return count_ - 1;
   }
   void Close(size_t opened, uint32_t count, uint32_t offset) {
     Reserve();
-    partners_.data()[opened] = static_cast<uint32_t>(tokens_.length());
-    PutToken(offset, count);
+    CloseAt(opened, count, offset);
   }
   // An object or array of which nobody walks the members, from its opening to its closing bracket.
   void Whole(uint32_t first, uint32_t last) { Close(Open(first), 0, last); }
@@ -61,13 +64,15 @@ class PayloadOutline {
  private:
   static constexpr size_t kTokensMax = 5;  // a comma, a key, a colon, and two brackets
 
-  void PutToken(uint32_t offset, uint32_t partner) {
-    tokens_.Put(offset);
-    partners_.Put(partner);
+  void CloseAt(size_t opened, uint32_t count, uint32_t offset) {
+    partners_.data()[opened] = static_cast<uint32_t>(count_);
+    partners_.data()[count_] = count;
+    Put(offset);
   }
 
   GrowingArray<uint32_t> tokens_;
-  GrowingArray<uint32_t> partners_;
+  GrowingArray<uint32_t> partners_;  // of brackets; what other tokens have there nobody reads
+  size_t count_ = 0;
 };
 
 }  // namespace tributary
