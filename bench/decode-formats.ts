@@ -7,16 +7,14 @@
  * whatever else the machine does falls on all of them; the figure is the median batch.
  */
 import { performance } from 'node:perf_hooks';
-import { Packr } from 'msgpackr';
-import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { GIB } from '../base/units.ts';
 import { DECODE_SEGMENT_FULL } from '../engine/decode-codes.ts';
 import { HotStore } from '../engine/hot-store.ts';
-import { type Codec, EVENT_TYPES } from '../engine/types.ts';
-import { LineJoiner } from '../ingest/import-ndjson.ts';
+import { EVENT_TYPES } from '../engine/types.ts';
 import { native } from '../native/index.ts';
 import { WAL_CODEC, WAL_PAYLOAD_SLACK_BYTES } from '../storage/wal-format.ts';
+import { type BatchFormat, FORMATS } from './batch-formats.ts';
 import { BATCH_EVENTS } from './engine-run.ts';
 import { type EventBatch, generateBatches } from './event-generator.ts';
 import { median } from './statistics.ts';
@@ -25,26 +23,6 @@ import type { Workload } from './workload.ts';
 const EVENTS = 200_000;
 const HOT_BYTES_MAX = 16 * GIB;
 const RECEIVED_AT_MICROS = Date.UTC(2026, 0, 8) * 1000;
-
-interface Format {
-  readonly name: string;
-  readonly codec: Codec;
-  /** The body as a producer sends it. */
-  write(batch: EventBatch): Uint8Array;
-  /** What the write path makes of the body before it is decoded. */
-  prepare(body: Uint8Array): Uint8Array;
-}
-
-const asItCame = (body: Uint8Array): Uint8Array => body;
-const maps = new Packr({ useRecords: false });
-const records = new Packr({ useRecords: true });
-
-const FORMATS: readonly Format[] = [
-  { name: 'json', codec: 'json', write: ({ payload }) => payload, prepare: asItCame },
-  { name: 'ndjson', codec: 'json', write: ({ ndjson }) => ndjson(), prepare: batchFromLines },
-  { name: 'msgpack_maps', codec: 'msgpack', write: packWith(maps), prepare: asItCame },
-  { name: 'msgpack_records', codec: 'msgpack', write: packWith(records), prepare: asItCame },
-];
 
 export const decodeFormats: Workload = {
   name: 'decode-formats',
@@ -79,7 +57,7 @@ export const decodeFormats: Workload = {
 
 /** One format: its bodies, the segments they are decoded into, and the time that took. */
 class Lane {
-  readonly format: Format;
+  readonly format: BatchFormat;
   readonly name: string;
   readonly bytesPerEvent: number;
   readonly #bodies: readonly Uint8Array[];
@@ -90,7 +68,7 @@ class Lane {
   readonly #decoder = new native.Decoder(LIMITS);
   readonly #result = new Uint32Array(2);
 
-  constructor(format: Format, batches: readonly EventBatch[]) {
+  constructor(format: BatchFormat, batches: readonly EventBatch[]) {
     this.format = format;
     this.name = format.name;
     this.#bodies = batches.map((batch) => format.write(batch));
@@ -147,16 +125,4 @@ class Lane {
     this.#decoder.attach(events.activeRegion);
     return decode();
   }
-}
-
-function packWith(packr: Packr): (batch: EventBatch) => Uint8Array {
-  return ({ payload }) => packr.pack(JSON.parse(payload.toString('utf8')));
-}
-
-const lineJoiner = new LineJoiner();
-
-function batchFromLines(body: Uint8Array): Uint8Array {
-  const batch = lineJoiner.join(body);
-  if (batch instanceof TributaryError) throw batch;
-  return batch;
 }

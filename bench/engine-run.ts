@@ -6,6 +6,7 @@ import { systemRandom } from '../base/random.ts';
 import { GIB, MIB } from '../base/units.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { Tenant } from '../engine/tenant.ts';
+import type { Codec } from '../engine/types.ts';
 import { native } from '../native/index.ts';
 import { EncodeProcess } from '../query/encode-process.ts';
 import { NodeFileSystem } from '../storage/node-file-system.ts';
@@ -60,7 +61,11 @@ export async function openEngine(
  * @returns events accepted.
  * @throws Error when an event was not accepted: the figures would be of another workload.
  */
-export async function appendAll(tenant: Tenant, payloads: Iterable<Buffer>): Promise<number> {
+export async function appendAll(
+  tenant: Tenant,
+  payloads: Iterable<Uint8Array>,
+  codec: Codec = 'json',
+): Promise<number> {
   let accepted = 0;
   let inFlight = 0;
   let failure: unknown;
@@ -70,10 +75,10 @@ export async function appendAll(tenant: Tenant, payloads: Iterable<Buffer>): Pro
     new Promise((resolve) => {
       onAnswer = resolve;
     });
-  const append = async (bytes: Buffer): Promise<void> => {
+  const append = async (bytes: Uint8Array): Promise<void> => {
     inFlight += 1;
     const receivedAtMicros = systemClock.nowMicros();
-    const outcome = await tenant.append({ source: SOURCE, codec: 'json', bytes, receivedAtMicros });
+    const outcome = await tenant.append({ source: SOURCE, codec, bytes, receivedAtMicros });
     if (outcome.accepted !== outcome.received) {
       throw new Error(`${outcome.received - outcome.accepted} events were not accepted`);
     }

@@ -14,6 +14,7 @@ import { identityComponents } from './identity-components.ts';
 import { identityResolve } from './identity-resolve.ts';
 import { identityScale } from './identity-scale.ts';
 import { importFormats } from './import-formats.ts';
+import { ingestFormats } from './ingest-formats.ts';
 import { ingestInProcess } from './ingest-inprocess.ts';
 import { ingestScale } from './ingest-scale.ts';
 import { ingestHttp, ingestWebSocket } from './ingest-server.ts';
@@ -31,6 +32,7 @@ const WORKLOADS: readonly Workload[] = [
   ingestHttp,
   ackLatency,
   decodeFormats,
+  ingestFormats,
   importFormats,
   hotGroupBy,
   coldGroupBy,

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
+import { KIB, MIB } from '../../base/units.ts';
 import { type NativeRegion, native } from '../../native/index.ts';
 
 const PAGE = 4096;
 const PAGES = 40;
+const STEP = 64 * KIB;
+const BLOCK = 2 * MIB;
+const HUGE_PAGE_DEADLINE_MS = 10_000;
 
 describe('Region', () => {
   let directory: string;
@@ -95,5 +100,55 @@ describe('Region', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('Region on huge pages', () => {
+  let directory: string;
+  const regions: NativeRegion[] = [];
+
+  beforeEach(() => {
+    directory = mkdtempSync('/dev/shm/tributary-region-');
+  });
+  afterEach(() => {
+    for (const region of regions.splice(0)) region.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  function create(name: string): NativeRegion {
+    const created = native.createRegion(join(directory, name), 4 * BLOCK, PAGE, true);
+    assert.ok(typeof created !== 'string', `${created}`);
+    regions.push(created);
+    return created;
+  }
+
+  /** Bytes of a file that this process has mapped by pages of 2 MiB. */
+  function hugeBytesOf(name: string): number {
+    const mappings = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+    const ofFile = mappings.filter((text) => text.includes(join(directory, name)));
+    return ofFile
+      .map((text) => Number(/ShmemPmdMapped:\s+(\d+) kB/.exec(text)?.[1] ?? 0) * KIB)
+      .reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  it('a block that was backed in steps is joined once it is whole, with what was written', async (t) => {
+    create('at once').back(0, 2 * BLOCK);
+    const region = create('in steps');
+    const words = new Uint32Array(region.buffer);
+    for (let offset = 0; offset < 2 * BLOCK + STEP; offset += STEP) {
+      assert.equal(region.back(offset, STEP), '');
+      const first = offset / 4;
+      for (let word = first; word < first + STEP / 4; word += 1) words[word] = word;
+    }
+    const isWhole = () =>
+      words.subarray(0, (2 * BLOCK + STEP) / 4).every((value, word) => value === word);
+    assert.ok(isWhole());
+    if (hugeBytesOf('at once') === 0) return t.skip('the kernel makes no huge pages here');
+    const deadlineMs = performance.now() + HUGE_PAGE_DEADLINE_MS;
+    while (hugeBytesOf('in steps') < 2 * BLOCK && performance.now() < deadlineMs) {
+      await sleep(10);
+      assert.ok(isWhole());
+    }
+    assert.equal(hugeBytesOf('in steps'), 2 * BLOCK);
   });
 });
