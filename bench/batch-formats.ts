@@ -34,5 +34,5 @@ const lineJoiner = new LineJoiner();
 function batchFromLines(body: Uint8Array): Uint8Array {
   const batch = lineJoiner.join(body);
   if (batch instanceof TributaryError) throw batch;
-  return batch;
+  return batch.bytes;
 }

@@ -39,6 +39,8 @@ export interface StagerInput {
   readonly typeOfPath: number;
   /** As of {@link IncomingBatch.senderAddress}. */
   readonly senderAddress: Uint8Array | undefined;
+  /** As of {@link IncomingBatch.joinedRows}; what was logged was held against it. */
+  readonly joinedRows?: number | undefined;
 }
 
 /**
@@ -174,6 +176,7 @@ export class EventStager {
    */
   submit(input: StagerInput, onStaged: OnStaged): boolean {
     const { bytes, receivedAtMicros, senderAddress, sourceName, typeOfPath } = input;
+    const { joinedRows = 0 } = input;
     const length = payloadBytes(bytes, senderAddress);
     const offset = this.#ring.allocate(length);
     if (offset < 0) return false;
@@ -200,6 +203,7 @@ export class EventStager {
         typeOfPath,
         sequence,
         hasSender,
+        joinedRows,
       );
     };
     if (this.#held === undefined) hand();

@@ -337,7 +337,7 @@ export class Tenant {
     resolve: (outcome: BatchOutcome) => void,
     reject: (error: TributaryError) => void,
   ): void {
-    const { codec, receivedAtMicros, senderAddress, source } = batch;
+    const { codec, joinedRows, receivedAtMicros, senderAddress, source } = batch;
     const bytes = payloadBytes(batch.bytes, senderAddress);
     const typeOfPath =
       batch.typeOfPath === undefined ? EVENT_TYPES.length : EVENT_TYPES.indexOf(batch.typeOfPath);
@@ -345,7 +345,7 @@ export class Tenant {
     const watched = this.#tail.watch(batch);
     const admitted = { batch, bytes, typeOfPath, watched, resolve, reject };
     const sourceName = source.name;
-    const fields = { codec, receivedAtMicros, senderAddress, sourceName, typeOfPath };
+    const fields = { codec, joinedRows, receivedAtMicros, senderAddress, sourceName, typeOfPath };
     const input = { ...fields, bytes: batch.bytes };
     let isTaken = false;
     try {

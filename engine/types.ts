@@ -29,6 +29,11 @@ export interface IncomingBatch {
    * `context.ip` get it, and those that say `context.direct`. Read before `append` returns, as `bytes` are.
    */
   readonly senderAddress?: Uint8Array | undefined;
+  /**
+   * Of how many rows `{"batch": […]}` was joined, where it was: with another number of events, or with more than its
+   * events, it is malformed. For rows that are none may together be something else.
+   */
+  readonly joinedRows?: number | undefined;
 }
 
 /** Why one event of a batch was not accepted. */

@@ -44,8 +44,8 @@ export interface OutcomeBody {
   readonly rejected: readonly (Rejection & { readonly message: string })[];
 }
 
-/** What the way of a batch says of its events. */
-type BatchOrigin = Pick<IncomingBatch, 'typeOfPath' | 'senderAddress'>;
+/** What the way of a batch says of it. */
+type BatchOrigin = Pick<IncomingBatch, 'typeOfPath' | 'senderAddress' | 'joinedRows'>;
 
 /** What may refuse a batch before it is looked at. */
 export interface Admission {

@@ -14,6 +14,11 @@ import { BATCH_HEAD, BATCH_TAIL, batchOfLines } from '../engine/joined-rows.ts';
 /** `{}` and its line end: no line that becomes an event is shorter. */
 const LINE_BYTES_MIN = 3;
 
+export interface JoinedBatch {
+  readonly bytes: Buffer;
+  readonly rows: number;
+}
+
 /** Makes batches, one at a time, in memory that is used again: made anew it took longer than the lines. */
 export class LineJoiner {
   #memory = Buffer.alloc(0);
@@ -22,13 +27,13 @@ export class LineJoiner {
    * The batch of the lines of `body`; valid until the next one.
    * @returns TRIBUTARY_INGEST_NDJSON_MALFORMED, naming the line, when one is no object.
    */
-  join(body: Uint8Array): Buffer | TributaryError {
+  join(body: Uint8Array): JoinedBatch | TributaryError {
     const commas = Math.ceil(body.length / LINE_BYTES_MIN);
     const needed = BATCH_HEAD.length + body.length + commas + BATCH_TAIL.length;
     if (this.#memory.length < needed) this.#memory = Buffer.allocUnsafeSlow(2 * needed);
     const limits = { isComplete: true, rowsMax: body.length };
-    const { bytes, isMalformed, lines } = batchOfLines(body, this.#memory, limits);
-    if (!isMalformed) return bytes;
+    const { bytes, isMalformed, lines, rows } = batchOfLines(body, this.#memory, limits);
+    if (!isMalformed) return { bytes, rows };
     return new TributaryError('TRIBUTARY_INGEST_NDJSON_MALFORMED', { line: lines + 1 });
   }
 }

@@ -103,8 +103,8 @@ function startImport(
     registry,
     progress,
     clock,
-    append: ({ bytes }, before) =>
-      appendBatch(context, { principal, codec, areLines, bytes, before, isOver }),
+    append: ({ bytes, rows }, before) =>
+      appendBatch(context, { principal, codec, areLines, bytes, rows, before, isOver }),
   });
   void session.run().finally(() => {
     inFlight.release(MEMORY_BYTES);
@@ -156,6 +156,7 @@ interface BatchToAppend {
   readonly codec: Codec;
   readonly areLines: boolean;
   readonly bytes: Uint8Array;
+  readonly rows: number;
   /** Settles when the batches before it are decided. */
   readonly before: Promise<unknown>;
   /** Whether the client is gone. */
@@ -164,10 +165,11 @@ interface BatchToAppend {
 
 /** Stores a batch, or what of its lines can be read. */
 async function appendBatch(context: ImportContext, batch: BatchToAppend): Promise<AppendedRows> {
-  const { areLines, bytes } = batch;
-  const append = (part: Uint8Array): Promise<BatchOutcome> => appendPatiently(context, batch, part);
+  const { areLines, bytes, rows } = batch;
+  const append = (part: Uint8Array, joinedRows: number): Promise<BatchOutcome> =>
+    appendPatiently(context, batch, part, joinedRows);
   try {
-    return { outcomes: [await append(bytes)] };
+    return { outcomes: [await append(bytes, rows)] };
   } catch (error) {
     if (!areLines || !isUnreadable(error)) throw error;
     await batch.before;
@@ -180,10 +182,11 @@ async function appendPatiently(
   { clock, intake }: ImportContext,
   { principal, codec, before, isOver }: BatchToAppend,
   bytes: Uint8Array,
+  joinedRows: number,
 ): Promise<BatchOutcome> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await intake.append(principal, codec, bytes, clock.nowMicros());
+      return await intake.append(principal, codec, bytes, clock.nowMicros(), { joinedRows });
     } catch (error) {
       const isBusy = error instanceof TributaryError && error.status === 429;
       if (!isBusy || attempt === RETRIES_MAX || isOver()) throw error;

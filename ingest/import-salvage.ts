@@ -36,7 +36,7 @@ export function isUnreadable(error: unknown): error is TributaryError {
 export async function appendReadable(
   batch: Uint8Array,
   unreadable: TributaryError,
-  append: (bytes: Uint8Array) => Promise<BatchOutcome>,
+  append: (bytes: Uint8Array, rows: number) => Promise<BatchOutcome>,
 ): Promise<AppendedRows> {
   const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.length);
   const starts = rowStarts(bytes);
@@ -49,7 +49,8 @@ export async function appendReadable(
     const until = starts[middle]! - BETWEEN_ROWS.length;
     try {
       const rows = bytes.subarray(starts[first], until);
-      outcomes.push(await append(Buffer.concat([BATCH_HEAD, rows, BATCH_TAIL])));
+      const part = Buffer.concat([BATCH_HEAD, rows, BATCH_TAIL]);
+      outcomes.push(await append(part, middle - first));
       first = middle;
     } catch (error) {
       if (!isUnreadable(error)) throw error;

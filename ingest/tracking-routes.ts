@@ -165,17 +165,21 @@ async function appendBody(
 ): Promise<void> {
   const principal = authenticate(head, body, context.authenticator);
   const { receivedAtMicros, typeOfPath } = head;
-  const payload = head.format === 'ndjson' ? lineJoiner.join(body) : body;
-  if (payload instanceof TributaryError) {
-    context.intake.countRefusal(payload);
-    throw payload;
+  const joined = head.format === 'ndjson' ? lineJoiner.join(body) : undefined;
+  if (joined instanceof TributaryError) {
+    context.intake.countRefusal(joined);
+    throw joined;
   }
   const outcome = await context.intake.append(
     principal,
     head.format === 'msgpack' ? 'msgpack' : 'json',
-    payload,
+    joined?.bytes ?? body,
     receivedAtMicros,
-    { typeOfPath: typeOfPath ?? undefined, senderAddress: head.sender.address },
+    {
+      typeOfPath: typeOfPath ?? undefined,
+      senderAddress: head.sender.address,
+      joinedRows: joined?.rows,
+    },
   );
   const described = describeOutcome(outcome);
   const rejected = outcome.received - outcome.accepted - outcome.duplicates;

@@ -303,6 +303,7 @@ export interface NativeStager {
    * until their result is taken. `typeOfPath` is a position in EVENT_TYPES, or its length.
    * `sequence` is that of the first event; 0: the one after what was submitted before.
    * `hasSender`: the 16 bytes behind them are the address they came from; what is readable is behind those.
+   * `joinedRows`: as of IncomingBatch, 0 where they were not joined.
    */
   submit(
     codec: number,
@@ -313,6 +314,7 @@ export interface NativeStager {
     typeOfPath: number,
     sequence: number,
     hasSender: boolean,
+    joinedRows: number,
   ): void;
   /** Gives a record without rows its place and one sequence; a negative window changes nothing. */
   place(windowMicros: number, sequence: number): void;

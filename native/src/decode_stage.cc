@@ -131,7 +131,7 @@ DecodeFailure DecodeStage::Decode(const SubmittedBatch& batch, uint32_t* events)
 DecodeFailure DecodeStage::DecodeOnce(const SubmittedBatch& batch, uint32_t* events) {
   BatchFields fields{sequence_, batch.received_at,
                      {batch.source.data(), static_cast<uint32_t>(batch.source.size())},
-                     batch.type_of_path, batch.codec, SenderOf(batch)};
+                     batch.type_of_path, batch.codec, SenderOf(batch), batch.joined_rows};
   is_claimed_ = false;
   DecodeFailure failure = decoder_.Decode(batch.payload, batch.length, fields, events);
   if (failure == DecodeFailure::kNone) return failure;

@@ -36,6 +36,7 @@ struct SubmittedBatch {
   EventType type_of_path;
   std::string source;
   bool has_sender;      // kSenderAddressBytes lie behind `length`: where the batch came from
+  uint32_t joined_rows;  // as of BatchFields
 };
 
 // What a submission became.

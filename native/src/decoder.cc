@@ -69,7 +69,7 @@ class Decoder : public Napi::ObjectWrap<Decoder> {
     BatchFields batch{static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value()),
                       info[4].As<Napi::Number>().Int64Value(),
                       {source, static_cast<uint32_t>(source_length)},
-                      static_cast<EventType>(info[6].As<Napi::Number>().Uint32Value()), codec, sender};
+                      static_cast<EventType>(info[6].As<Napi::Number>().Uint32Value()), codec, sender, 0};
     DecodeFailure failure = decoder_.Decode(reinterpret_cast<const char*>(payload.Data()), length,
                                             batch, &result.Data()[0]);
     result.Data()[1] = static_cast<uint32_t>(decoder_.notes().entries.size());

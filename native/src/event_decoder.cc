@@ -145,6 +145,11 @@ DecodeFailure EventDecoder::StageAll(uint32_t* events) {
   if (has_batch && walker.type_at(envelope.batch) != '[') return DecodeFailure::kNotAnEvent;
   uint32_t count = has_batch ? walker.count_at(envelope.batch) : 1;
   if (count > limits_.batch_events_max) return DecodeFailure::kBatchTooLarge;
+  bool is_as_joined = count == batch_.joined_rows && walker.count_at(walker.root()) == 1;
+  if (batch_.joined_rows != 0 && !is_as_joined) {
+    failure_ = "a row is more or less than an object";
+    return DecodeFailure::kMalformed;
+  }
   ReadInherited(walker, envelope);
   uint64_t inherited_bytes =
       uint64_t{count} * (scratch_.context.bytes() + scratch_.integrations.bytes());

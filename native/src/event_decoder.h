@@ -44,6 +44,8 @@ struct BatchFields {
   EventType type_of_path;
   Codec codec;
   const uint8_t* sender;  // kSenderAddressBytes that the batch came from; null: not known, or not told
+  // Of how many rows the batch was joined; 0: it was not. As many events it has then, and nothing besides.
+  uint32_t joined_rows;
 };
 
 class EventDecoder {

@@ -102,7 +102,8 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
     wake_ = nullptr;
   }
 
-  // submit(codec, offset, length, receivedAtMicros, source, typeOfPath, sequence, hasSender): a range of
+  // submit(codec, offset, length, receivedAtMicros, source, typeOfPath, sequence, hasSender,
+  // joinedRows): a range of
   // the payloads, written in that Codec, and behind it the address it came from.
   Napi::Value Submit(const Napi::CallbackInfo& info) {
     uint32_t offset = info[1].As<Napi::Number>().Uint32Value();
@@ -121,7 +122,8 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
     stager_->Submit({static_cast<uint64_t>(info[6].As<Napi::Number>().Int64Value()),
                      static_cast<Codec>(info[0].As<Napi::Number>().Uint32Value()), payload_base_ + offset, length, info[3].As<Napi::Number>().Int64Value(),
                      static_cast<EventType>(info[5].As<Napi::Number>().Uint32Value()),
-                     std::string(source, source_length), has_sender});
+                     std::string(source, source_length), has_sender,
+                     info[8].As<Napi::Number>().Uint32Value()});
     return info.Env().Undefined();
   }
 

@@ -16,7 +16,7 @@ const joiner = new LineJoiner();
 
 function batchOf(lines: string): string {
   const batch = joiner.join(Buffer.from(lines));
-  return batch instanceof TributaryError ? batch.message : batch.toString();
+  return batch instanceof TributaryError ? batch.message : batch.bytes.toString();
 }
 
 test('every line becomes an event, blank lines become none', () => {
@@ -45,7 +45,11 @@ test('the lines of any objects are a batch of the same objects', () => {
   fc.assert(
     fc.property(objects, fc.constantFrom('\n', '\r\n', '\n\n'), (events, lineEnd) => {
       const lines = events.map((event) => JSON.stringify(event)).join(lineEnd);
-      assert.deepEqual(JSON.parse(batchOf(lines)), { batch: JSON.parse(JSON.stringify(events)) });
+      const joined = joiner.join(Buffer.from(lines));
+      assert.ok(!(joined instanceof TributaryError));
+      const batch = JSON.parse(joined.bytes.toString());
+      assert.deepEqual(batch, { batch: JSON.parse(JSON.stringify(events)) });
+      assert.equal(joined.rows, events.length);
     }),
   );
 });

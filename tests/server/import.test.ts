@@ -23,6 +23,7 @@ interface Progress {
   readonly accepted: number;
   readonly duplicates: number;
   readonly rejected: number;
+  readonly error?: { readonly code: string; readonly message: string };
 }
 
 async function send(format: string, id: string, body: Uint8Array | string): Promise<Progress> {
@@ -122,4 +123,43 @@ test('an import is known after a crash, and goes on where it was', async () => {
   const last = JSON.parse((await response.text()).trim().split('\n').at(-1)!) as Progress;
   assert.deepEqual([last.state, last.nextRow], ['complete', 60_000]);
   assert.deepEqual([last.duplicates, last.accepted], [stored - nextRow, 60_000 - stored]);
+});
+
+/** Lines that are no objects, each set of which stands behind a good one and is JSON where lines are joined. */
+const LINES_THAT_JOIN = {
+  'half an object and the other': ['{"userId":"u","type":"page","list":[{}', '{}]}'],
+  'two objects': ['{"userId":"u","type":"page"},{"userId":"u","type":"page"}'],
+  'the end of the batch and another': [
+    '{"userId":"u","type":"page"}],"batch":[{"userId":"v","type":"page"}',
+  ],
+  'a member of the batch': ['{"userId":"u","type":"page"}],"context":{"ip":"1.1.1.1"},"x":[{}'],
+};
+
+test('lines that are objects only together are refused, and none before them is lost', async () => {
+  const good = '{"userId":"good","type":"page"}';
+  const count = async (): Promise<number> => {
+    const { rows } = await appliance.sql('SELECT count(*) FROM events');
+    return Number(rows[0]![0]);
+  };
+  for (const [name, lines] of Object.entries(LINES_THAT_JOIN)) {
+    const before = await count();
+    const body = [good, good, ...lines, good].join('\n');
+    const { accepted, error, nextRow, state } = await send(
+      'ndjson',
+      name.replaceAll(' ', '-'),
+      body,
+    );
+    assert.deepEqual([state, nextRow, accepted], ['interrupted', 2, 2], name);
+    assert.equal(error?.code, 'TRIBUTARY_INGEST_IMPORT_ROW_UNREADABLE');
+    assert.match(error?.message ?? '', /^Row 2 of the import cannot be read/);
+    const batch = {
+      method: 'POST',
+      body,
+      headers: { ...headers, 'Content-Type': 'application/x-ndjson' },
+    };
+    const answer = await fetch(`${appliance.url}/v1/batch`, batch);
+    const { error: refusal } = (await answer.json()) as { error: { code: string } };
+    assert.deepEqual([answer.status, refusal.code], [400, 'TRIBUTARY_INGEST_JSON_MALFORMED'], name);
+    assert.equal((await count()) - before, 2, name);
+  }
 });
