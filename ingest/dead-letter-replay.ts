@@ -176,7 +176,9 @@ async function send(
     const source = authenticator.sourceNamed(tenantId, batch[0]!.source);
     if (source === undefined) throw invalid(`there is no source ${batch[0]!.source} any more`);
     const bytes = Buffer.from(`{"batch":[${batch.map(({ json }) => json).join(',')}]}`);
-    const outcome = await intake.append({ tenantId, source, keyId }, 'json', bytes, nowMicros());
+    const principal = { tenantId, source, keyId };
+    const joined = { joinedRows: batch.length };
+    const outcome = await intake.append(principal, 'json', bytes, nowMicros(), joined);
     accepted += outcome.accepted;
     duplicates += outcome.duplicates;
     for (const { index, code, path, message } of describeOutcome(outcome).rejected) {
