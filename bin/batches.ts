@@ -44,12 +44,12 @@ export async function* batchLines(
   if (held.length > 0) yield take();
 }
 
-/** `{"batch":[…]}`, the lines as they were. */
+/** `{"batch":[…]}`, the lines as they were; each is JSON ({@link malformedLine}). */
 export function bodyOf({ lines }: LineBatch): string {
   return `{"batch":[${lines.map(({ text }) => text).join(',')}]}`;
 }
 
-/** The line that makes a batch unreadable: the first that is no JSON. */
+/** The first line that is no JSON by itself. */
 export function malformedLine({ lines }: LineBatch): NumberedLine | undefined {
   return lines.find(({ text }) => !isJson(text));
 }

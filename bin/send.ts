@@ -141,6 +141,9 @@ async function sendBatch(
   batch: LineBatch,
   tellWaiting: (why: string) => void,
 ): Promise<Answer> {
+  // Lines that are JSON only together would be other events than the file has.
+  const malformed = malformedLine(batch);
+  if (malformed !== undefined) throw new Error(`line ${malformed.number} is not JSON`);
   const body = bodyOf(batch);
   for (let attempt = 1; ; attempt += 1) {
     const response = await post(target, '/v1/batch', body).catch((cause: unknown) => {
@@ -161,11 +164,8 @@ async function sendBatch(
   }
 }
 
-/** The line that is no JSON, where that is what a body was refused for, or the lines of the batch. */
 function placeOf(batch: LineBatch, status: number): string {
   if (status === 401) return '';
-  const malformed = status === 400 ? malformedLine(batch) : undefined;
-  if (malformed !== undefined) return `line ${malformed.number} is not JSON: `;
   return `lines ${batch.lines[0]!.number} to ${batch.lines.at(-1)!.number}: `;
 }
 

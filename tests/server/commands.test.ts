@@ -36,7 +36,10 @@ test('send names the line that is no JSON, a file that is not there, and a key t
   const input = `${line(7000)}\n\n${line(7001)},\nbroken\n`;
   const broken = await run(['send', '-'], WRITE_KEY, input);
   assert.equal(broken.code, 1);
-  assert.match(broken.stderr, /^line 3 is not JSON: TRIBUTARY_INGEST_JSON_MALFORMED: /m);
+  assert.match(broken.stderr, /^line 3 is not JSON$/m);
+  const halves = await run(['send', '-'], WRITE_KEY, `${line(7002)}\n{"list":[{}\n{}]}\n`);
+  assert.equal(halves.code, 1);
+  assert.match(halves.stderr, /^line 2 is not JSON$/m);
   for (const path of ['/nowhere/events.ndjson', appliance.directory]) {
     const missing = await run(['send', path], WRITE_KEY);
     assert.equal(missing.code, 1);
