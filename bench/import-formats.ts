@@ -12,8 +12,8 @@ import { KIB } from '../base/units.ts';
 import { ApplianceProcess } from './appliance-process.ts';
 import { arrowFile, jsonFile, msgpackFile, ndjsonFile, parquetFile } from './event-files.ts';
 import { type EventBatch, generateBatches } from './event-generator.ts';
+import { FormatCosts } from './format-costs.ts';
 import type { Scratch } from './scratch.ts';
-import { median } from './statistics.ts';
 import type { Workload } from './workload.ts';
 
 const EVENTS = 400_000;
@@ -26,8 +26,7 @@ const PIECE_BYTES = 512 * KIB;
 interface ImportFile {
   readonly format: string;
   readonly bytes: Uint8Array;
-  readonly cpuMicros: number[];
-  readonly elapsedMicros: number[];
+  readonly costs: FormatCosts;
 }
 
 export const importFormats: Workload = {
@@ -42,22 +41,9 @@ export const importFormats: Workload = {
     const files = filesOf(batches.slice(WARM_UP_EVENTS / BATCH_EVENTS));
     for (let round = 1; round <= rounds; round += 1) {
       for (const file of files) await measure(file, warmUp, events, scratch);
-      const shown = files.map(
-        ({ format, cpuMicros }) => `${format} ${cpuMicros.at(-1)!.toFixed(2)}`,
-      );
-      progress(`round ${round}: ${shown.join(', ')} µs/event`);
+      progress(`round ${round}: ${files.map(({ costs }) => costs).join(', ')} µs/event`);
     }
-    const [ndjson] = files;
-    for (const { format, cpuMicros, elapsedMicros } of files) {
-      const time = { unit: 'µs', higherIsBetter: false };
-      const against = (peer: readonly number[]) => ({
-        peer: { name: 'ndjson', value: median(peer) },
-      });
-      const cpu = { value: median(cpuMicros), ...time, ...against(ndjson!.cpuMicros) };
-      report({ metric: `${format}_cpu_per_event`, ...cpu });
-      const elapsed = { value: median(elapsedMicros), ...time, ...against(ndjson!.elapsedMicros) };
-      report({ metric: `${format}_per_event`, ...elapsed });
-    }
+    for (const { costs } of files) costs.report(report, files[0]!.costs);
   },
 };
 
@@ -72,8 +58,7 @@ function filesOf(batches: readonly EventBatch[]): ImportFile[] {
   return Object.entries(bytes).map(([format, file]) => ({
     format,
     bytes: file,
-    cpuMicros: [],
-    elapsedMicros: [],
+    costs: new FormatCosts(format, 'µs'),
   }));
 }
 
@@ -91,8 +76,11 @@ async function measure(
     const cpuMicros = appliance.cpuMicrosWithChildren;
     const startMs = performance.now();
     const accepted = await importFile(appliance, file.format, 'measured', file.bytes);
-    file.elapsedMicros.push(((performance.now() - startMs) * 1000) / events);
-    file.cpuMicros.push((appliance.cpuMicrosWithChildren - cpuMicros) / events);
+    const elapsedMs = performance.now() - startMs;
+    file.costs.add(
+      (appliance.cpuMicrosWithChildren - cpuMicros) / events,
+      (elapsedMs * 1000) / events,
+    );
     if (accepted !== events) throw new Error(`${accepted} of ${events} events were accepted`);
   } finally {
     await appliance.close();

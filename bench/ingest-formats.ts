@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { type BatchFormat, FORMATS } from './batch-formats.ts';
 import { appendAll, BATCH_EVENTS, openEngine } from './engine-run.ts';
 import { type EventBatch, generateBatches } from './event-generator.ts';
-import { median } from './statistics.ts';
+import { FormatCosts } from './format-costs.ts';
 import type { Workload } from './workload.ts';
 
 const EVENTS = 2_400_000;
@@ -22,12 +22,6 @@ interface Slice {
   readonly bodies: readonly Uint8Array[];
 }
 
-interface Costs {
-  readonly format: BatchFormat;
-  readonly cpuNanoseconds: number[];
-  readonly nanoseconds: number[];
-}
-
 export const ingestFormats: Workload = {
   name: 'ingest-formats',
   summary: 'the same tenant taking events as JSON, NDJSON and msgpack, the whole way; against JSON',
@@ -38,7 +32,7 @@ export const ingestFormats: Workload = {
     const warmUp = Math.floor(slices.length * WARM_UP_SHARE);
     const dataDirectory = scratch.makeDiskDirectory('data');
     const hotDirectory = scratch.hotPath('hot');
-    const costs = FORMATS.map((format): Costs => ({ format, cpuNanoseconds: [], nanoseconds: [] }));
+    const costs = FORMATS.map(({ name }) => new FormatCosts(name, 'ns'));
     const { engine, tenant } = await openEngine(dataDirectory, hotDirectory);
     try {
       for (const { format, bodies } of slices.slice(0, warmUp)) {
@@ -46,36 +40,22 @@ export const ingestFormats: Workload = {
       }
       await engine.openTenant(tenant.id).flusher.flush();
       for (const { format, bodies } of slices.slice(warmUp)) {
-        const { cpuNanoseconds, nanoseconds } = costs[FORMATS.indexOf(format)]!;
         const cpu = process.cpuUsage();
         const startMs = performance.now();
         const taken = await appendAll(tenant, preparedBy(format, bodies), format.codec);
+        const elapsedMs = performance.now() - startMs;
         const { user, system } = process.cpuUsage(cpu);
-        cpuNanoseconds.push(((user + system) * 1000) / taken);
-        nanoseconds.push(((performance.now() - startMs) * 1e6) / taken);
+        costs[FORMATS.indexOf(format)]!.add(
+          ((user + system) * 1000) / taken,
+          (elapsedMs * 1e6) / taken,
+        );
       }
     } finally {
       await engine.close();
       scratch.discard(dataDirectory);
       scratch.discard(hotDirectory);
     }
-    const json = costs[0]!;
-    const shape = { unit: 'ns', higherIsBetter: false };
-    const against = (values: readonly number[]) => ({ name: 'json', value: median(values) });
-    for (const { format, cpuNanoseconds, nanoseconds } of costs) {
-      report({
-        metric: `${format.name}_cpu_per_event`,
-        value: median(cpuNanoseconds),
-        ...shape,
-        peer: against(json.cpuNanoseconds),
-      });
-      report({
-        metric: `${format.name}_per_event`,
-        value: median(nanoseconds),
-        ...shape,
-        peer: against(json.nanoseconds),
-      });
-    }
+    for (const cost of costs) cost.report(report, costs[0]!);
   },
 };
 

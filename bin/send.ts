@@ -164,6 +164,7 @@ async function sendBatch(
   }
 }
 
+/** The lines of a batch that was refused, unless it was for its key. */
 function placeOf(batch: LineBatch, status: number): string {
   if (status === 401) return '';
   return `lines ${batch.lines[0]!.number} to ${batch.lines.at(-1)!.number}: `;

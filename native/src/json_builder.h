@@ -16,19 +16,17 @@
 
 namespace tributary {
 
-// Copies `length` bytes in steps of a vector: up to 16 behind both ends are touched. Most texts are short,
-// and a call would cost more than the copy.
-inline void CopyShort(void* to, const void* from, size_t length) {
-  for (size_t at = 0; at < length; at += kVectorBytes) {
-    memcpy(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, kVectorBytes);
-  }
+// Copies one vector, and returns it.
+inline Bytes CopyBytes(char* to, const char* from) {
+  Bytes bytes = LoadBytes(from);
+  memcpy(to, &bytes, kVectorBytes);
+  return bytes;
 }
 
-// Copies two vectors.
-inline void CopyTwo(char* to, const char* from) {
-  Bytes first = LoadBytes(from), second = LoadBytes(from + kVectorBytes);
-  memcpy(to, &first, kVectorBytes);
-  memcpy(to + kVectorBytes, &second, kVectorBytes);
+// Copies `length` bytes in steps of a vector: up to 16 behind both ends are touched. Most texts are short,
+// and a call would cost more than the copy.
+inline void CopyShort(char* to, const char* from, size_t length) {
+  for (size_t at = 0; at < length; at += kVectorBytes) CopyBytes(to + at, from + at);
 }
 
 constexpr Bytes kPositions = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -36,31 +34,23 @@ constexpr Bytes kPositions = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 
 inline Lanes NeedsEscape(Bytes bytes) { return (bytes < 0x20) | (bytes == '"') | (bytes == '\\'); }
 
 // Copies a text and says whether nothing in it needs an escape. Up to 16 bytes behind both are touched.
-inline bool CopyPlain(char* to, const void* from, size_t length) {
+inline bool CopyPlain(char* to, const char* from, size_t length) {
   Lanes found = {};
-  Bytes bytes;
-  const char* text = static_cast<const char*>(from);
   for (; length > kVectorBytes; length -= kVectorBytes) {
-    memcpy(&bytes, text, kVectorBytes);
-    memcpy(to, &bytes, kVectorBytes);
-    found |= NeedsEscape(bytes);
-    text += kVectorBytes;
+    found |= NeedsEscape(CopyBytes(to, from));
+    from += kVectorBytes;
     to += kVectorBytes;
   }
-  memcpy(&bytes, text, kVectorBytes);
-  memcpy(to, &bytes, kVectorBytes);
-  found |= NeedsEscape(bytes) & (kPositions < static_cast<uint8_t>(length));
+  found |= NeedsEscape(CopyBytes(to, from)) & (kPositions < static_cast<uint8_t>(length));
   return !Any(found);
 }
 
 // Copies 32 bytes and finds what of the first `length` needs an escape.
 inline Lanes CopyPair(char* to, const char* from, size_t length) {
-  Bytes first = LoadBytes(from), second = LoadBytes(from + kVectorBytes);
-  memcpy(to, &first, kVectorBytes);
-  memcpy(to + kVectorBytes, &second, kVectorBytes);
   auto end = static_cast<uint8_t>(length);
   constexpr Bytes kLater = kPositions + kVectorBytes;
-  return (NeedsEscape(first) & (kPositions < end)) | (NeedsEscape(second) & (kLater < end));
+  return (NeedsEscape(CopyBytes(to, from)) & (kPositions < end)) |
+         (NeedsEscape(CopyBytes(to + kVectorBytes, from + kVectorBytes)) & (kLater < end));
 }
 
 // As CopyPlain(), of up to 64 bytes where 64 may be touched: how often a loop over them runs no processor foresees.

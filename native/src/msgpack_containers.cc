@@ -143,11 +143,7 @@ MsgpackParser::Outcome MsgpackParser::Member(size_t start, bool is_first, uint32
     return value;
   }
   size_t mark = outline_.Here();
-  outline_.Reserve();
-  uint32_t offset = static_cast<uint32_t>(start);
-  if (!is_first) outline_.Put(offset++);
-  outline_.Put(offset);
-  outline_.Put(TextLength() - 1);
+  outline_.Key(static_cast<uint32_t>(start), is_first, TextLength() - 1);
   bool is_inherited = IsInherited(string_);
   if (depth == 0) {
     has_batch_ = has_batch_ || IsBatch(string_);

@@ -33,7 +33,9 @@ class RecordKeys {
   // As MapKeys of msgpack_plain.h, but that the payload has no key here.
   PlainPlace Write(PlainPlace at) {
     if (field_->length > kTextBytesMax) return {};
-    CopyTwo(at.to, texts_ + field_->offset);
+    const char* text = texts_ + field_->offset;
+    CopyBytes(at.to, text);
+    CopyBytes(at.to + kVectorBytes, text + kVectorBytes);
     at.to += field_->length;
     field_++;
     return at;

@@ -20,7 +20,7 @@ class PayloadOutline {
     Reserve();
   }
   // Makes room for a member with its comma, key and colon, or for an element or the end. Called before
-  // each; Close() and Member() have room by themselves.
+  // each; Close(), Member() and Key() have room by themselves.
   void Reserve() {
     tokens_.SetLength(count_);
     partners_.SetLength(count_);
@@ -36,15 +36,17 @@ class PayloadOutline {
   // A member that begins at `start` with its comma, unless it is the first, and whose value is a scalar at `value`, or
   // an object up to `last` of which nobody walks the members.
   void Member(uint32_t start, bool is_first, uint32_t value, uint32_t last, bool is_object) {
-    Reserve();
-    uint32_t* next = tokens_.data() + count_;
-    *next = start;
-    next += !is_first;
-    *next++ = start + !is_first;
-    *next++ = value - 1;
-    *next++ = value;
-    count_ = static_cast<size_t>(next - tokens_.data());
+    Key(start, is_first, value - 1);
+    Put(value);
     if (is_object) CloseAt(count_ - 1, 0, last);
+  }
+  // The same up to its colon, which is at `colon`, with room for its value.
+  void Key(uint32_t start, bool is_first, uint32_t colon) {
+    Reserve();
+    tokens_.data()[count_] = start;
+    count_ += !is_first;
+    Put(start + !is_first);
+    Put(colon);
   }
   // The opening bracket of an object or array whose members follow. Returns what Close() takes.
   size_t Open(uint32_t offset) {

@@ -102,9 +102,8 @@ class StagerObject : public Napi::ObjectWrap<StagerObject> {
     wake_ = nullptr;
   }
 
-  // submit(codec, offset, length, receivedAtMicros, source, typeOfPath, sequence, hasSender,
-  // joinedRows): a range of
-  // the payloads, written in that Codec, and behind it the address it came from.
+  // submit(codec, offset, length, receivedAtMicros, source, typeOfPath, sequence, hasSender, joinedRows):
+  // a range of the payloads, written in that Codec, and behind it the address it came from.
   Napi::Value Submit(const Napi::CallbackInfo& info) {
     uint32_t offset = info[1].As<Napi::Number>().Uint32Value();
     uint32_t length = info[2].As<Napi::Number>().Uint32Value();
