@@ -1,37 +1,16 @@
 /**
- * Which column of a table is which field of an event, and the rows of a record batch as events in JSON.
- * docs/formats.md is the contract.
+ * The rows of a record batch as events in JSON. docs/formats.md is the contract.
  *
- * - A column named like a field of the tracking API, in its spelling or with underscores, is that field.
  * - `properties`, `traits`, `context` and `integrations` are objects: of a struct, a map, or text that is
  *   JSON. Text that is not is passed on as text, and the row is rejected for it like any other.
  * - Every other column is a member of `properties`. Null is a member that is not there.
  */
 import type { Data, RecordBatch } from '../storage/arrow.ts';
 import { memberName, writerOf } from './arrow-json.ts';
+import { fieldOf, OBJECT_FIELDS } from './event-fields.ts';
 import type { JsonWriter } from './json-writer.ts';
 import { type ObjectColumn, objectColumnOf } from './object-column.ts';
 
-export const OBJECT_FIELDS: ReadonlySet<string> = new Set([
-  'properties',
-  'traits',
-  'context',
-  'integrations',
-]);
-const FIELDS: ReadonlySet<string> = new Set([
-  ...OBJECT_FIELDS,
-  'type',
-  'event',
-  'name',
-  'messageId',
-  'userId',
-  'anonymousId',
-  'groupId',
-  'previousId',
-  'timestamp',
-  'originalTimestamp',
-  'sentAt',
-]);
 const COMMA = 0x2c;
 const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
@@ -64,12 +43,6 @@ export function eventWriterOf(batch: RecordBatch): WriteEvent {
     for (const write of members) write(out, row, false);
     out.byte(BRACE_CLOSE);
   };
-}
-
-/** `user_id` and `userId` are the field userId; undefined for a name that is no field. */
-export function fieldOf(name: string): string | undefined {
-  const camel = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  return FIELDS.has(camel) ? camel : undefined;
 }
 
 function memberWriter(name: string, data: Data): WriteMember {

@@ -18,11 +18,20 @@ import { BATCH_HEAD, BATCH_TAIL } from './joined-rows.ts';
 /** Text of the rows of one batch, and the most one row may have. */
 export const FILE_BATCH_BYTES_MAX = MIB;
 const HEADER_BYTES = 8;
-const SLOT_BYTES = BATCH_HEAD.length + FILE_BATCH_BYTES_MAX + BATCH_TAIL.length;
+/** What one batch has at most. */
+export const SLOT_BYTES = BATCH_HEAD.length + FILE_BATCH_BYTES_MAX + BATCH_TAIL.length;
 /** One is filled while the other is read. */
 const SLOTS = 2;
 /** Of the memory file. */
 export const BATCH_SLOTS_BYTES = SLOTS * SLOT_BYTES;
+
+/** Which import a file is of. */
+export interface FileImport {
+  /** Letters, digits, dots, dashes and underscores: part of the message ids. */
+  readonly importId: string;
+  /** The number of the file's first row. */
+  readonly firstRow: number;
+}
 
 export interface FileBatch {
   /** Valid until `LIMITS.importBatchesUnderWay` more are asked for. */

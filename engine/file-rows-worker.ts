@@ -30,6 +30,7 @@ import {
 } from './file-rows.ts';
 import { JsonWriter } from './json-writer.ts';
 import { nativeRowsOf } from './native-columns.ts';
+import { newNativeRows } from './native-rows.ts';
 
 const PRIORITY_LOWEST = 19;
 const EXIT_NO_MEMORY = 3;
@@ -46,7 +47,7 @@ async function writeBatches(
   importId: string,
   firstRow: number,
 ): Promise<void> {
-  const nativeRows = new native.ColumnRows();
+  const nativeRows = newNativeRows();
   const copyNative = (target: Uint8Array): void => nativeRows.copyText(target);
   const out = new JsonWriter();
   const slots = new MemoryFile(SLOTS_DESCRIPTOR);

@@ -1,6 +1,6 @@
 /**
- * The rows of an Arrow or Parquet file as batches of events, by a process of its own for each file
- * (file-rows-worker.ts): such a file may be made to break what reads it.
+ * The rows of an Arrow or Parquet file as batches of events: those of plain Arrow streams read here (arrow-rows.ts), all
+ * others by a process of its own for each file (file-rows-worker.ts), which such a file may be made to break.
  *
  * - The process has `LIMITS.importFileMemoryBytesMax` of memory and is killed when it makes no progress for
  *   `LIMITS.importStallMs` while somebody waits for it, and when its caller stops reading.
@@ -15,7 +15,8 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { observedPieces } from '../base/observed-pieces.ts';
 import { MemoryFile } from '../storage/memory-file.ts';
-import { BATCH_SLOTS_BYTES, batchesFrom, type FileBatch } from './file-batches.ts';
+import { batchesOfPlainArrow } from './arrow-rows.ts';
+import { BATCH_SLOTS_BYTES, batchesFrom, type FileBatch, type FileImport } from './file-batches.ts';
 
 export type FileFormat = 'arrow' | 'parquet';
 
@@ -40,13 +41,6 @@ const V8_FLAGS = [
 ];
 const LAST_WORDS_CHARACTERS_MAX = 500;
 
-export interface FileImport {
-  /** Letters, digits, dots, dashes and underscores: part of the message ids. */
-  readonly importId: string;
-  /** The number of the file's first row. */
-  readonly firstRow: number;
-}
-
 /**
  * @param pieces the file; read only as fast as the rows are.
  * @param memoryBytesMax RLIMIT_DATA of the process.
@@ -55,9 +49,25 @@ export interface FileImport {
  */
 export async function* batchesOfFile(
   format: FileFormat,
-  { importId, firstRow }: FileImport,
+  source: FileImport,
   pieces: AsyncIterable<Uint8Array>,
   memoryBytesMax: number = LIMITS.importFileMemoryBytesMax,
+): AsyncGenerator<FileBatch> {
+  if (format === 'parquet') {
+    yield* batchesOfProcess(format, source, pieces, memoryBytesMax);
+    return;
+  }
+  const rest = yield* batchesOfPlainArrow(source, pieces);
+  if (rest === undefined) return;
+  const { firstRow } = rest;
+  yield* batchesOfProcess(format, { ...source, firstRow }, rest.pieces, memoryBytesMax);
+}
+
+async function* batchesOfProcess(
+  format: FileFormat,
+  { importId, firstRow }: FileImport,
+  pieces: AsyncIterable<Uint8Array>,
+  memoryBytesMax: number,
 ): AsyncGenerator<FileBatch> {
   const slots = MemoryFile.create(BATCH_SLOTS_BYTES);
   const worker = startWorker([format, String(memoryBytesMax), importId, String(firstRow)], slots);

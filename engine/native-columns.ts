@@ -2,18 +2,9 @@
  * The columns of a record batch as the native writer of rows takes them: of the types that most files
  * consist of. What it does not take is written by event-columns.ts, which knows every type.
  */
-import {
-  COLUMN_KINDS,
-  COLUMN_ROLES,
-  type NativeColumn,
-  type NativeColumnRows,
-  native,
-} from '../native/index.ts';
+import type { NativeColumn, NativeColumnRows } from '../native/index.ts';
 import { type Data, DataType, type RecordBatch, TimeUnit } from '../storage/arrow.ts';
-import { fieldOf, OBJECT_FIELDS } from './event-columns.ts';
-
-type Kind = (typeof COLUMN_KINDS)[number];
-type Role = (typeof COLUMN_ROLES)[number];
+import { keyOf, kindOf, newNativeRows, placeOf } from './native-rows.ts';
 
 const TICKS_PER_SECOND = {
   [TimeUnit.SECOND]: 1,
@@ -31,7 +22,7 @@ const ROWS_MAX = 2 ** 31 - 1;
  */
 export function nativeRowsOf(
   batch: RecordBatch,
-  rows: NativeColumnRows = new native.ColumnRows(),
+  rows: NativeColumnRows = newNativeRows(),
 ): NativeColumnRows | undefined {
   const { numRows } = batch;
   if (!(numRows >= 0 && numRows <= ROWS_MAX)) throw new RangeError(`a batch of ${numRows} rows`);
@@ -39,29 +30,24 @@ export function nativeRowsOf(
   for (const [index, { name }] of batch.schema.fields.entries()) {
     const data = batch.data.children[index];
     if (data === undefined) throw new RangeError(`column ${name} has no values`);
-    const field = fieldOf(name);
-    const column = columnOf(field ?? name, data);
+    const column = columnOf(data);
     if (column === undefined) return undefined;
-    columns.push({ ...column, role: COLUMN_ROLES.indexOf(roleOf(field)) });
+    columns.push({ ...column, ...placeOf(name) });
   }
   const failure = rows.attach(columns, numRows);
   if (failure !== '') throw new RangeError(failure);
   return rows;
 }
 
-function roleOf(field: string | undefined): Role {
-  if (field === undefined) return 'property';
-  if (field === 'properties') return 'properties';
-  return OBJECT_FIELDS.has(field) ? 'object' : 'field';
-}
+/** Without its key. */
+type NamelessColumn = Omit<NativeColumn, 'key'>;
 
-function columnOf(name: string, data: Data): NativeColumn | undefined {
+function columnOf(data: Data): NamelessColumn | undefined {
   const values = valuesOf(data);
   if (values === undefined) return undefined;
   const { nullBitmap, nullCount, offset } = data;
   const hasNulls = nullCount !== 0 && nullBitmap !== undefined && nullBitmap.length > 0;
   return {
-    key: `${JSON.stringify(name)}:`,
     firstBit: offset,
     validity: hasNulls ? nullBitmap : undefined,
     ...values,
@@ -69,34 +55,34 @@ function columnOf(name: string, data: Data): NativeColumn | undefined {
 }
 
 /** What is particular to the type. */
-function valuesOf(data: Data): Omit<NativeColumn, 'key'> | undefined {
+function valuesOf(data: Data): NamelessColumn | undefined {
   const { type, values } = data;
-  if (DataType.isNull(type)) return { kind: kind('null') };
+  if (DataType.isNull(type)) return { kind: kindOf('null') };
   if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return textOf(data);
   if (DataType.isDictionary(type)) return dictionaryOf(data);
   if (DataType.isInt(type)) {
     const valueBytes = (values as NodeJS.TypedArray).BYTES_PER_ELEMENT;
-    return { kind: kind('integer'), values, valueBytes, isSigned: type.isSigned };
+    return { kind: kindOf('integer'), values, valueBytes, isSigned: type.isSigned };
   }
   // Precision 0 is a half: 16 bits.
   if (DataType.isFloat(type) && type.precision > 0) {
-    return { kind: kind('float'), values, valueBytes: type.precision === 1 ? 4 : 8 };
+    return { kind: kindOf('float'), values, valueBytes: type.precision === 1 ? 4 : 8 };
   }
-  if (DataType.isBool(type)) return { kind: kind('boolean'), values };
+  if (DataType.isBool(type)) return { kind: kindOf('boolean'), values };
   if (DataType.isTimestamp(type)) {
     const ticksPerSecond = TICKS_PER_SECOND[type.unit];
-    return { kind: kind('timestamp'), values, valueBytes: 8, isSigned: true, ticksPerSecond };
+    return { kind: kindOf('timestamp'), values, valueBytes: 8, isSigned: true, ticksPerSecond };
   }
   return DataType.isStruct(type) ? structOf(data) : undefined;
 }
 
-function textOf({ values, valueOffsets }: Data): Omit<NativeColumn, 'key'> {
+function textOf({ values, valueOffsets }: Data): NamelessColumn {
   const offsets = valueOffsets as NodeJS.TypedArray;
-  return { kind: kind('text'), values, offsets, valueBytes: offsets.BYTES_PER_ELEMENT };
+  return { kind: kindOf('text'), values, offsets, valueBytes: offsets.BYTES_PER_ELEMENT };
 }
 
 /** Of texts without nulls in one piece, whose positions cannot be negative once they are checked. */
-function dictionaryOf(data: Data): Omit<NativeColumn, 'key'> | undefined {
+function dictionaryOf(data: Data): NamelessColumn | undefined {
   const chunks = data.dictionary?.data ?? [];
   const [texts] = chunks;
   if (chunks.length !== 1 || texts === undefined || texts.nullCount !== 0) return undefined;
@@ -110,19 +96,15 @@ function dictionaryOf(data: Data): Omit<NativeColumn, 'key'> | undefined {
   };
 }
 
-function structOf(data: Data): Omit<NativeColumn, 'key'> | undefined {
+function structOf(data: Data): NamelessColumn | undefined {
   const fields = DataType.isStruct(data.type) ? data.type.children : [];
   const children: NativeColumn[] = [];
   for (const [index, { name }] of fields.entries()) {
     const child = data.children[index];
     if (child === undefined) throw new RangeError('a nested column has no values');
-    const column = columnOf(name, child);
+    const column = columnOf(child);
     if (column === undefined) return undefined;
-    children.push(column);
+    children.push({ ...column, key: keyOf(name) });
   }
-  return { kind: kind('struct'), children };
-}
-
-function kind(name: Kind): number {
-  return COLUMN_KINDS.indexOf(name);
+  return { kind: kindOf('struct'), children };
 }

@@ -104,6 +104,7 @@ export const COLUMN_KINDS = [
   'timestamp',
   'struct',
 ] as const;
+export type ColumnKind = (typeof COLUMN_KINDS)[number];
 /** Positions are those of ColumnRole in column_rows.h. */
 export const COLUMN_ROLES = ['field', 'object', 'properties', 'property'] as const;
 
@@ -431,7 +432,10 @@ export interface NativeAddon {
   shortenTurns(micros: number): boolean;
 
   readonly Decoder: new (limits: DecoderLimits) => NativeDecoder;
-  readonly ColumnRows: new () => NativeColumnRows;
+  /** A row longer than `rowBytesMax` is cut off behind that. */
+  readonly ColumnRows: new (
+    rowBytesMax: number,
+  ) => NativeColumnRows;
   readonly MsgpackRecords: new () => NativeMsgpackRecords;
   readonly MsgpackTranscoder: new (limits: MsgpackLimits) => NativeMsgpackTranscoder;
   readonly IdentifierIndex: new (

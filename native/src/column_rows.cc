@@ -1,5 +1,6 @@
 #include "column_rows.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -128,6 +129,7 @@ uint32_t ColumnRows::Write(uint32_t first, const std::string& id_prefix, uint64_
   uint32_t written = 0;
   for (uint32_t row = first; row < rows_ && written < rows_max; row++, written++) {
     size_t start = out_.length();
+    row_end_max_ = start + row_bytes_max_;
     if (written > 0) out_.Put(',');
     out_.Append("{\"messageId\":\"", 14);
     out_.Append(id_prefix.data(), id_prefix.size());
@@ -147,6 +149,7 @@ uint32_t ColumnRows::Write(uint32_t first, const std::string& id_prefix, uint64_
 // Behind the message id: each member has its comma.
 void ColumnRows::Row(uint32_t row) {
   for (const RowColumn& column : columns_) {
+    if (IsCut()) return;
     switch (column.role) {
       case ColumnRole::kField:
         if (IsNull(column, row)) break;
@@ -209,6 +212,7 @@ void ColumnRows::Properties(uint32_t row) {
   }
   is_first = out_.length() == start;
   for (const RowColumn& column : columns_) {
+    if (IsCut()) break;
     if (column.role != ColumnRole::kProperty || IsNull(column, row)) continue;
     Key(column.key, is_first);
     Value(column, row);
@@ -219,6 +223,7 @@ void ColumnRows::Properties(uint32_t row) {
 
 void ColumnRows::Members(const RowColumn& column, uint32_t row, bool is_first) {
   for (const RowColumn& child : column.children) {
+    if (IsCut()) return;
     if (IsNull(child, row)) continue;
     Key(child.key, is_first);
     Value(child, row);
@@ -270,7 +275,9 @@ Slice ColumnRows::TextAt(const RowColumn& column, uint32_t row) const {
   if (column.indices.data != nullptr) at = UnsignedAt(column.indices, column.index_bytes, row);
   uint64_t start = UnsignedAt(column.offsets, column.value_bytes, at);
   uint64_t end = UnsignedAt(column.offsets, column.value_bytes, at + 1);
-  return {reinterpret_cast<const char*>(column.values.data) + start, end - start};
+  // One byte too many: as JSON it is no shorter.
+  uint64_t length = std::min<uint64_t>(end - start, row_bytes_max_ + 1);
+  return {reinterpret_cast<const char*>(column.values.data) + start, length};
 }
 
 // The builder reads a vector beyond the end of a text: near the end of the column a copy is written.
@@ -318,6 +325,7 @@ void ColumnRows::Timestamp(const RowColumn& column, uint32_t row) {
 
 ColumnRows::ObjectText ColumnRows::ReadObject(const Slice& text, const Buffer& within,
                                               Slice* members) {
+  if (text.length > row_bytes_max_) return ObjectText::kOther;
   const char* json = text.data;
   size_t left = within.length - static_cast<size_t>(reinterpret_cast<const uint8_t*>(json) - within.data);
   if (left < text.length + simdjson::SIMDJSON_PADDING) {

@@ -50,7 +50,9 @@ struct RowColumn {
 
 class ColumnRows {
  public:
-  ColumnRows() {
+  // A row whose text is longer than `row_bytes_max` is cut off behind that, so that no more of it is made: columns may
+  // share what they hold.
+  explicit ColumnRows(size_t row_bytes_max) : row_bytes_max_(row_bytes_max) {
     if (parser_.allocate(64 * 1024, kObjectDepthMax)) abort();  // out of memory
   }
 
@@ -66,6 +68,8 @@ class ColumnRows {
 
  private:
   bool IsNull(const RowColumn& column, uint32_t row) const;
+  // Whether the row at hand is too long.
+  bool IsCut() const { return out_.length() > row_end_max_; }
   void Row(uint32_t row);
   void Value(const RowColumn& column, uint32_t row);
   void Text(const Slice& text, const Buffer& within);
@@ -84,6 +88,8 @@ class ColumnRows {
   // The verdict of simdjson's own parser.
   ObjectText Judge(const char* json, uint32_t length);
 
+  const size_t row_bytes_max_;
+  size_t row_end_max_ = 0;  // of the row at hand, in the text
   std::vector<RowColumn> columns_;
   const RowColumn* properties_ = nullptr;
   bool has_properties_ = false;

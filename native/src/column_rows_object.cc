@@ -18,8 +18,9 @@ class ColumnRowsObject : public Napi::ObjectWrap<ColumnRowsObject> {
                         InstanceAccessor<&ColumnRowsObject::TextBytes>("textBytes")});
   }
 
+  // new ColumnRows(rowBytesMax)
   explicit ColumnRowsObject(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<ColumnRowsObject>(info) {}
+      : Napi::ObjectWrap<ColumnRowsObject>(info), rows_(info[0].As<Napi::Number>().Uint32Value()) {}
 
  private:
   static Buffer BufferOf(const Napi::Object& column, const char* name) {

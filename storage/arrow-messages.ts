@@ -1,0 +1,84 @@
+/** The messages of an Arrow stream, one after the other, as they come in pieces. */
+import type { PieceReader } from '../base/piece-reader.ts';
+import { KIB, MIB } from '../base/units.ts';
+import { type ArrowRecords, type ArrowSchema, readArrowMetadata } from './arrow-metadata.ts';
+
+export interface RecordsMessage {
+  readonly kind: 'records';
+  readonly records: ArrowRecords;
+  /** Valid until the next message. */
+  readonly body: Uint8Array;
+}
+
+export type ArrowMessage =
+  | { readonly kind: 'schema'; readonly schema: ArrowSchema }
+  | RecordsMessage
+  /** The mark at the end of a stream. */
+  | { readonly kind: 'end' }
+  /** Where the source ends between two messages. */
+  | { readonly kind: 'nothing' }
+  /** What is not plain, too large or cut off. */
+  | { readonly kind: 'other' };
+
+/** Before each message: a mark, and how long its metadata is. */
+const PREFIX_BYTES = 8;
+const CONTINUATION_MARK = 0xffffffff;
+const METADATA_BYTES_MAX = 256 * KIB;
+/** Of one record batch, which is held whole. */
+const BODY_BYTES_MAX = 32 * MIB;
+
+export class ArrowMessages {
+  readonly #source: PieceReader;
+  #head = Buffer.allocUnsafe(KIB);
+  #headBytes = 0;
+  #body = Buffer.allocUnsafe(0);
+  #bodyBytes = 0;
+
+  constructor(source: PieceReader) {
+    this.#source = source;
+  }
+
+  /** The bytes that the last message was read from; valid until the next one. */
+  get lastRead(): [head: Buffer, body: Buffer] {
+    return [this.#head.subarray(0, this.#headBytes), this.#body.subarray(0, this.#bodyBytes)];
+  }
+
+  /** @throws what the source throws. */
+  async next(): Promise<ArrowMessage> {
+    this.#headBytes = 0;
+    this.#bodyBytes = 0;
+    if (!(await this.#readHead(PREFIX_BYTES))) {
+      return { kind: this.#headBytes === 0 ? 'nothing' : 'other' };
+    }
+    const metadataBytes = this.#head.readInt32LE(PREFIX_BYTES / 2);
+    if (this.#head.readUInt32LE(0) !== CONTINUATION_MARK) return { kind: 'other' };
+    if (metadataBytes === 0) return { kind: 'end' };
+    const isPlain = metadataBytes > 0 && metadataBytes <= METADATA_BYTES_MAX;
+    if (!isPlain || !(await this.#readHead(metadataBytes))) return { kind: 'other' };
+    const metadata = readArrowMetadata(this.#head.subarray(PREFIX_BYTES, this.#headBytes));
+    if (metadata === undefined || !(await this.#readBody(metadata.bodyBytes)))
+      return { kind: 'other' };
+    if (metadata.header === 'schema') return { kind: 'schema', schema: metadata };
+    return { kind: 'records', records: metadata, body: this.#body.subarray(0, this.#bodyBytes) };
+  }
+
+  /** Reads so much more of what is before a body. @returns whether there was. */
+  async #readHead(bytes: number): Promise<boolean> {
+    const end = this.#headBytes + bytes;
+    if (end > this.#head.length) {
+      const larger = Buffer.allocUnsafe(end);
+      this.#head.copy(larger);
+      this.#head = larger;
+    }
+    const read = await this.#source.fill(this.#head.subarray(this.#headBytes, end));
+    this.#headBytes += read.length;
+    return this.#headBytes === end;
+  }
+
+  async #readBody(bytes: number): Promise<boolean> {
+    if (bytes > BODY_BYTES_MAX) return false;
+    if (bytes > this.#body.length) this.#body = Buffer.allocUnsafeSlow(bytes);
+    this.#bodyBytes = (await this.#source.fill(this.#body.subarray(0, bytes))).length;
+    return this.#bodyBytes === bytes;
+  }
+}
