@@ -77,7 +77,8 @@ export class ArrowMessages {
 
   async #readBody(bytes: number): Promise<boolean> {
     if (bytes > BODY_BYTES_MAX) return false;
-    if (bytes > this.#body.length) this.#body = Buffer.allocUnsafeSlow(bytes);
+    // The next ones may be a little longer.
+    if (bytes > this.#body.length) this.#body = Buffer.allocUnsafeSlow(bytes + (bytes >> 2));
     this.#bodyBytes = (await this.#source.fill(this.#body.subarray(0, bytes))).length;
     return this.#bodyBytes === bytes;
   }
