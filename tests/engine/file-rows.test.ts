@@ -77,6 +77,21 @@ test('streams of Arrow one behind the other are read to the last, and their rows
   assert.equal(await codeOf('arrow', withGarbage), 'TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED');
 });
 
+test('what is not plain goes on in the process, from its row', async () => {
+  const users = column(new arrow.Utf8(), ['a', 'b']);
+  const day = column(new arrow.DateDay(), [new Date('2026-03-01'), null]);
+  const plain = fileOf('arrow', new arrow.Table({ userId: users }));
+  const other = fileOf('arrow', new arrow.Table({ userId: users, day }));
+  const texts = await textOf('arrow', Buffer.concat([plain, other]), 100);
+  const rows = texts.flatMap((text) => (JSON.parse(text) as { batch: object[] }).batch);
+  assert.deepEqual(rows, [
+    { messageId: 'import-x-5', userId: 'a' },
+    { messageId: 'import-x-6', userId: 'b' },
+    { messageId: 'import-x-7', userId: 'a', properties: { day: '2026-03-01' } },
+    { messageId: 'import-x-8', userId: 'b', properties: {} },
+  ]);
+});
+
 test('a body without a schema, and a file without its end, are told to be damaged', async () => {
   const table = new arrow.Table({ userId: column(new arrow.Utf8(), ['a', 'b']) });
   const file = arrow.tableToIPC(table, 'file');
