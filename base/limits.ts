@@ -40,11 +40,11 @@ export const LIMITS = Object.freeze({
   gzipRatioMax: 100,
   /** How many times larger than a compressed import its rows may be, counted beyond the first 16 MiB. */
   importRatioMax: 1000,
-  /** Rows of one batch of an import: as many as are decoded while as many others are written. Not of Arrow and Parquet. */
+  /** Rows of one batch of an import: as many as are decoded while as many others are written. Not of files that a process reads. */
   importBatchRowsMax: 512,
   /** Batches of one import under way at once: one is decoded while another is written, and the next is cut. */
   importBatchesUnderWay: 4,
-  /** Arrow and Parquet files read at once; each has a process of its own. */
+  /** Arrow and Parquet files read at once; each has a process of its own, unless it is a plain Arrow stream. */
   importFilesMax: 2,
   /** Memory of such a process, bytes (RLIMIT_DATA). A Parquet file is held in it whole. */
   importFileMemoryBytesMax: 2 * GIB,

@@ -9,19 +9,19 @@
  * verdict (file-rows.ts).
  */
 import { BufferRing } from '../base/buffer-ring.ts';
-import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { PieceReader } from '../base/piece-reader.ts';
 import type { NativeColumn, NativeColumnRows } from '../native/index.ts';
 import { ArrowMessages, type RecordsMessage } from '../storage/arrow-messages.ts';
 import type { ArrowField, ArrowRecords } from '../storage/arrow-metadata.ts';
 import {
+  batchOfText,
   FILE_BATCH_BYTES_MAX,
   type FileBatch,
   type FileImport,
+  rowTooLarge,
   SLOT_BYTES,
 } from './file-batches.ts';
-import { BATCH_HEAD, BATCH_TAIL } from './joined-rows.ts';
 import { keyOf, kindOf, newNativeRows, placeOf } from './native-rows.ts';
 
 /** What is not plain of a stream: from its schema on, without the rows before, of which the next has this number. */
@@ -101,23 +101,15 @@ class RowWriter {
         FILE_BATCH_BYTES_MAX,
         importBatchRowsMax,
       );
-      if (this.#native.textBytes > FILE_BATCH_BYTES_MAX) {
-        const details = { row: this.nextRow, limitBytes: FILE_BATCH_BYTES_MAX };
-        throw new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE', details);
-      }
-      const bytes = this.#copyBatch();
+      const { textBytes } = this.#native;
+      if (textBytes > FILE_BATCH_BYTES_MAX) throw rowTooLarge(this.nextRow);
+      const copyText = (target: Uint8Array): void => this.#native.copyText(target);
+      const bytes = batchOfText(this.#buffers.spare, textBytes, copyText);
+      this.#buffers.keep();
       row += rows;
       this.nextRow += rows;
       yield { bytes, rows };
     }
-  }
-
-  #copyBatch(): Buffer {
-    const target = this.#buffers.spare;
-    this.#buffers.keep();
-    const end = BATCH_HEAD.copy(target) + this.#native.textBytes;
-    this.#native.copyText(target.subarray(BATCH_HEAD.length, end));
-    return target.subarray(0, end + BATCH_TAIL.copy(target, end));
   }
 }
 

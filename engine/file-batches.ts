@@ -39,6 +39,28 @@ export interface FileBatch {
   readonly rows: number;
 }
 
+/**
+ * Puts what stands around rows around their text, which `copyText` writes. @returns the batch, a part of `target`, which
+ * has room for it.
+ */
+export function batchOfText(
+  target: Buffer,
+  textBytes: number,
+  copyText: (target: Uint8Array) => void,
+): Buffer {
+  const end = BATCH_HEAD.copy(target) + textBytes;
+  copyText(target.subarray(BATCH_HEAD.length, end));
+  return target.subarray(0, end + BATCH_TAIL.copy(target, end));
+}
+
+/** @param row its number. */
+export function rowTooLarge(row: number): TributaryError {
+  return new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE', {
+    row,
+    limitBytes: FILE_BATCH_BYTES_MAX,
+  });
+}
+
 /** The writer's ends. */
 export interface BatchOutlet {
   /** Writes to the memory file. */
@@ -56,7 +78,6 @@ export class BatchWriter {
 
   constructor(outlet: BatchOutlet) {
     this.#outlet = outlet;
-    BATCH_HEAD.copy(this.#batch);
   }
 
   /**
@@ -66,13 +87,10 @@ export class BatchWriter {
    */
   write(rows: number, textBytes: number, copyText: (target: Uint8Array) => void): void {
     if (this.#batches >= SLOTS) this.#outlet.awaitSlot();
-    const end = BATCH_HEAD.length + textBytes;
-    const bytes = end + BATCH_TAIL.length;
+    const bytes = BATCH_HEAD.length + textBytes + BATCH_TAIL.length;
     if (bytes <= SLOT_BYTES) {
-      copyText(this.#batch.subarray(BATCH_HEAD.length, end));
-      BATCH_TAIL.copy(this.#batch, end);
       const position = (this.#batches % SLOTS) * SLOT_BYTES;
-      this.#outlet.write(position, this.#batch.subarray(0, bytes));
+      this.#outlet.write(position, batchOfText(this.#batch, textBytes, copyText));
     }
     this.#header.writeUInt32LE(bytes, 0);
     this.#header.writeUInt32LE(rows, 4);
@@ -133,12 +151,7 @@ function checkedBytes(header: Buffer, format: string, row: number): number {
   const bytes = header.readUInt32LE(0);
   const rows = header.readUInt32LE(4);
   const isTooLarge = bytes > SLOT_BYTES;
-  if (isTooLarge && rows === 1) {
-    throw new TributaryError('TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE', {
-      row,
-      limitBytes: FILE_BATCH_BYTES_MAX,
-    });
-  }
+  if (isTooLarge && rows === 1) throw rowTooLarge(row);
   if (isTooLarge || rows === 0 || rows > LIMITS.batchEventsMax) throw outsideLimits(format);
   return bytes;
 }

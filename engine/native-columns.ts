@@ -3,15 +3,9 @@
  * consist of. What it does not take is written by event-columns.ts, which knows every type.
  */
 import type { NativeColumn, NativeColumnRows } from '../native/index.ts';
-import { type Data, DataType, type RecordBatch, TimeUnit } from '../storage/arrow.ts';
+import { type Data, DataType, type RecordBatch } from '../storage/arrow.ts';
+import { TICKS_PER_SECOND } from '../storage/arrow-metadata.ts';
 import { keyOf, kindOf, newNativeRows, placeOf } from './native-rows.ts';
-
-const TICKS_PER_SECOND = {
-  [TimeUnit.SECOND]: 1,
-  [TimeUnit.MILLISECOND]: 1000,
-  [TimeUnit.MICROSECOND]: 1_000_000,
-  [TimeUnit.NANOSECOND]: 1_000_000_000,
-} as const;
 
 /** Arrow's own recommendation for the length of an array, and what fits a word of ours. */
 const ROWS_MAX = 2 ** 31 - 1;

@@ -6,7 +6,7 @@
  *   client's socket.
  * - A batch that is refused for load is tried again for {@link RETRIES_MAX} seconds, once those before it are
  *   stored; everything else ends the import. What was stored stays, and the answer says which row to go on from.
- * - Arrow and Parquet are read by processes of their own, `LIMITS.importFilesMax` at once.
+ * - Of Arrow and Parquet, which may need processes of their own, there are `LIMITS.importFilesMax` at once.
  * - An import takes {@link MEMORY_BYTES} of the budget of bytes in flight, whatever its length.
  */
 import type { Clock } from '../base/clock.ts';

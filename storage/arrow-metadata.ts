@@ -70,7 +70,7 @@ const TYPE = {
 /** By Arrow's Precision; a half is not plain. */
 const FLOAT_BYTES = [undefined, 4, 8];
 /** By Arrow's TimeUnit. */
-const TICKS_PER_SECOND = [1, 1000, 1_000_000, 1_000_000_000];
+export const TICKS_PER_SECOND = [1, 1000, 1_000_000, 1_000_000_000];
 const INT_BITS: readonly number[] = [8, 16, 32, 64];
 
 /** What is no plain message. */

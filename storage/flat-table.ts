@@ -79,8 +79,11 @@ export class FlatTable {
     return { at: first, length };
   }
 
-  tables(slot: number): IterableIterator<FlatTable> {
-    return this.#tables(this.vector(slot, OFFSET_BYTES));
+  *tables(slot: number): IterableIterator<FlatTable> {
+    const { at, length } = this.vector(slot, OFFSET_BYTES);
+    for (let index = 0; index < length; index += 1) {
+      yield new FlatTable(this.#view, this.#follow(at + index * OFFSET_BYTES));
+    }
   }
 
   /** Invalid UTF-8 is replaced. */
@@ -88,12 +91,6 @@ export class FlatTable {
     const { at, length } = this.vector(slot, 1);
     const { buffer, byteOffset } = this.#view;
     return Buffer.from(buffer, byteOffset + at, length).toString('utf8');
-  }
-
-  *#tables({ at, length }: FlatVector): IterableIterator<FlatTable> {
-    for (let index = 0; index < length; index += 1) {
-      yield new FlatTable(this.#view, this.#follow(at + index * OFFSET_BYTES));
-    }
   }
 
   #follow(at: number): number {
