@@ -47,6 +47,8 @@ export interface ArrowRecords {
 
 /** Of a schema, those within structs counted. */
 const FIELDS_MAX = 1024;
+/** Fields may share a name, which is made a text for each of them. */
+const NAME_CHARACTERS_MAX = 1024;
 /** Nothing that a plain message has is larger. */
 const COUNT_MAX = 2 ** 31 - 1;
 const PAIR_BYTES = 16;
@@ -123,9 +125,11 @@ function fieldOf(
 ): ArrowField {
   const type = field.table(3);
   const isOfDictionary = field.table(4) !== undefined;
-  if (type === undefined || isOfDictionary) throw new NotPlain();
+  const name = field.text(0);
+  if (type === undefined || isOfDictionary || name.length > NAME_CHARACTERS_MAX)
+    throw new NotPlain();
   const children = fieldsOf(field, 5);
-  const plain = { name: field.text(0), valueBytes: 0, isSigned: true, ticksPerSecond: 0, children };
+  const plain = { name, valueBytes: 0, isSigned: true, ticksPerSecond: 0, children };
   switch (field.int8(2)) {
     case TYPE.null:
       return { ...plain, kind: 'null' };
