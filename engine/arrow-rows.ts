@@ -9,8 +9,8 @@
  * verdict (file-rows.ts).
  */
 import { BufferRing } from '../base/buffer-ring.ts';
+import { ByteReader } from '../base/byte-reader.ts';
 import { LIMITS } from '../base/limits.ts';
-import { PieceReader } from '../base/piece-reader.ts';
 import type { NativeColumn, NativeColumnRows } from '../native/index.ts';
 import { ArrowMessages, type RecordsMessage } from '../storage/arrow-messages.ts';
 import type { ArrowField, ArrowRecords } from '../storage/arrow-metadata.ts';
@@ -38,7 +38,7 @@ export async function* batchesOfPlainArrow(
   source: FileImport,
   pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<FileBatch, ArrowRest | undefined> {
-  const reader = new PieceReader(pieces);
+  const reader = new ByteReader(pieces);
   const messages = new ArrowMessages(reader);
   const writer = new RowWriter(source);
   let schema: { readonly fields: readonly ArrowField[]; readonly bytes: Buffer } | undefined;

@@ -8,12 +8,13 @@
  *   than a piece and a batch.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { Readable, type Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { observedPieces } from '../base/observed-pieces.ts';
+import { streamOf } from '../base/piece-stream.ts';
 import { MemoryFile } from '../storage/memory-file.ts';
 import { batchesOfPlainArrow } from './arrow-rows.ts';
 import { BATCH_SLOTS_BYTES, batchesFrom, type FileBatch, type FileImport } from './file-batches.ts';
@@ -156,7 +157,7 @@ async function feed(
     },
   });
   try {
-    await pipeline(Readable.from(observed), worker.stdin!);
+    await pipeline(streamOf(observed), worker.stdin!);
   } catch {
     if (failure !== undefined) worker.kill('SIGKILL');
   }

@@ -3,6 +3,9 @@
  *
  * While nobody waits for a piece the socket is not read, so that the client's own buffers fill and it
  * waits. The library may hand over what it had read already: that is held, a few pieces at most.
+ *
+ * A piece is valid until the next one is asked for: its memory is used again. Made anew for each, half a mebibyte at a
+ * time, it kept the garbage collector's threads busy.
  */
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -11,6 +14,9 @@ import type { HttpExchange } from './http-exchange.ts';
 /** The server library cuts a connection that sends nothing for 10 s, unless it is paused and resumed. */
 const KEEP_ALIVE_MS = 4000;
 
+/** One is filled while another is read. */
+const SPARE_PIECES = 2;
+
 /** The client went away before its body was complete: nobody is left to be told. */
 export class BodyCutError extends Error {
   override readonly name = 'BodyCutError';
@@ -18,7 +24,9 @@ export class BodyCutError extends Error {
 
 export class ImportBody implements AsyncIterableIterator<Uint8Array> {
   readonly #exchange: HttpExchange;
-  readonly #held: Uint8Array[] = [];
+  readonly #held: Buffer[] = [];
+  readonly #memory = new PieceMemory();
+  #handedOut: Buffer | undefined;
   #isComplete = false;
   #isDropped = false;
   #isPaused = false;
@@ -33,7 +41,7 @@ export class ImportBody implements AsyncIterableIterator<Uint8Array> {
     exchange.onOver(() => clearInterval(keepAlive));
     exchange.response.onData((buffer, isLast) => {
       if (this.#isDropped) return;
-      this.#held.push(copyOf(buffer));
+      this.#held.push(this.#memory.copyOf(buffer));
       this.#isComplete = isLast;
       if (!isLast && this.#wake === undefined) this.#pause();
       this.#wakeUp();
@@ -46,8 +54,10 @@ export class ImportBody implements AsyncIterableIterator<Uint8Array> {
 
   /** @throws BodyCutError, TRIBUTARY_INGEST_IMPORT_STALLED */
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.#takeBack();
     for (;;) {
       const piece = this.#held.shift();
+      this.#handedOut = piece;
       if (piece !== undefined) return { done: false, value: piece };
       if (this.#exchange.over) throw new BodyCutError();
       if (this.#isComplete) return this.#end();
@@ -60,6 +70,11 @@ export class ImportBody implements AsyncIterableIterator<Uint8Array> {
     this.#isDropped = true;
     this.#held.length = 0;
     return this.#end();
+  }
+
+  #takeBack(): void {
+    if (this.#handedOut !== undefined) this.#memory.takeBack(this.#handedOut);
+    this.#handedOut = undefined;
   }
 
   /** The socket is read again: the connection has more requests. */
@@ -106,9 +121,20 @@ export class ImportBody implements AsyncIterableIterator<Uint8Array> {
   }
 }
 
-/** In memory that is not cleared before: for pieces of half a mebibyte that took longer than copying. */
-function copyOf(piece: ArrayBuffer): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(piece.byteLength);
-  copy.set(new Uint8Array(piece));
-  return copy;
+/** Copies of pieces, in memory that was taken back where there is some: not cleared, which takes longer than copying. */
+class PieceMemory {
+  readonly #spare: Buffer[] = [];
+
+  copyOf(piece: ArrayBuffer): Buffer {
+    const memory = this.#spare.pop();
+    const isEnough = memory !== undefined && memory.buffer.byteLength >= piece.byteLength;
+    const { buffer } = isEnough ? memory : Buffer.allocUnsafeSlow(piece.byteLength);
+    const copy = Buffer.from(buffer, 0, piece.byteLength);
+    copy.set(new Uint8Array(piece));
+    return copy;
+  }
+
+  takeBack(copy: Buffer): void {
+    if (this.#spare.length < SPARE_PIECES) this.#spare.push(copy);
+  }
 }

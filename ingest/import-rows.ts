@@ -19,7 +19,7 @@ export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 /** Rows of repeated values take next to nothing in a file: below this nobody is asked about it. */
 const RATIO_FREE_BYTES = 16 * MIB;
 
-/** Whether a format is read by a process of its own. */
+/** Whether a format may be read by a process of its own. */
 export function isFileFormat(format: ImportFormat): format is FileFormat {
   return format === 'arrow' || format === 'parquet';
 }
@@ -41,7 +41,7 @@ export interface ImportBatches {
 }
 
 /**
- * @param body ends its iteration when the client has sent all of it.
+ * @param body ends its iteration when the client has sent all of it. A piece may be overwritten once the next one is asked for.
  * @throws TributaryError TRIBUTARY_INGEST_ENCODING_*, TRIBUTARY_INGEST_IMPORT_*, and what `body` throws.
  */
 export function batchesOfImport(

@@ -8,12 +8,13 @@
  * - Output is at most `outputBytesMax`, and at most `LIMITS.gzipRatioMax` times the input beyond the
  *   first 64 KiB (small bodies of repeated text are honest at any ratio).
  */
-import { Readable, type Transform } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { observedPieces } from '../base/observed-pieces.ts';
+import { streamOf } from '../base/piece-stream.ts';
 import { KIB } from '../base/units.ts';
 import { type ByteBudget, inFlightFull } from './byte-budget.ts';
 
@@ -104,7 +105,7 @@ export async function* inflatePieces(
   let outputBytes = 0;
   try {
     // Its failure is that of the decompressor, which is read below.
-    pipeline(Readable.from(prepend(head, input)), decompressor).catch(() => {});
+    pipeline(streamOf(prepend(head, input)), decompressor).catch(() => {});
     for await (const piece of decompressor as AsyncIterable<Buffer>) {
       outputBytes += piece.length;
       if (outputBytes > FREE_BYTES + inputBytes * LIMITS.gzipRatioMax) {

@@ -1,5 +1,5 @@
 /** The messages of an Arrow stream, one after the other, as they come in pieces. */
-import type { PieceReader } from '../base/piece-reader.ts';
+import type { ByteReader } from '../base/byte-reader.ts';
 import { KIB, MIB } from '../base/units.ts';
 import { type ArrowRecords, type ArrowSchema, readArrowMetadata } from './arrow-metadata.ts';
 
@@ -28,13 +28,13 @@ const METADATA_BYTES_MAX = 256 * KIB;
 const BODY_BYTES_MAX = 32 * MIB;
 
 export class ArrowMessages {
-  readonly #source: PieceReader;
+  readonly #source: ByteReader;
   #head = Buffer.allocUnsafe(KIB);
   #headBytes = 0;
   #body = Buffer.allocUnsafe(0);
   #bodyBytes = 0;
 
-  constructor(source: PieceReader) {
+  constructor(source: ByteReader) {
     this.#source = source;
   }
 

@@ -1,5 +1,5 @@
-/** Reads a source of pieces by the bytes that a format asks for, and gives back what is left. */
-export class PieceReader {
+/** Reads a source of pieces by the bytes that a format asks for, and gives back what is left. Of pieces it holds the last. */
+export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
   #piece: Uint8Array = new Uint8Array(0);
   #at = 0;
