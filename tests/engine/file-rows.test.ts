@@ -92,6 +92,44 @@ test('what is not plain goes on in the process, from its row', async () => {
   ]);
 });
 
+test('a row that is too long is refused by its number, however it is read', async () => {
+  const text = 'x'.repeat(300 * 1024);
+  const columns = Object.fromEntries(
+    ['a', 'b', 'c', 'd'].map((name) => [name, column(new arrow.Utf8(), ['short', text])]),
+  );
+  for (const format of FORMATS) {
+    await assert.rejects(read(format, fileOf(format, new arrow.Table(columns))), {
+      code: 'TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE',
+      message: /\b6\b/,
+    });
+  }
+});
+
+test('pieces may be overwritten once the next one is asked for', async () => {
+  const users = Array.from({ length: 500 }, (_, index) => `user ${index}`);
+  for (const format of FORMATS) {
+    const file = fileOf(format, new arrow.Table({ userId: column(new arrow.Utf8(), users) }));
+    const memory = Buffer.alloc(700);
+    async function* reused(): AsyncGenerator<Uint8Array> {
+      for await (const piece of inPieces(file, memory.length)) {
+        memory.set(piece);
+        yield memory.subarray(0, piece.length);
+        memory.fill(0);
+      }
+    }
+    const rows: { userId?: string }[] = [];
+    for await (const { bytes } of batchesOfFile(format, SOURCE, reused())) {
+      rows.push(
+        ...(JSON.parse(Buffer.from(bytes).toString()) as { batch: { userId?: string }[] }).batch,
+      );
+    }
+    assert.deepEqual(
+      rows.map(({ userId }) => userId),
+      users,
+    );
+  }
+});
+
 test('a body without a schema, and a file without its end, are told to be damaged', async () => {
   const table = new arrow.Table({ userId: column(new arrow.Utf8(), ['a', 'b']) });
   const file = arrow.tableToIPC(table, 'file');

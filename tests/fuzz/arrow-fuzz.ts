@@ -4,8 +4,10 @@
  * or is found by the sanitizers (`npm run test:sanitize`).
  *
  * A case is a table of a few rows of the common types; then bits and words of its buffers are changed, and
- * buffers of a column are cut off. It is a function of seed and number. Metadata stays whole: what
- * hostile metadata does to apache-arrow, it does to the process that reads files, and no further.
+ * buffers of a column are cut off. It is a function of seed and number. What hostile metadata does to
+ * apache-arrow, it does to the process that reads files, and no further; so only the appliance's own reader is given
+ * streams that are damaged anywhere: it ends in rows or leaves them to the process. What it reads of the others is
+ * what the library reads.
  */
 import * as arrow from 'apache-arrow';
 import { seededRandom } from '../../base/random.ts';
@@ -15,6 +17,7 @@ import { nativeRowsOf } from '../../engine/native-columns.ts';
 import { RecordBatchReader } from '../../storage/arrow.ts';
 import { textOfRows } from '../support/column-rows.ts';
 import type { FuzzFailure, FuzzReport } from './decoder-fuzz.ts';
+import { plainTextOf } from './plain-arrow.ts';
 import { below, pick, type Random } from './random-draw.ts';
 
 export interface ArrowFuzzOptions {
@@ -45,8 +48,9 @@ export async function fuzzArrow(
     const index = first + done;
     const payload = arrowCase(seed, index);
     const read = await readCase(payload, change);
-    if (read.difference !== '') {
-      const failure: FuzzFailure = { index, payload, typeOfPath: 0, difference: read.difference };
+    const difference = read.difference || (await readDamaged(payload, index));
+    if (difference !== '') {
+      const failure: FuzzFailure = { index, payload, typeOfPath: 0, difference };
       return { cases: done + 1, accepted, rows, hiddenRows: 0, failure };
     }
     if (read.isWhole) accepted += 1;
@@ -65,11 +69,16 @@ interface Read {
 
 async function readCase(payload: Buffer, change: (rows: string) => string): Promise<Read> {
   let rows = 0;
+  const plain = await plainTextOf(payload);
   try {
     for (const whole of RecordBatchReader.from(payload)) {
       const batch = withShortColumn(whole, seededRandom(payload.length ^ payload.readInt32LE(8)));
       const natively = rowsOf(() => nativeText(batch));
       const slowly = rowsOf(() => slowText(batch));
+      if (plain !== undefined && batch === whole && slowly !== undefined) {
+        const difference = compare(change(plain), slowly);
+        if (difference !== '') return { isWhole: true, rows, difference: `plain: ${difference}` };
+      }
       if (natively !== undefined && slowly !== undefined) {
         const difference = compare(change(natively), slowly);
         if (difference !== '') return { isWhole: true, rows, difference };
@@ -80,6 +89,19 @@ async function readCase(payload: Buffer, change: (rows: string) => string): Prom
     return { isWhole: true, rows, difference: '' };
   } catch {
     return { isWhole: false, rows, difference: '' };
+  }
+}
+
+/** @returns what the appliance's own reader did other than to read, or to leave reading to others. */
+async function readDamaged(payload: Buffer, index: number): Promise<string> {
+  const random = seededRandom(index);
+  const stream = Buffer.from(payload);
+  for (let change = below(3, random); change >= 0; change -= 1) damage(stream, random);
+  try {
+    await plainTextOf(stream);
+    return '';
+  } catch (error) {
+    return `damaged anywhere: ${String(error)}`;
   }
 }
 

@@ -5,7 +5,7 @@ import { type ErrorCode, TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import { ByteBudget } from '../../ingest/byte-budget.ts';
-import { COMPRESSIONS, inflate, parseEncoding } from '../../ingest/inflate.ts';
+import { COMPRESSIONS, inflate, inflatePieces, parseEncoding } from '../../ingest/inflate.ts';
 
 const hasCode = (code: ErrorCode) => (error: unknown) =>
   error instanceof TributaryError && error.code === code;
@@ -73,6 +73,23 @@ test('each compression keeps the limits', async () => {
     await assert.rejects(cut, hasCode('TRIBUTARY_INGEST_ENCODING_MALFORMED'));
     assert.equal(budget.used, 0, compression);
   }
+});
+
+test('pieces may be overwritten once the next one is asked for', async () => {
+  const text = Buffer.from(Array.from({ length: 5000 }, (_, index) => `line ${index}\n`).join(''));
+  const compressed = gzipSync(text);
+  const memory = Buffer.alloc(600);
+  async function* reused(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < compressed.length; at += memory.length) {
+      const piece = compressed.subarray(at, at + memory.length);
+      memory.set(piece);
+      yield memory.subarray(0, piece.length);
+      memory.fill(0);
+    }
+  }
+  const pieces: Uint8Array[] = [];
+  for await (const piece of inflatePieces('gzip', reused())) pieces.push(piece);
+  assert.deepEqual(Buffer.concat(pieces), text);
 });
 
 test('zstd is taken where this Node has it', async () => {
