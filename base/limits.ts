@@ -48,6 +48,8 @@ export const LIMITS = Object.freeze({
   importFilesMax: 2,
   /** Memory of such a process, bytes (RLIMIT_DATA). A Parquet file is held in it whole. */
   importFileMemoryBytesMax: 2 * GIB,
+  /** A record batch of Arrow that the appliance reads itself, bytes; longer ones are left to such a process. */
+  importRecordBatchBytesMax: 32 * MIB,
   /** Time an import may go without progress while nobody but its file or its sender is waited for, milliseconds. */
   importStallMs: 60_000,
   /** Time a request body may take to arrive, milliseconds. */

@@ -31,15 +31,17 @@ export interface ArrowRest {
 }
 
 /**
+ * @param recordBytesMax what is held of the stream at most: one record batch.
  * @returns what is left for others; undefined when all was read.
  * @throws TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE, and what `pieces` throws.
  */
 export async function* batchesOfPlainArrow(
   source: FileImport,
   pieces: AsyncIterable<Uint8Array>,
+  recordBytesMax: number,
 ): AsyncGenerator<FileBatch, ArrowRest | undefined> {
   const reader = new ByteReader(pieces);
-  const messages = new ArrowMessages(reader);
+  const messages = new ArrowMessages(reader, recordBytesMax);
   const writer = new RowWriter(source);
   let schema: { readonly fields: readonly ArrowField[]; readonly bytes: Buffer } | undefined;
   let isHandedOver = false;

@@ -5,7 +5,7 @@
  * - The process has `LIMITS.importFileMemoryBytesMax` of memory and is killed when it makes no progress for
  *   `LIMITS.importStallMs` while somebody waits for it, and when its caller stops reading.
  * - Bytes wait in the pipes and batches in their slots for whoever is slower: no more of a file is held here
- *   than a piece and a batch.
+ *   than a piece and a batch, and of Arrow one record batch.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
@@ -20,6 +20,19 @@ import { batchesOfPlainArrow } from './arrow-rows.ts';
 import { BATCH_SLOTS_BYTES, batchesFrom, type FileBatch, type FileImport } from './file-batches.ts';
 
 export type FileFormat = 'arrow' | 'parquet';
+
+/** What reading a file may take. */
+export interface FileMemory {
+  /** Held here of Arrow: a longer record batch, and what comes behind it, is left to the process. */
+  readonly recordBytesMax: number;
+  /** RLIMIT_DATA of the process. */
+  readonly processBytesMax: number;
+}
+
+export const FILE_MEMORY: FileMemory = {
+  recordBytesMax: LIMITS.importRecordBatchBytesMax,
+  processBytesMax: LIMITS.importFileMemoryBytesMax,
+};
 
 export const WORKER_EXIT_MALFORMED = 2;
 /** What the process finds open besides its standard input and output: the memory file, and slots given back. */
@@ -44,7 +57,6 @@ const LAST_WORDS_CHARACTERS_MAX = 500;
 
 /**
  * @param pieces the file; read only as fast as the rows are.
- * @param memoryBytesMax RLIMIT_DATA of the process.
  * @throws TRIBUTARY_INGEST_IMPORT_ROW_TOO_LARGE, TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED, TRIBUTARY_INGEST_IMPORT_FILE_TOO_LARGE,
  *   TRIBUTARY_INGEST_IMPORT_STALLED, and what `pieces` throws.
  */
@@ -52,16 +64,16 @@ export async function* batchesOfFile(
   format: FileFormat,
   source: FileImport,
   pieces: AsyncIterable<Uint8Array>,
-  memoryBytesMax: number = LIMITS.importFileMemoryBytesMax,
+  { recordBytesMax, processBytesMax }: FileMemory = FILE_MEMORY,
 ): AsyncGenerator<FileBatch> {
   if (format === 'parquet') {
-    yield* batchesOfProcess(format, source, pieces, memoryBytesMax);
+    yield* batchesOfProcess(format, source, pieces, processBytesMax);
     return;
   }
-  const rest = yield* batchesOfPlainArrow(source, pieces);
+  const rest = yield* batchesOfPlainArrow(source, pieces, recordBytesMax);
   if (rest === undefined) return;
   const { firstRow } = rest;
-  yield* batchesOfProcess(format, { ...source, firstRow }, rest.pieces, memoryBytesMax);
+  yield* batchesOfProcess(format, { ...source, firstRow }, rest.pieces, processBytesMax);
 }
 
 async function* batchesOfProcess(

@@ -7,7 +7,8 @@
  * - A batch that is refused for load is tried again for {@link RETRIES_MAX} seconds, once those before it are
  *   stored; everything else ends the import. What was stored stays, and the answer says which row to go on from.
  * - Of Arrow and Parquet, which may need processes of their own, there are `LIMITS.importFilesMax` at once.
- * - An import takes {@link MEMORY_BYTES} of the budget of bytes in flight, whatever its length.
+ * - An import takes {@link MEMORY_BYTES} of the budget of bytes in flight, whatever its length. One of Arrow takes a
+ *   record batch more, which is held whole; where that is too much a process reads it, in memory of its own.
  */
 import type { Clock } from '../base/clock.ts';
 import { TributaryError } from '../base/errors.ts';
@@ -22,7 +23,13 @@ import { asTributaryError, HttpExchange, serveGet } from './http-exchange.ts';
 import { isImportId } from './import-batcher.ts';
 import { ImportBody } from './import-body.ts';
 import type { ImportProgress, ImportRegistry } from './import-registry.ts';
-import { batchesOfImport, IMPORT_FORMATS, type ImportSource, isFileFormat } from './import-rows.ts';
+import {
+  batchesOfImport,
+  IMPORT_FORMATS,
+  type ImportFormat,
+  type ImportSource,
+  isFileFormat,
+} from './import-rows.ts';
 import { type AppendedRows, appendReadable, isUnreadable } from './import-salvage.ts';
 import { ImportSession } from './import-session.ts';
 import { parseEncoding } from './inflate.ts';
@@ -93,8 +100,9 @@ function startImport(
     throw error;
   }
   if (isFileFormat(format)) readers.count += 1;
+  const recordBytesMax = takeRecordBatch(inFlight, format);
   const body = new ImportBody(exchange);
-  const { areLines, batches, codec } = batchesOfImport(source, body);
+  const { areLines, batches, codec } = batchesOfImport(source, body, recordBytesMax);
   const isOver = (): boolean => exchange.over;
   const session = new ImportSession({
     exchange,
@@ -107,9 +115,15 @@ function startImport(
       appendBatch(context, { principal, codec, areLines, bytes, rows, before, isOver }),
   });
   void session.run().finally(() => {
-    inFlight.release(MEMORY_BYTES);
+    inFlight.release(MEMORY_BYTES + recordBytesMax);
     if (isFileFormat(format)) readers.count -= 1;
   });
+}
+
+/** @returns bytes that were taken for a record batch. */
+function takeRecordBatch(inFlight: ByteBudget, format: ImportFormat): number {
+  const bytes = LIMITS.importRecordBatchBytesMax;
+  return format === 'arrow' && inFlight.tryTake(bytes) ? bytes : 0;
 }
 
 /** @throws TRIBUTARY_INGEST_IMPORT_FILES_FULL */

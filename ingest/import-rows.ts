@@ -6,7 +6,7 @@ import { TributaryError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { observedPieces } from '../base/observed-pieces.ts';
 import { MIB } from '../base/units.ts';
-import { batchesOfFile, type FileFormat } from '../engine/file-rows.ts';
+import { batchesOfFile, FILE_MEMORY, type FileFormat } from '../engine/file-rows.ts';
 import type { Codec } from '../engine/types.ts';
 import { type ImportBatch, ImportBatcher, type RowBatcher } from './import-batcher.ts';
 import { linesOfJson } from './import-json.ts';
@@ -42,16 +42,18 @@ export interface ImportBatches {
 
 /**
  * @param body ends its iteration when the client has sent all of it. A piece may be overwritten once the next one is asked for.
+ * @param recordBytesMax of a record batch of Arrow that is held here.
  * @throws TributaryError TRIBUTARY_INGEST_ENCODING_*, TRIBUTARY_INGEST_IMPORT_*, and what `body` throws.
  */
 export function batchesOfImport(
   source: ImportSource,
   body: AsyncIterable<Uint8Array>,
+  recordBytesMax: number = LIMITS.importRecordBatchBytesMax,
 ): ImportBatches {
   const { format, encoding, importId, firstRow } = source;
   const pieces = encoding === 'identity' ? body : inflatePieces(encoding, body);
   if (isFileFormat(format)) {
-    const batches = batchesWithinRatio(format, source, pieces);
+    const batches = batchesWithinRatio(format, source, pieces, recordBytesMax);
     return { codec: 'json', areLines: false, batches };
   }
   const Batcher = format === 'msgpack' ? MsgpackBatcher : ImportBatcher;
@@ -85,6 +87,7 @@ async function* batchesWithinRatio(
   format: FileFormat,
   source: ImportSource,
   pieces: AsyncIterable<Uint8Array>,
+  recordBytesMax: number,
 ): AsyncGenerator<ImportBatch> {
   let fileBytes = 0;
   let rowBytes = 0;
@@ -94,7 +97,8 @@ async function* batchesWithinRatio(
     },
     onFailure() {},
   });
-  for await (const { bytes, rows } of batchesOfFile(format, source, counted)) {
+  const memory = { ...FILE_MEMORY, recordBytesMax };
+  for await (const { bytes, rows } of batchesOfFile(format, source, counted, memory)) {
     rowBytes += bytes.length;
     if (rowBytes > RATIO_FREE_BYTES + fileBytes * LIMITS.importRatioMax) {
       throw new TributaryError('TRIBUTARY_INGEST_ENCODING_RATIO', { limit: LIMITS.importRatioMax });

@@ -1,6 +1,6 @@
 /** The messages of an Arrow stream, one after the other, as they come in pieces. */
 import type { ByteReader } from '../base/byte-reader.ts';
-import { KIB, MIB } from '../base/units.ts';
+import { KIB } from '../base/units.ts';
 import { type ArrowRecords, type ArrowSchema, readArrowMetadata } from './arrow-metadata.ts';
 
 export interface RecordsMessage {
@@ -24,18 +24,19 @@ export type ArrowMessage =
 const PREFIX_BYTES = 8;
 const CONTINUATION_MARK = 0xffffffff;
 const METADATA_BYTES_MAX = 256 * KIB;
-/** Of one record batch, which is held whole. */
-const BODY_BYTES_MAX = 32 * MIB;
 
 export class ArrowMessages {
   readonly #source: ByteReader;
+  readonly #bodyBytesMax: number;
   #head = Buffer.allocUnsafe(KIB);
   #headBytes = 0;
   #body = Buffer.allocUnsafe(0);
   #bodyBytes = 0;
 
-  constructor(source: ByteReader) {
+  /** @param bodyBytesMax of one record batch, which is held whole. */
+  constructor(source: ByteReader, bodyBytesMax: number) {
     this.#source = source;
+    this.#bodyBytesMax = bodyBytesMax;
   }
 
   /** The bytes that the last message was read from; valid until the next one. */
@@ -76,9 +77,12 @@ export class ArrowMessages {
   }
 
   async #readBody(bytes: number): Promise<boolean> {
-    if (bytes > BODY_BYTES_MAX) return false;
-    // The next ones may be a little longer.
-    if (bytes > this.#body.length) this.#body = Buffer.allocUnsafeSlow(bytes + (bytes >> 2));
+    if (bytes > this.#bodyBytesMax) return false;
+    if (bytes > this.#body.length) {
+      // The next ones may be a little longer.
+      const capacity = Math.min(bytes + (bytes >> 2), this.#bodyBytesMax);
+      this.#body = Buffer.allocUnsafeSlow(capacity);
+    }
     this.#bodyBytes = (await this.#source.fill(this.#body.subarray(0, bytes))).length;
     return this.#bodyBytes === bytes;
   }

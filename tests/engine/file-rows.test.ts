@@ -5,7 +5,7 @@ import * as arrow from 'apache-arrow';
 import fc from 'fast-check';
 import { Table, writeParquet } from 'parquet-wasm';
 import { TributaryError } from '../../base/errors.ts';
-import { batchesOfFile, type FileFormat } from '../../engine/file-rows.ts';
+import { batchesOfFile, FILE_MEMORY, type FileFormat } from '../../engine/file-rows.ts';
 
 const FORMATS: readonly FileFormat[] = ['arrow', 'parquet'];
 
@@ -297,8 +297,9 @@ test('a file that takes more memory than there is ends its process, and is told'
     yield Buffer.from('PAR1');
     for (let count = 0; count < 600; count += 1) yield piece;
   }
+  const memory = { ...FILE_MEMORY, processBytesMax: 400 * 1024 * 1024 };
   const reading = async (): Promise<void> => {
-    for await (const { rows } of batchesOfFile('parquet', SOURCE, huge(), 400 * 1024 * 1024)) {
+    for await (const { rows } of batchesOfFile('parquet', SOURCE, huge(), memory)) {
       assert.equal(rows, 0);
     }
   };

@@ -1,4 +1,5 @@
 /** Streams of Arrow as the appliance reads them itself, for the fuzzer. */
+import { MIB } from '../../base/units.ts';
 import { batchesOfPlainArrow } from '../../engine/arrow-rows.ts';
 
 /** Bytes of text, behind which no more is read: a batch of nothing but nulls may claim any number of rows. */
@@ -6,7 +7,7 @@ const TEXT_BYTES_MAX = 256 * 1024;
 
 /** The text of the rows, as those of a batch stand; undefined when some are left to the process that reads files. */
 export async function plainTextOf(stream: Uint8Array): Promise<string | undefined> {
-  const batches = batchesOfPlainArrow({ importId: 'x', firstRow: 0 }, inOnePiece(stream));
+  const batches = batchesOfPlainArrow({ importId: 'x', firstRow: 0 }, inOnePiece(stream), MIB);
   const texts: string[] = [];
   let bytes = 0;
   for (;;) {

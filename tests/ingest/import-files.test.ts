@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as arrow from 'apache-arrow';
 import { TributaryError } from '../../base/errors.ts';
 import { LIMITS } from '../../base/limits.ts';
+import { MIB } from '../../base/units.ts';
 import { batchesOfImport } from '../../ingest/import-rows.ts';
 import { type FrontDoor, openFrontDoor, WRITE_KEY } from '../support/front-door.ts';
 
@@ -56,6 +57,23 @@ test('one file more than may be read at once is refused, until one is done', asy
   for (const id of ids) while ((await stateOf(id)) !== 'interrupted') await delay(10);
   const tried = await one();
   assert.match(await tried.text(), /TRIBUTARY_INGEST_IMPORT_FILE_MALFORMED/);
+});
+
+test('Arrow is imported where bytes in flight leave no room for a record batch', async () => {
+  // As much as an import takes of any format: the stream is read by a process.
+  const own = await openFrontDoor({ inFlightBytesMax: 8 * MIB });
+  try {
+    const userId = arrow.vectorFromArray(['ada', 'bob'], new arrow.Utf8());
+    const file = arrow.tableToIPC(new arrow.Table({ userId }), 'stream');
+    for (const id of ['a', 'b']) {
+      const path = `/v1/import?format=arrow&import_id=${id}`;
+      const response = await own.post(path, Buffer.from(file), headers);
+      const { state, nextRow } = (await response.json()) as { state?: string; nextRow?: number };
+      assert.deepEqual({ state, nextRow }, { state: 'complete', nextRow: 2 });
+    }
+  } finally {
+    own.server.close();
+  }
 });
 
 test('a small file of endless rows is given up', async () => {
