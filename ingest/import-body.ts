@@ -2,7 +2,8 @@
  * The body of an import as an async sequence of pieces, at the pace of whoever takes them.
  *
  * While nobody waits for a piece the socket is not read, so that the client's own buffers fill and it
- * waits. The library may hand over what it had read already: that is held, a few pieces at most.
+ * waits. The library reads on, whatever it is told, as long as a read fills its buffer of 512 KiB: from a client that
+ * sends as fast as it reads it hands over hundreds of pieces in one go, all of which are held here, uncounted.
  *
  * A piece is valid until the next one is asked for: its memory is used again. Made anew for each, half a mebibyte at a
  * time, it kept the garbage collector's threads busy.
