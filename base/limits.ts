@@ -52,6 +52,11 @@ export const LIMITS = Object.freeze({
   importRecordBatchBytesMax: 32 * MIB,
   /** Time an import may go without progress while nobody but its file or its sender is waited for, milliseconds. */
   importStallMs: 60_000,
+  /**
+   * What the kernel holds for a connection that the appliance has not read yet, bytes; Linux makes twice as much of it.
+   * That must stay below 512 KiB: see ingest/uws.ts.
+   */
+  receiveBufferBytes: 208 * KIB,
   /** Time a request body may take to arrive, milliseconds. */
   bodyDeadlineMs: 30_000,
   /** Bytes of a body that must arrive for each second since its start, once the grace is over. */

@@ -1,9 +1,8 @@
 /**
  * The body of an import as an async sequence of pieces, at the pace of whoever takes them.
  *
- * While nobody waits for a piece the socket is not read, so that the client's own buffers fill and it
- * waits. The library reads on, whatever it is told, as long as a read fills its buffer of 512 KiB: from a client that
- * sends as fast as it reads it hands over hundreds of pieces in one go, all of which are held here, uncounted.
+ * While nobody waits for a piece the socket is not read, so that the kernel's buffers and the client's fill and it
+ * waits: at most a piece or two are held here, however fast the client is (ingest/uws.ts says what that takes).
  *
  * A piece is valid until the next one is asked for: its memory is used again. Made anew for each, half a mebibyte at a
  * time, it kept the garbage collector's threads busy.

@@ -10,6 +10,8 @@
  *   callback returns. Read or copy at once.
  * - A response that is answered later needs `onAborted`; touching it afterwards throws.
  * - Options that it does not like end the process, so they are checked here first.
+ * - What `pause` asks for holds from the next read that does not fill the library's buffer of 512 KiB: until then it
+ *   reads on, and hands over, in one go. {@link listen} has the kernel hold less than that for a connection.
  * - A request whose bytes are cut between its path and the end of its first line is answered with 505 and a close:
  *   clients that pipeline far ahead see it (docs/http.md).
  */
@@ -25,6 +27,8 @@ import {
 } from 'uWebSockets.js';
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import { native } from '../native/index.ts';
 
 export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket };
 
@@ -124,9 +128,12 @@ export function listen(app: TemplatedApp, host: string, port: number): Listening
   });
   if (token === false) throw new TributaryError('TRIBUTARY_CONFIG_LISTEN_FAILED', { host, port });
   const socket: ListenToken = token;
+  const boundPort = us_socket_local_port(socket);
+  const bound = native.boundReceiveBuffers(boundPort, LIMITS.receiveBufferBytes);
+  assert(Number(bound) >= 1, `the receive buffers of connections are not bounded: ${bound}`);
   let open = true;
   return {
-    port: us_socket_local_port(socket),
+    port: boundPort,
     close() {
       if (open) us_listen_socket_close(socket);
       open = false;

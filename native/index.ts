@@ -422,6 +422,12 @@ export interface NativeAddon {
   lockFile(path: string, text: string): string;
   /** Locks an open file or directory until it is closed; false when others hold it otherwise. */
   tryLock(descriptor: number, isExclusive: boolean): boolean;
+  /**
+   * Bounds what the kernel holds for a connection that this process accepts on `port` from now on (SO_RCVBUF, of which
+   * Linux makes twice as much, to have room for its own records).
+   * @returns how many sockets listen there, or why they keep what they have.
+   */
+  boundReceiveBuffers(port: number, bytes: number): number | string;
   /** Lowers RLIMIT_DATA, soft and hard, for ever. @returns '' or the reason. */
   limitDataBytes(bytes: number): string;
   /**

@@ -1,12 +1,16 @@
 // What a process must ask of the operating system and Node does not offer: file locks, files in memory, limits.
+#include <dirent.h>
 #include <fcntl.h>
 #include <napi.h>
+#include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -70,6 +74,40 @@ Napi::Value CreateMemoryFile(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd);
 }
 
+bool ListensOn(int fd, int port) {
+  int listens = 0;
+  socklen_t bytes = sizeof(listens);
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) != 0 || listens == 0) return false;
+  sockaddr_storage address{};
+  bytes = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &bytes) != 0) return false;
+  if (address.ss_family == AF_INET6) {
+    return ntohs(reinterpret_cast<sockaddr_in6*>(&address)->sin6_port) == port;
+  }
+  return address.ss_family == AF_INET &&
+         ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port) == port;
+}
+
+// boundReceiveBuffers(port, bytes): SO_RCVBUF of this process's sockets that listen on the port, which the
+// connections they accept from now on inherit. Returns how many there are, or why not.
+Napi::Value BoundReceiveBuffers(const Napi::CallbackInfo& info) {
+  int port = info[0].ToNumber().Int32Value();
+  int bytes = info[1].ToNumber().Int32Value();
+  DIR* descriptors = opendir("/proc/self/fd");
+  if (descriptors == nullptr) return Napi::String::New(info.Env(), strerror(errno));
+  int bound = 0;
+  int error = 0;
+  while (dirent* entry = readdir(descriptors)) {
+    int fd = atoi(entry->d_name);
+    if (!ListensOn(fd, port)) continue;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) != 0) error = errno;
+    bound++;
+  }
+  closedir(descriptors);
+  if (error != 0) return Napi::String::New(info.Env(), strerror(error));
+  return Napi::Number::New(info.Env(), bound);
+}
+
 }  // namespace
 
 void InitProcess(Napi::Env env, Napi::Object exports) {
@@ -77,6 +115,8 @@ void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("tryLock", Napi::Function::New(env, TryLock, "tryLock"));
   exports.Set("createMemoryFile",
               Napi::Function::New(env, CreateMemoryFile, "createMemoryFile"));
+  exports.Set("boundReceiveBuffers",
+              Napi::Function::New(env, BoundReceiveBuffers, "boundReceiveBuffers"));
   exports.Set("limitDataBytes", Napi::Function::New(env, LimitDataBytes, "limitDataBytes"));
 }
 
