@@ -27,8 +27,7 @@ import {
 } from 'uWebSockets.js';
 import { assert } from '../base/assert.ts';
 import { TributaryError } from '../base/errors.ts';
-import { LIMITS } from '../base/limits.ts';
-import { native } from '../native/index.ts';
+import { boundReceiveBuffers } from '../engine/receive-buffers.ts';
 
 export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket };
 
@@ -129,8 +128,7 @@ export function listen(app: TemplatedApp, host: string, port: number): Listening
   if (token === false) throw new TributaryError('TRIBUTARY_CONFIG_LISTEN_FAILED', { host, port });
   const socket: ListenToken = token;
   const boundPort = us_socket_local_port(socket);
-  const bound = native.boundReceiveBuffers(boundPort, LIMITS.receiveBufferBytes);
-  assert(Number(bound) >= 1, `the receive buffers of connections are not bounded: ${bound}`);
+  boundReceiveBuffers(boundPort);
   let open = true;
   return {
     port: boundPort,
